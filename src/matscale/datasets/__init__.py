@@ -1,0 +1,1 @@
+"""Where structures and targets come from."""

@@ -1,0 +1,1 @@
+"""Run a function over many items: this machine's cores, with progress, in chunks that survive."""

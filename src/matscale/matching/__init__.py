@@ -1,0 +1,1 @@
+"""Who equals whom: matching of structures."""

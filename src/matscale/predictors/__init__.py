@@ -1,0 +1,1 @@
+"""Predictors: floors, ceilings and files of predictions."""

@@ -1,0 +1,1 @@
+"""Results: their schema, a folder of them, and comparisons between them."""

@@ -1,0 +1,1 @@
+"""The currency: tables of structures, and the formats they come in."""

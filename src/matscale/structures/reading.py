@@ -1,0 +1,55 @@
+"""What came of reading many items: the structures, and each refused item with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from matscale.structures.table import StructureTable
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An item that was read and cannot be used.
+
+    Attributes:
+        item: Its number among the items that were submitted, from 0.
+        id: Its name: an id in the file, a row, or a member of an archive.
+        source: Where it stands, such as ``preds.zip/17.cif``.
+        reason: Short category; the vocabulary is in :data:`matscale.structures.formats.REASONS`.
+        detail: What was found.
+    """
+
+    item: int
+    id: str
+    source: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Structures read from a source, and what was refused there.
+
+    Attributes:
+        table: The accepted structures, in the order of the source.
+        items: Item number of each row of the table, (N,); with the refusals' numbers they
+            make up 0 .. submitted - 1.
+        refusals: The refused items, in order.
+    """
+
+    table: StructureTable
+    items: np.ndarray
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def submitted(self) -> int:
+        """Number of items in the source, accepted and refused."""
+        return len(self.table) + len(self.refusals)
+
+    @property
+    def refused_by_reason(self) -> dict[str, int]:
+        """How many items were refused for each reason, most common first."""
+        return dict(Counter(refusal.reason for refusal in self.refusals).most_common())

@@ -1,0 +1,1 @@
+"""Tasks: what is told, what is asked, how the answer is scored."""
