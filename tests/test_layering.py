@@ -21,6 +21,7 @@ FLOOR = {
     "report": 3,
     "tasks": 4,
     "api": 5,
+    "doctor": 5,
     "demo": 5,
     "cli": 6,
     "__init__": 7,

@@ -1,3 +1,34 @@
-"""matscale: does a generative model of materials understand structure, or does it remember it?"""
+"""matscale: does a generative model of materials understand structure, or does it remember it?
+
+>>> import matscale as ms
+>>> card = ms.score("reconstruction", "predictions.csv", train="supercon3d")  # doctest: +SKIP
+>>> card.table()  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from matscale.api import compare, load_results, read, score
+    from matscale.errors import UserError
+    from matscale.structures.table import StructureTable
+
+__all__ = ["StructureTable", "UserError", "compare", "load_results", "read", "score"]
+
+_HOME = {
+    "StructureTable": "matscale.structures.table",
+    "UserError": "matscale.errors",
+    "compare": "matscale.api",
+    "load_results": "matscale.api",
+    "read": "matscale.api",
+    "score": "matscale.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used, so that `import matscale` stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'matscale' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

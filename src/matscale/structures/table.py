@@ -215,9 +215,15 @@ class StructureTable:
     @property
     def volumes(self) -> np.ndarray:
         """Cell volumes in Å^3, (N,)."""
-        return np.abs(np.linalg.det(self._cells()))
+        return np.abs(np.linalg.det(self.lattices))
 
-    def _cells(self) -> np.ndarray:
+    @property
+    def lattices(self) -> np.ndarray:
+        """The cells of a table of crystals, (N, 3, 3) in Å.
+
+        Raises:
+            ValueError: If this is a table of particles.
+        """
         if self.cells is None:
             raise ValueError("a table of particles has no cells")
         return self.cells
@@ -237,7 +243,7 @@ class StructureTable:
         from pymatgen.core import Structure
 
         return Structure(
-            self._cells()[index],
+            self.lattices[index],
             self.row_numbers(index).tolist(),
             self.row_positions(index),
             coords_are_cartesian=True,

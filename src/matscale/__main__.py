@@ -1,0 +1,5 @@
+"""``python -m matscale``: the command line."""
+
+from matscale.cli import main
+
+main()

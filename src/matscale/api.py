@@ -1,0 +1,55 @@
+"""The Python interface: as short as the commands, and the same functions behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matscale.report.scorecard import Scorecard
+from matscale.results import compare as comparing
+from matscale.results import store
+from matscale.results.compare import Comparison
+from matscale.structures import formats
+from matscale.structures.reading import Reading
+from matscale.tasks.task import find_task
+
+
+def score(task: str, predictions: str | Path | Sequence[str | Path], **options: Any) -> Scorecard:
+    """Score predictions on a task.
+
+    Args:
+        task: Such as ``"reconstruction"``.
+        predictions: Files or folders of predictions, one model each.
+        **options: The task's own, as on the command line; see for instance
+            :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
+
+    Returns:
+        The results of models, floors and ceiling: ``.table()`` is a data frame, ``.report(out)``
+        writes the page.
+
+    Raises:
+        UserError: If an input is missing or an option is wrong.
+    """
+    return find_task(task).score(predictions, **options)
+
+
+def read(source: str | Path, *, workers: int | None = None) -> Reading:
+    """Read structures from a file, folder, glob or archive; refused items are in the reading."""
+    return formats.read(source, workers=workers)
+
+
+def load_results(*sources: str | Path) -> Scorecard:
+    """Load results from their JSON files or folders of them."""
+    paths = store.find([Path(source) for source in sources])
+    folders = {path.parent for path in paths}
+    folder = folders.pop() if len(folders) == 1 else None
+    return Scorecard([store.load(path) for path in paths], folder)
+
+
+def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Comparison]:
+    """Compare two results (their JSON files) by a paired bootstrap on the same ids."""
+    one, other = Path(first), Path(second)
+    return comparing.compare(
+        store.load(one), one.parent, store.load(other), other.parent, seed=seed
+    )

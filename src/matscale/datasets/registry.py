@@ -1,0 +1,256 @@
+"""Which datasets matscale knows: one entry each. To add one, add an entry here.
+
+Where a file could not be had when its entry was written, its SHA-256 is None and ``unverified``
+says what was not checked; :func:`matscale.datasets.fetch` then says so and prints the hash it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from matscale.datasets.readers import Reader, read_csv_splits, read_jarvis_records, read_json_splits
+from matscale.errors import UserError
+
+_LEADERBOARD = "https://raw.githubusercontent.com/usnistgov/jarvis_leaderboard"
+_CDVAE = "https://raw.githubusercontent.com/txie-93/cdvae/main/data"
+_LEADERBOARD_PAPER = (
+    "K. Choudhary et al., JARVIS-Leaderboard: a large scale benchmark of materials design methods, "
+    "npj Comput. Mater. 10, 93 (2024), doi:10.1038/s41524-024-01259-w"
+)
+_CDVAE_PAPER = (
+    "T. Xie, X. Fu, O.-E. Ganea, R. Barzilay, T. Jaakkola, Crystal diffusion variational "
+    "autoencoder for periodic material generation, ICLR (2022), arXiv:2110.06197"
+)
+_ATOMBENCH_PAPER = (
+    "C. R. Campbell, A. H. Romero, K. Choudhary, AtomBench: a benchmark for generative atomic "
+    "structure models using GPT, diffusion, and flow architectures (2025), arXiv:2510.16165"
+)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a dataset.
+
+    Attributes:
+        name: Its name in the dataset's folder, ``<folder>/<dataset>/<name>``.
+        urls: Where it is published, tried in order.
+        sha256: Of its content, in hexadecimal; None where it is not known.
+        optional: The dataset can be read without it.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a dataset.
+
+    Attributes:
+        name: What users call it; also its folder under ``$MATSCALE_DATA`` and in the cache.
+        title: Its name in the literature.
+        description: What it holds, in a sentence.
+        citation: The papers to cite, each with its DOI or arXiv number.
+        licence: Terms of use of the data.
+        files: What to download.
+        splits: Number of structures of each split.
+        split_rule: Who drew the splits and how.
+        reader: Makes readings and properties of the files.
+        unverified: What could not be checked when this entry was written.
+        id_fingerprint: First ten hex digits of the SHA-256 of all ids, each followed by a
+            comma, in the order train, val, test; "" where it is not known.
+    """
+
+    name: str
+    title: str
+    description: str
+    citation: tuple[str, ...]
+    licence: str
+    files: tuple[RemoteFile, ...]
+    splits: Mapping[str, int]
+    split_rule: str
+    reader: Reader = field(repr=False)
+    unverified: str = ""
+    id_fingerprint: str = ""
+
+
+def _leaderboard(path: str, commit: str) -> tuple[str, ...]:
+    """The file at the commit where it was seen, then at the head of the main branch."""
+    path = f"jarvis_leaderboard/benchmarks/AI/{path}"
+    return f"{_LEADERBOARD}/{commit}/{path}", f"{_LEADERBOARD}/main/{path}"
+
+
+_ENTRIES = (
+    Entry(
+        name="supercon3d",
+        title="JARVIS Supercon-3D",
+        description="1,056 crystals with computed electron-phonon coupling, of the 1,058 in the "
+        "paper; critical temperatures in K for 616 of them.",
+        citation=(
+            "K. Choudhary, K. Garrity, Designing high-TC superconductors with BCS-inspired "
+            "screening, density functional theory, and deep-learning, npj Comput. Mater. 8, 244 "
+            "(2022), doi:10.1038/s41524-022-00933-1",
+            _LEADERBOARD_PAPER,
+            _ATOMBENCH_PAPER,
+        ),
+        licence="public domain (NIST)",
+        files=(
+            RemoteFile(
+                "structures.json.zip",
+                _leaderboard(
+                    "AtomGen/dft_3d_Tc_supercon.json.zip",
+                    "91d36b5c0f9c86643fabde22e6517d1147c0ba8f",
+                ),
+                "dcbe3bfedf21a66dd8b4c02589659f1ba6e25bf0fd1e805e358f02a4c2c6b615",
+            ),
+            RemoteFile(
+                "tc_kelvin.json.zip",
+                _leaderboard(
+                    "SinglePropertyPrediction/dft_3d_Tc_supercon.json.zip",
+                    "12f63de21ea046ecae73ae75a50e559b7b2ea678",
+                ),
+                "e34fe109057b9dd7b4ae50b18fdec70cc156b6a994a02ec6f57f5c365f8a06dc",
+                optional=True,
+            ),
+        ),
+        splits={"train": 846, "val": 105, "test": 105},
+        split_rule="As in the leaderboard's file. AtomBench draws its own split of the 1,057 that "
+        "remain without JVASP-19919 (847/105/103), in the order of a JARVIS-DFT release that is "
+        "not part of this file, so that it cannot be drawn again from this file.",
+        reader=read_json_splits,
+        unverified="The URLs were found in an index of the repository and not downloaded; the "
+        "hashes are those of this project's copies, taken from the leaderboard.",
+    ),
+    Entry(
+        name="carbon24",
+        title="Carbon-24",
+        description="10,153 carbon crystals of 6 to 24 atoms from random structure search.",
+        citation=(
+            "C. J. Pickard, AIRSS data for carbon at 10GPa and the C+N+H+O system at 1GPa, "
+            "Materials Cloud Archive 2020.0026/v1 (2020), "
+            "doi:10.24435/materialscloud:2020.0026/v1",
+            _CDVAE_PAPER,
+            _LEADERBOARD_PAPER,
+        ),
+        licence="open access (Materials Cloud); the CDVAE repository's copy is MIT",
+        files=(
+            RemoteFile(
+                "structures.json.zip",
+                _leaderboard(
+                    "AtomGen/carbon24_energy_per_atom.json.zip",
+                    "a2ceaa3b3545a35f3b113df4a99b3e0b0725c869",
+                ),
+                "c49ca9fa944b39008a56fa49b03f0d7c1f26775c253999b268e82d1677d09a6c",
+            ),
+        ),
+        splits={"train": 6091, "val": 2032, "test": 2030},
+        split_rule="60/20/20 by the CDVAE authors, as in the leaderboard's file.",
+        reader=read_json_splits,
+        unverified="The URL was found in an index of the repository and not downloaded; the hash "
+        "is that of this project's copy.",
+    ),
+    Entry(
+        name="perov5",
+        title="Perov-5",
+        description="18,928 perovskites of 5 atoms: one prototype, many compositions.",
+        citation=(
+            "I. E. Castelli et al., Computational screening of perovskite metal oxides for optimal "
+            "solar light capture, Energy Environ. Sci. 5, 5814 (2012), doi:10.1039/c1ee02717d",
+            "I. E. Castelli et al., New cubic perovskites for one- and two-photon water splitting "
+            "using the computational materials repository, Energy Environ. Sci. 5, 9034 (2012), "
+            "doi:10.1039/c2ee22341d",
+            _CDVAE_PAPER,
+            _LEADERBOARD_PAPER,
+        ),
+        licence="not stated by the source (Computational Materials Repository); the CDVAE "
+        "repository's copy is MIT",
+        files=(
+            RemoteFile(
+                "structures.json.zip",
+                _leaderboard(
+                    "AtomGen/perov5_heat_ref.json.zip",
+                    "ca31657372d73f109ebb5e09bd0cf40463762201",
+                ),
+                "8528dc28a3cd282f2d6eff2ad027306e16b40a03c80b21b5f3eedd92b39d561e",
+            ),
+        ),
+        splits={"train": 11356, "val": 3787, "test": 3785},
+        split_rule="60/20/20 by the CDVAE authors, as in the leaderboard's file.",
+        reader=read_json_splits,
+        unverified="The URL was found in an index of the repository and not downloaded; the hash "
+        "is that of this project's copy.",
+    ),
+    Entry(
+        name="alexandria-dsab",
+        title="Alexandria DS-A/B",
+        description="8,253 metals of the Alexandria database with computed electron-phonon "
+        "coupling and critical temperatures in K.",
+        citation=(
+            "T. F. T. Cerqueira, A. Sanna, M. A. L. Marques, Sampling the materials space for "
+            "conventional superconducting compounds, Adv. Mater. 36, 2307085 (2024), "
+            "doi:10.1002/adma.202307085",
+            _ATOMBENCH_PAPER,
+        ),
+        licence="CC-BY-4.0 (Alexandria)",
+        files=(
+            RemoteFile(
+                "alex_supercon.json.zip", ("https://ndownloader.figshare.com/files/55551155",)
+            ),
+        ),
+        splits={"train": 6603, "val": 825, "test": 825},
+        split_rule="Drawn on reading by the rule of AtomBench: indices shuffled with "
+        "random.seed(123), val and test 10 % each. The rule gives AtomBench's split only if the "
+        "file has the order of the tables DS-A then DS-B; the ids are checked against the "
+        "fingerprint of that split.",
+        reader=read_jarvis_records,
+        unverified="The file was not downloaded: its hash, its order of rows and its licence as "
+        "redistributed are not known. URL and number of rows (8,253) are those of jarvis-tools "
+        "2026.6.12, dataset alex_supercon; the fingerprint is the one published with the "
+        "ALIGNN-CSP ablation splits. The authors' own tables (DS-A.pk.bz2, DS-B.pk.bz2) are "
+        "pickles, which matscale does not open.",
+        id_fingerprint="5703564835",
+    ),
+    Entry(
+        name="mp20",
+        title="MP-20",
+        description="45,229 inorganic crystals of the Materials Project with at most 20 atoms in "
+        "the cell, most of them known from experiment.",
+        citation=(
+            "A. Jain et al., Commentary: The Materials Project: a materials genome approach to "
+            "accelerating materials innovation, APL Mater. 1, 011002 (2013), doi:10.1063/1.4812323",
+            _CDVAE_PAPER,
+        ),
+        licence="CC-BY-4.0 (Materials Project); the CDVAE repository's copy is MIT",
+        files=tuple(
+            RemoteFile(f"{split}.csv", (f"{_CDVAE}/mp_20/{split}.csv",))
+            for split in ("train", "val", "test")
+        ),
+        splits={"train": 27136, "val": 9047, "test": 9046},
+        split_rule="60/20/20 by the CDVAE authors: one file a split.",
+        reader=read_csv_splits,
+        unverified="The files were not downloaded: their hashes are not known (another public "
+        "repository pins train.csv to 133bab58dba02d316f9f91174839f17802dce648be4e8659d1a42b32b9"
+        "7fa01d), and the sizes of the splits are those that users of the files report.",
+    ),
+)
+
+DATASETS: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Every dataset by its name."""
+
+
+def entry(name: str) -> Entry:
+    """The entry of a dataset.
+
+    Raises:
+        UserError: If there is none of that name.
+    """
+    try:
+        return DATASETS[name]
+    except KeyError:
+        raise UserError(
+            f"there is no dataset {name!r}; matscale knows {', '.join(DATASETS)}"
+        ) from None

@@ -1,0 +1,89 @@
+"""Weighted statistics and bootstrap intervals over samples.
+
+Every metric of matscale is a function of per-sample arrays and of ``weights``: how often each
+sample counts. Weights of one give the metric itself; a bootstrap resample is nothing but other
+weights, so the same function gives the value, its 95 % interval and paired comparisons.
+A sample on which a metric is not defined (such as the rms of a pair that does not match) is NaN
+and has no part in it; failures of a predictor are scored by the rates, never left out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.stats import beta
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+_BLOCK = 4_000_000  # weights held in memory at a time
+
+WeightedMetric = Callable[[np.ndarray], np.ndarray]
+"""Maps weights (..., n) to values (...,)."""
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean of the defined values.
+
+    Args:
+        values: (n,), NaN where undefined.
+        weights: (..., n).
+
+    Returns:
+        (...,), NaN where no defined value has weight.
+    """
+    defined = np.isfinite(values)
+    total = weights @ np.where(defined, values, 0.0)
+    count = weights @ defined.astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
+def root_mean_square(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Square root of the weighted mean of squares; shapes as in :func:`mean`."""
+    return np.sqrt(mean(np.square(values), weights))
+
+
+def resampling_weights(n: int, *, seed: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
+    """Bootstrap weights over n samples, in blocks (b, n) that add up to ``resamples`` rows.
+
+    Each row holds how often each sample was drawn in n draws with replacement (Efron 1979).
+    Equal n and seed give equal weights, which is what pairs two predictors on the same ids.
+    """
+    generator = np.random.default_rng(seed)
+    rows = max(1, _BLOCK // max(n, 1))
+    for start in range(0, resamples, rows):
+        block = min(rows, resamples - start)
+        draws = generator.integers(0, n, (block, n)) + n * np.arange(block)[:, None]
+        yield np.bincount(draws.ravel(), minlength=block * n).reshape(block, n).astype(float)
+
+
+def bootstrap(metric: WeightedMetric, n: int, *, seed: int) -> np.ndarray:
+    """Values of a metric over the bootstrap resamples, (resamples,)."""
+    return np.concatenate([metric(weights) for weights in resampling_weights(n, seed=seed)])
+
+
+def percentile_interval(values: np.ndarray) -> tuple[float | None, float | None]:
+    """The central 95 % of the defined bootstrap values, or (None, None) if there are none."""
+    defined = values[np.isfinite(values)]
+    if not len(defined):
+        return None, None
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def unanimous_interval(successes: int, n: int) -> tuple[float, float]:
+    """Exact interval of a rate whose samples all agree, where a bootstrap has no spread.
+
+    Clopper and Pearson (1934), one-sided at 95 %: 0 of 105 gives (0, 0.028).
+
+    Args:
+        successes: 0 or n.
+        n: Number of samples.
+    """
+    if successes not in (0, n):
+        raise ValueError("samples disagree: use the bootstrap")
+    if successes == 0:
+        return 0.0, float(beta.ppf(CONFIDENCE, 1, n))
+    return float(beta.ppf(1 - CONFIDENCE, n, 1)), 1.0

@@ -1,0 +1,112 @@
+"""Predictions that were made elsewhere and come in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matscale.errors import UserError
+from matscale.structures import formats
+from matscale.structures.reading import Reading
+
+PAIR_COLUMNS = ("target", "prediction")
+TOLERATED_AS_PUBLISHED = ("atoms too close", "degenerate cell")
+"""Reasons of refusal that AtomBench's code does not know."""
+
+_SUFFIXES = re.compile(
+    r"(\.(zip|gz|tar|tgz|csv|jsonl|json|extxyz|xyz|cif|parquet|pt|vasp|poscar))+$", re.IGNORECASE
+)
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True)
+class PublishedRows:
+    """The rows of an AtomBench CSV as its own code reads them, overlapping atoms and all."""
+
+    predictions: Reading
+    targets: Reading
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One model's predictions.
+
+    Attributes:
+        name: The model's name: the file's or folder's, without endings.
+        source: Where the predictions came from.
+        predictions: The predicted structures.
+        targets: The targets that the file carries, item by item, or None if it carries none.
+        published: For a file that carries targets, its rows read as leniently as AtomBench does.
+    """
+
+    name: str
+    source: str
+    predictions: Reading
+    targets: Reading | None = None
+    published: PublishedRows | None = None
+
+
+def read_submissions(sources: Sequence[Path], *, workers: int | None) -> list[Submission]:
+    """Read files of predictions, one model each.
+
+    A source is a CSV with the columns id, target, prediction (AtomBench; plain or compressed), any
+    file or archive of structures whose ids are the targets', a folder of such CSVs, a folder with
+    one subfolder a model, or a folder of structure files of one model.
+
+    Raises:
+        UserError: If a source is missing or holds nothing, or two models have one name.
+    """
+    files = [file for source in sources for file in _models(source)]
+    submissions = [_read(file, workers) for file in files]
+    names = [submission.name for submission in submissions]
+    for name in names:
+        if names.count(name) > 1:
+            where = ", ".join(s.source for s in submissions if s.name == name)
+            raise UserError(f"two submissions are called {name!r} ({where}): rename one of them")
+    return submissions
+
+
+def _models(source: Path) -> list[Path]:
+    """The files or folders of single models that a source stands for."""
+    if not source.exists():
+        raise UserError(f"{source} does not exist: give a file or folder of predictions")
+    if not source.is_dir():
+        return [source]
+    entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
+    pairs = [entry for entry in entries if entry.is_file() and _carries_targets(entry)]
+    if pairs:
+        return pairs
+    folders = [entry for entry in entries if entry.is_dir()]
+    return [model for folder in folders for model in _only_pairs_of(folder)] or [source]
+
+
+def _only_pairs_of(folder: Path) -> list[Path]:
+    """A model's subfolder stands for the one CSV of pairs in it, or else for itself."""
+    pairs = [entry for entry in sorted(folder.iterdir()) if _carries_targets(entry)]
+    if len(pairs) > 1:
+        raise UserError(f"{folder} holds {len(pairs)} CSV files of predictions: keep one a model")
+    return pairs or [folder]
+
+
+def _carries_targets(path: Path) -> bool:
+    header = formats.csv_header(path) if path.is_file() else None
+    return header is not None and set(PAIR_COLUMNS) <= set(header)
+
+
+def _read(path: Path, workers: int | None) -> Submission:
+    if _carries_targets(path):
+        columns = formats.read_columns(path, PAIR_COLUMNS)
+        lenient = formats.read_columns(path, PAIR_COLUMNS, tolerate=TOLERATED_AS_PUBLISHED)
+        published = PublishedRows(lenient["prediction"], lenient["target"])
+        return Submission(
+            _name(path), str(path), columns["prediction"], columns["target"], published
+        )
+    label = f"reading {path.name}"
+    return Submission(_name(path), str(path), formats.read(path, workers=workers, label=label))
+
+
+def _name(path: Path) -> str:
+    stem = _SUFFIXES.sub("", path.resolve().name)
+    return _UNSAFE.sub("_", stem) or "model"

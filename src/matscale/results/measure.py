@@ -1,0 +1,162 @@
+"""From per-sample values to a metric with its interval, and to the lines it stands between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from matscale.metrics import statistics
+from matscale.metrics.statistics import WeightedMetric
+from matscale.results.result import Group, Metric, Result
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric over samples, before it is computed.
+
+    Attributes:
+        metric: Value for given weights of the samples.
+        defined: On which samples it is defined, (n,) bool; they are its ``n``.
+        unit: "" for a dimensionless number or a share.
+        better: Which direction is better.
+        share: Whether it is the share of samples with some property, so that its interval can be
+            given exactly where all samples agree.
+    """
+
+    metric: WeightedMetric
+    defined: np.ndarray
+    unit: str
+    better: Better
+    share: bool = False
+
+
+def mean_of(values: np.ndarray, unit: str, better: Better = "lower") -> Measure:
+    """The mean over the samples on which the values (n,) are defined (not NaN)."""
+    return Measure(
+        lambda weights: statistics.mean(values, weights), np.isfinite(values), unit, better
+    )
+
+
+def share_of(values: np.ndarray, better: Better = "higher") -> Measure:
+    """The share of samples with a property: values (n,) of 0 and 1, NaN where out of question."""
+    return Measure(
+        lambda weights: statistics.mean(values, weights), np.isfinite(values), "", better, True
+    )
+
+
+def measured(measure: Measure, *, seed: int) -> Metric:
+    """The metric's value, and its 95 % bootstrap interval over samples."""
+    n = len(measure.defined)
+    count = int(measure.defined.sum())
+    low: float | None = None
+    high: float | None = None
+    value = float(measure.metric(np.ones(n))) if count else float("nan")
+    if np.isfinite(value):
+        if measure.share and value in (0.0, 1.0):
+            low, high = statistics.unanimous_interval(round(value * count), count)
+        else:
+            draws = statistics.bootstrap(measure.metric, n, seed=seed)
+            low, high = statistics.percentile_interval(draws)
+    return Metric(
+        value=value if np.isfinite(value) else None,
+        low=low,
+        high=high,
+        unit=measure.unit,
+        better=measure.better,
+        n=count,
+    )
+
+
+def skill(value: float, floor: float, ceiling: float) -> float | None:
+    """(value - floor) / (ceiling - floor): 0 is trivial, 1 is attained; None if both lines meet."""
+    if floor == ceiling:
+        return None
+    return (value - floor) / (ceiling - floor)
+
+
+def between_floor_and_ceiling(
+    result: Result, floors: Sequence[Result], ceiling: Result | None
+) -> Result:
+    """The result with each metric's best floor, ceiling and skill filled in.
+
+    A floor counts if it was told nothing that the predictor was not told; where a predictor has
+    not declared what it was told, all floors count. A floor stands beside the others, not itself.
+    """
+    told = result.predictor.told
+    fair = [
+        floor
+        for floor in floors
+        if floor.predictor.name != result.predictor.name
+        and (told is None or set(floor.predictor.told or ()) <= set(told) | _implied(told))
+    ]
+    groups = tuple(
+        group.model_copy(
+            update={
+                "metrics": _lined(
+                    group.metrics,
+                    {floor.predictor.name: _group_metrics(floor, group) for floor in fair},
+                    _group_metrics(ceiling, group) if ceiling else {},
+                )
+            }
+        )
+        for group in result.groups
+    )
+    metrics = _lined(
+        result.metrics,
+        {floor.predictor.name: floor.metrics for floor in fair},
+        ceiling.metrics if ceiling else {},
+    )
+    return result.model_copy(update={"metrics": metrics, "groups": groups})
+
+
+def _implied(told: Sequence[str]) -> set[str]:
+    """What comes with the declared fields: positions of atoms come with their elements."""
+    return {"composition"} if "positions" in told else set()
+
+
+def _group_metrics(result: Result, group: Group) -> Mapping[str, Metric]:
+    for other in result.groups:
+        if (other.by, other.group) == (group.by, group.group):
+            return other.metrics
+    return {}
+
+
+def _lined(
+    metrics: Mapping[str, Metric],
+    floors: Mapping[str, Mapping[str, Metric]],
+    ceiling: Mapping[str, Metric],
+) -> dict[str, Metric]:
+    return {
+        name: _with_lines(
+            metric,
+            {
+                floor: found[name].value
+                for floor, found in floors.items()
+                if name in found and found[name].value is not None
+            },
+            ceiling[name].value if name in ceiling else None,
+        )
+        for name, metric in metrics.items()
+    }
+
+
+def _with_lines(
+    metric: Metric, floors: Mapping[str, float | None], ceiling: float | None
+) -> Metric:
+    values = {name: value for name, value in floors.items() if value is not None}
+    if not values:
+        return metric.model_copy(update={"ceiling": ceiling})
+    best = (max if metric.better == "higher" else min)(values, key=lambda name: values[name])
+    update: dict[str, object] = {
+        "floor": values[best],
+        "floor_name": best,
+        "ceiling": ceiling,
+    }
+    if metric.value is not None and ceiling is not None:
+        update["skill"] = skill(metric.value, values[best], ceiling)
+    return metric.model_copy(update=update)

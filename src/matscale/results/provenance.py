@@ -1,0 +1,36 @@
+"""How a result was made: versions, command, seed, machine."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import matscale
+from matscale.execution import available_cores
+from matscale.results.result import Provenance
+
+PACKAGES = ("pymatgen", "moyopy", "spglib", "average-minimum-distance", "numpy", "scipy")
+
+
+def installed_version(package: str) -> str | None:
+    """Version of an installed package, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def provenance(command: str, seed: int, seconds: float) -> Provenance:
+    """The provenance of a result that was just made."""
+    versions = {package: installed_version(package) for package in PACKAGES}
+    return Provenance(
+        matscale=matscale.__version__,
+        command=command,
+        seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        machine=f"{platform.system()} {platform.machine()}, {available_cores()} cores, "
+        f"Python {platform.python_version()}",
+        packages={package: found for package, found in versions.items() if found},
+    )

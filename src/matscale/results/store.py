@@ -1,0 +1,97 @@
+"""A folder of results: one JSON a result, with Parquet files beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from matscale.errors import UserError
+from matscale.execution import replaced
+from matscale.results.result import Result
+from matscale.structures.formats import write_parquet
+from matscale.structures.table import StructureTable
+
+SUFFIX = ".result.json"
+
+
+def save_tables(
+    name: str,
+    folder: Path,
+    *,
+    samples: pa.Table,
+    predictions: StructureTable,
+    targets: StructureTable,
+) -> dict[str, str]:
+    """Write the tables that a predictor's results share, before the results that name them.
+
+    Returns:
+        The fields of a :class:`Result` that name them, and the files' names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "samples": f"{name}.samples.parquet",
+        "predictions": f"{name}.predictions.parquet",
+        "targets": f"targets.{targets.sha256()[:12]}.parquet",
+    }
+    with replaced(folder / files["samples"]) as temporary:
+        pq.write_table(samples, temporary, compression="zstd")
+    write_parquet(predictions, folder / files["predictions"])
+    if not (folder / files["targets"]).exists():
+        write_parquet(targets, folder / files["targets"])
+    return files
+
+
+def save(result: Result, folder: Path) -> None:
+    """Write a result's JSON into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replaced(folder / f"{result.name}{SUFFIX}") as temporary:
+        text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Result:
+    """Read one result.
+
+    Raises:
+        UserError: If the file is missing or not a result.
+    """
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no result at {path}; `matscale score` writes them") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not a matscale result: it is not text") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UserError(f"{path} is not a matscale result: {where}: {first['msg']}") from None
+
+
+def find(sources: Iterable[Path]) -> list[Path]:
+    """The result files among files and folders.
+
+    Raises:
+        UserError: If a source holds none.
+    """
+    found: list[Path] = []
+    for source in sources:
+        files = sorted(source.glob(f"*{SUFFIX}")) if source.is_dir() else [source]
+        if not files:
+            raise UserError(f"no results in {source}: it has no file that ends in {SUFFIX}")
+        found.extend(files)
+    return list(dict.fromkeys(found))
+
+
+def load_samples(result: Result, folder: Path) -> pa.Table | None:
+    """The per-sample scores of a result that was read from a folder, or None if it has none."""
+    if result.samples is None:
+        return None
+    path = folder / result.samples
+    if not path.exists():
+        raise UserError(f"{path} is missing: it belongs to the result {result.name}")
+    return pq.read_table(path)

@@ -1,0 +1,197 @@
+"""Extended XYZ: many frames a file, each with a count, a comment of key=value and its atoms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from matscale.errors import Refused
+from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_number
+from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
+
+ID_KEYS = ("id", "material_id", "mp_id", "jid")
+_PAIR = re.compile(r'([^\s=]+)\s*=\s*("(?:\\.|[^"\\])*"|\S+)')
+_ESCAPED = re.compile(r"\\(.)")
+_DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
+
+
+def parse(text: str) -> Parsed:
+    """The structure of one frame.
+
+    Raises:
+        Refused: If it is broken or has no cell.
+    """
+    lines = text.split("\n")
+    try:
+        count = int(lines[0])
+        values = comment(lines[1])
+        if count < 1:
+            raise Refused("no atoms", "extended XYZ")
+        rows = [line.split() for line in lines[2 : 2 + count]]
+        if len(rows) < count or not rows[-1]:
+            raise ValueError(f"says {count} atoms and has {len([row for row in rows if row])}")
+        cell = _cell(values)
+        kind, at, xyz = _places(values.get("Properties", _DEFAULT_PROPERTIES))
+        if kind == "Z":
+            numbers = np.array([_number(row[at]) for row in rows], dtype=np.uint8)
+        else:
+            numbers = np.array(
+                [NUMBER_OF.get(row[at]) or atomic_number(row[at]) for row in rows], dtype=np.uint8
+            )
+        positions = np.array([[float(token) for token in row[xyz : xyz + 3]] for row in rows])
+        if positions.shape != (count, 3):
+            raise ValueError("a line with fewer than three coordinates")
+    except (ValueError, IndexError, OverflowError) as error:
+        raise Refused("unreadable", f"extended XYZ: {error}"[:200]) from error
+    return Parsed(numbers, positions, cell)
+
+
+def comment(line: str) -> dict[str, str]:
+    """The values of a comment line, by key; quotes are taken off."""
+    values = {}
+    for key, value in _PAIR.findall(line):
+        if value.startswith('"') and len(value) > 1:
+            value = _ESCAPED.sub(r"\1", value[1:-1])
+        values[key] = value
+    return values
+
+
+def _cell(values: Mapping[str, str]) -> np.ndarray:
+    if "Lattice" not in values:
+        raise Refused("no cell", "XYZ without Lattice")
+    periodic = values.get("pbc", "T T T").replace(",", " ").split()
+    if periodic and not any(flag.strip('[]"')[:1].upper() in ("T", "1") for flag in periodic):
+        raise Refused("no cell", "XYZ with pbc F F F")
+    numbers = [float(token) for token in values["Lattice"].replace(",", " ").split()]
+    if len(numbers) != 9:
+        raise ValueError(f"Lattice of {len(numbers)} numbers, expected 9")
+    return np.array(numbers).reshape(3, 3)
+
+
+def _places(properties: str) -> tuple[str, int, int]:
+    """Whether species are symbols ("S") or numbers ("Z"), their column, and that of x."""
+    parts = properties.split(":")
+    column = 0
+    where = {}
+    for name, width in zip(parts[0::3], parts[2::3], strict=False):
+        where[name] = column
+        column += int(width)
+    for name, kind in (("species", "S"), ("element", "S"), ("Z", "Z"), ("numbers", "Z")):
+        if name in where and "pos" in where:
+            return kind, where[name], where["pos"]
+    raise ValueError(f"no species and pos among the properties {properties[:60]!r}")
+
+
+def _number(token: str) -> int:
+    number = int(token)
+    if not 1 <= number < len(SYMBOLS):
+        raise Refused("unknown element", f"atomic number {number}")
+    return number
+
+
+def entries(file: File) -> Iterator[Entry]:
+    """Each frame of a file; a broken count ends it, as where the next begins is unknown."""
+    lines = decode(file.content).split("\n")
+    starts = []
+    at = 0
+    refusal = None
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        if not lines[at].strip().isdecimal():
+            refusal = Refused("unreadable", f"line {at + 1}: expected a number of atoms")
+            break
+        count = int(lines[at][:18])
+        starts.append((at, at + 2 + count))
+        at += 2 + count
+    alone = len(starts) == 1 and refusal is None
+    for index, (start, stop) in enumerate(starts):
+        values = comment(lines[start + 1]) if start + 1 < len(lines) else {}
+        name = next((values[key] for key in ID_KEYS if values.get(key)), None)
+        default = file.stem if alone else f"{file.stem}-{index}"
+        yield Entry(
+            name or default,
+            f"{file.source}#{index}",
+            "\n".join(lines[start:stop]),
+            parse,
+            _columns(values),
+            path_id=file.path_id if alone and name is None else "",
+        )
+    if refusal is not None:
+        yield Entry(f"{file.stem}-{len(starts)}", file.source, refusal)
+
+
+def _columns(values: Mapping[str, str]) -> dict[str, Any]:
+    """Values of the comment that are not of the format itself."""
+    return {
+        key: _typed(value)
+        for key, value in values.items()
+        if key not in ("Lattice", "Properties", "pbc", "id")
+    }
+
+
+def _typed(text: str) -> str | float | bool:
+    if text in ("T", "F", "True", "False"):
+        return text[0] == "T"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def claims(head: bytes) -> bool:
+    """Whether a file that begins so has a count and a comment that names a lattice."""
+    lines = decode(head).lstrip().split("\n", 2)
+    return len(lines) > 1 and lines[0].strip().isdecimal() and "Lattice=" in lines[1]
+
+
+def frame(
+    name: str,
+    numbers: np.ndarray,
+    positions: np.ndarray,
+    cell: np.ndarray | None,
+    columns: Mapping[str, Any],
+) -> str:
+    """One structure as a frame; floats are written so that they read back the same.
+
+    Args:
+        name: Its id.
+        numbers: Atomic numbers, (n,).
+        positions: Cartesian, in Å, (n, 3).
+        cell: Lattice vectors as rows, in Å, (3, 3), or None for a particle.
+        columns: Further values; None is left out.
+    """
+    pairs = []
+    if cell is not None:
+        pairs.append(f'Lattice="{" ".join(map(repr, cell.ravel().tolist()))}"')
+    pairs.append("Properties=species:S:1:pos:R:3")
+    pairs.append(f"id={_quoted(name)}")
+    pairs += [
+        f"{_key(key)}={_quoted(value)}" for key, value in columns.items() if value is not None
+    ]
+    pairs.append('pbc="T T T"' if cell is not None else 'pbc="F F F"')
+    rows = [
+        f"{SYMBOLS[number]} {x!r} {y!r} {z!r}\n"
+        for number, (x, y, z) in zip(numbers.tolist(), positions.tolist(), strict=True)
+    ]
+    return f"{len(numbers)}\n{' '.join(pairs)}\n{''.join(rows)}"
+
+
+def _key(text: str) -> str:
+    return re.sub(r'[\s="]+', "_", text)
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "T" if value else "F"
+    if isinstance(value, float | int | np.number):
+        return repr(value.item() if isinstance(value, np.generic) else value)
+    text = re.sub(r'(["\\])', r"\\\1", re.sub(r"[\r\n]+", " ", str(value)))
+    return f'"{text}"'
+
+
+FORMAT = Format("extended XYZ", (".extxyz", ".xyz"), claims, entries)

@@ -1,0 +1,208 @@
+"""Parquet: one row a structure, and the only format that holds every table exactly.
+
+========= ============================= =================================================
+column    type                          meaning
+========= ============================= =================================================
+id        string
+numbers   list<uint8>                   atomic numbers
+positions list<double>                  x, y, z of each atom in turn, Cartesian, in Å
+cell      fixed_size_list<double, 9>    lattice vectors in Å, row by row; null for particles
+========= ============================= =================================================
+
+Further columns of the table follow under their own names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matscale.errors import Refused, UserError
+from matscale.structures.formats.atomic_file import replacing
+from matscale.structures.formats.vocabulary import Block, File, Format
+from matscale.structures.table import StructureTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OWN_COLUMNS = ("id", "numbers", "positions", "cell")
+ROWS_PER_GROUP = 1 << 20
+MAX_LIST_VALUES = 2**31 - 1
+MAX_UNPACKED = 16 << 30
+
+
+def write_parquet(table: StructureTable, path: str | os.PathLike[str]) -> None:
+    """Write a table of crystals or particles, zstd-compressed.
+
+    Args:
+        table: Any table; columns of strings, numbers and truth values.
+        path: Where to; replaced whole once writing is done.
+
+    Raises:
+        UserError: If the file cannot be written or a column cannot be stored.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        arrow = to_arrow(table)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UserError(f"cannot store this table in {str(path)!r}: {error}") from error
+    with replacing(path) as temporary:
+        pq.write_table(
+            arrow,
+            temporary,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=["numbers.list.element"],
+            row_group_size=ROWS_PER_GROUP,
+        )
+
+
+def to_arrow(table: StructureTable) -> pa.Table:
+    """The table as Arrow columns, without copying positions, numbers and cells."""
+    import pyarrow as pa
+
+    taken = set(table.columns) & set(OWN_COLUMNS)
+    if taken:
+        raise ValueError(f"a column may not be called {taken.pop()!r}")
+    wide = 3 * len(table.numbers) > MAX_LIST_VALUES
+    kind, offset_type = (pa.LargeListArray, np.int64) if wide else (pa.ListArray, np.int32)
+    offsets = table.offsets.astype(offset_type)
+    cells = (
+        pa.nulls(len(table), pa.list_(pa.float64(), 9))
+        if table.cells is None
+        else pa.FixedSizeListArray.from_arrays(pa.array(table.cells.reshape(-1)), 9)
+    )
+    columns: dict[str, Any] = {
+        "id": pa.array(table.ids.tolist(), pa.string()),
+        "numbers": kind.from_arrays(pa.array(offsets), pa.array(table.numbers)),
+        "positions": kind.from_arrays(pa.array(3 * offsets), pa.array(table.positions.reshape(-1))),
+        "cell": cells,
+    }
+    for name, values in table.columns.items():
+        columns[name] = pa.array(values.tolist() if values.dtype == object else values)
+    return pa.table(columns)
+
+
+def read_parquet(path: str | os.PathLike[str]) -> StructureTable:
+    """Read a table that :func:`write_parquet` wrote, of crystals or particles.
+
+    Numbers, positions and cells are views of Arrow's memory where the file has one row group;
+    they cannot be written to. The structures are not checked again.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If there is no such file, or it is not of this kind.
+    """
+    try:
+        return _read(os.fspath(path))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no file {str(path)!r}; check the path") from error
+    except Refused as refusal:
+        raise UserError(f"cannot read {str(path)!r}: {refusal.detail}") from refusal
+
+
+def _read(source: str | BytesIO) -> StructureTable:
+    """The table in a Parquet file.
+
+    Raises:
+        Refused: If it is broken or not of this kind.
+        FileNotFoundError: If there is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(source) as file:
+            _check_schema(file)
+            return from_arrow(file.read())
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Refused("unreadable", f"Parquet: {error}"[:200]) from error
+
+
+def _check_schema(file: Any) -> None:
+    names = file.schema_arrow.names
+    absent = [name for name in OWN_COLUMNS if name not in names]
+    if absent:
+        raise ValueError(f"no column {absent[0]!r}; its columns are {', '.join(names[:12])}")
+    groups = range(file.metadata.num_row_groups)
+    if sum(file.metadata.row_group(group).total_byte_size for group in groups) > MAX_UNPACKED:
+        raise ValueError(f"unpacks to over {MAX_UNPACKED} bytes")
+
+
+def from_arrow(arrow: pa.Table) -> StructureTable:
+    """The table that :func:`to_arrow` made.
+
+    Raises:
+        ValueError: If the columns do not fit each other.
+    """
+    count = arrow.num_rows
+    numbers, offsets = _lists(arrow["numbers"])
+    positions, tripled = _lists(arrow["positions"])
+    if not np.array_equal(3 * offsets, tripled):
+        raise ValueError("positions and numbers are of different atoms")
+    cells = arrow["cell"].combine_chunks()
+    if count and cells.null_count == count:
+        matrix = None
+    else:
+        if cells.null_count:
+            raise ValueError("some rows have a cell and others have none")
+        matrix = _flat(cells).reshape(-1, 3, 3) if count else np.empty((0, 3, 3))
+    return StructureTable(
+        ids=np.array(arrow["id"].to_pylist(), dtype=object),
+        offsets=offsets,
+        numbers=numbers,
+        positions=positions.reshape(-1, 3),
+        cells=matrix,
+        columns={
+            name: _column(arrow[name]) for name in arrow.column_names if name not in OWN_COLUMNS
+        },
+    )
+
+
+def _lists(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """All values of a column of lists, and where each list starts and the last one ends."""
+    lists = column.combine_chunks()
+    if lists.null_count or not hasattr(lists, "offsets"):
+        raise ValueError("numbers and positions must be lists")
+    offsets = lists.offsets.to_numpy().astype(np.int64) if len(lists) else np.zeros(1, np.int64)
+    return _flat(lists), offsets - offsets[0]
+
+
+def _flat(lists: Any) -> np.ndarray:
+    values = lists.flatten()
+    if values.null_count:
+        raise ValueError("a number is missing")
+    return values.to_numpy(zero_copy_only=True)
+
+
+def _column(column: pa.ChunkedArray) -> np.ndarray:
+    import pyarrow.types as kinds
+
+    if (kinds.is_floating(column.type) or kinds.is_integer(column.type)) and not column.null_count:
+        return column.to_numpy()
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.to_pylist()
+    return values.astype(bool) if kinds.is_boolean(column.type) and None not in values else values
+
+
+def entries(file: File) -> Iterator[Block]:
+    """All rows of a file at once."""
+    yield Block(_read(BytesIO(file.content)), file.source)
+
+
+def claims(head: bytes) -> bool:
+    """Whether a file that begins so is Parquet."""
+    return head[:4] == b"PAR1"
+
+
+FORMAT = Format("Parquet", (".parquet",), claims, entries)

@@ -1,0 +1,84 @@
+"""All formats, and which of them a file is in. To add one, write its module and its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matscale.errors import Refused
+from matscale.structures.formats import (
+    cif,
+    csv_table,
+    extxyz,
+    id_json,
+    jsonl,
+    parquet,
+    poscar,
+    torch_results,
+    xsf,
+)
+from matscale.structures.formats.vocabulary import Block, Entry, File, Format, NotStructures, Parsed
+
+FORMATS: tuple[Format, ...] = (
+    cif.FORMAT,
+    poscar.FORMAT,
+    parquet.FORMAT,
+    extxyz.FORMAT,
+    xsf.FORMAT,
+    torch_results.FORMAT,
+    csv_table.FORMAT,
+    jsonl.FORMAT,
+    id_json.FORMAT,
+)
+"""Tried in this order where the name does not tell."""
+
+HEAD = 1 << 14
+"""Bytes at the start of a file by which its format is told."""
+
+
+def format_of(file: File) -> Format | None:
+    """The format that the name and the content agree on; else the content's, else the name's."""
+    named = next((form for form in FORMATS if form.named(file.name)), None)
+    if isinstance(file.data, Refused):
+        return named
+    head = file.data[:HEAD]
+    if named is None or not named.claims(head):
+        return next((form for form in FORMATS if form.claims(head)), named)
+    return named
+
+
+def entries(file: File) -> Iterator[Entry | Block]:
+    """The items of a file; where reading it fails, one refused item for the rest.
+
+    Raises:
+        NotStructures: If it is in no format of structures, or holds none.
+    """
+    form = format_of(file)
+    try:
+        if isinstance(file.data, Refused):
+            raise file.data
+        if form is None:
+            raise NotStructures("in no known format")
+        if not file.data.strip(b" \t\r\n\0"):
+            raise Refused("empty", file.name)
+        yield from form.entries(file)
+    except Refused as refusal:
+        yield file.entry(refusal, None)
+
+
+def only_structure(file: File) -> Parsed:
+    """The one structure of a file.
+
+    Raises:
+        Refused: If it cannot be used, or if there are none or several.
+    """
+    found: list[Entry] = []
+    try:
+        for entry in entries(file):
+            if isinstance(entry, Block) or found:
+                raise Refused("unreadable", f"{file.name} may hold several structures")
+            found.append(entry)
+    except NotStructures as error:
+        raise Refused("unreadable", f"{file.name}: {error}") from error
+    if not found:
+        raise Refused("empty", file.name)
+    return found[0].parsed()

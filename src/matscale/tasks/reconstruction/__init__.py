@@ -1,0 +1,13 @@
+"""Reconstruction: does a model rebuild held-out crystals? (AtomBench, arXiv 2510.16165)."""
+
+from matscale.tasks.reconstruction.score import score_reconstruction
+from matscale.tasks.task import Task
+
+TASK = Task(
+    name="reconstruction",
+    question="Does a model rebuild held-out crystals?",
+    told=("composition", "tc", "space_group", "volume", "cell", "positions"),
+    asked="the crystal",
+    score=score_reconstruction,
+)
+"""The reconstruction task."""

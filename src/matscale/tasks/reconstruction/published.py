@@ -1,0 +1,85 @@
+"""Protocol ``published``: AtomBench's numbers to the letter, defects included and named.
+
+Metrics after arXiv 2510.16165 and its public package; agreement with them is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from matscale.metrics import lattice, statistics
+from matscale.results.measure import Measure, mean_of, measured, share_of
+from matscale.results.result import Group, Metric
+from matscale.tasks.reconstruction.pairs import PairScores
+
+SMALLEST_SYSTEM = 10
+"""Crystal systems with fewer rows are left out, as AtomBench does."""
+
+DEFECTS = (
+    "Rows in which the target or the prediction cannot be read are left out of numerator and "
+    "denominator, so a model that fails on hard crystals scores better.",
+    "The KLD compares values paired by row, not distributions: predicting twice every target "
+    "scores a perfect 0, and a shuffled copy of the exact targets scores badly.",
+    "The column that is published as RMSD in Å is StructureMatcher's dimensionless rms, and the "
+    "normalised column divides it by a length once more; both are means over matches only, so a "
+    "model that matches little but closely looks best.",
+    "The match rate says nothing of compositions: a model that predicts another compound shows "
+    "only as one that does not match.",
+    "Crystal systems are found for the targets alone, and those with fewer than 10 rows vanish.",
+)
+
+
+def published_metrics(scores: PairScores, *, seed: int) -> dict[str, Metric]:
+    """The AtomBench table for the rows whose target and prediction were both read."""
+    edge = np.cbrt(scores.target_volume)
+    measures = {
+        "match_rate": share_of(scores.matched.astype(float)),
+        "rms": mean_of(scores.rms, ""),
+        "rms_normalised": mean_of(scores.rms / edge, "1/Å"),
+        **{f"mae_{name}": measure for name, measure in _absolute_errors(scores).items()},
+        **{f"kld_{name}": _divergence(scores, name) for name in lattice.PARAMETERS},
+        "ccrmsd": Measure(
+            lambda weights: statistics.root_mean_square(scores.amd_distance, weights),
+            np.isfinite(scores.amd_distance),
+            "Å",
+            "lower",
+        ),
+    }
+    return {name: measured(measure, seed=seed) for name, measure in measures.items()}
+
+
+def _absolute_errors(scores: PairScores) -> Mapping[str, Measure]:
+    errors = np.abs(scores.target - scores.predicted)
+    return {
+        name: mean_of(errors[:, place], lattice.UNITS[name])
+        for place, name in enumerate(lattice.PARAMETERS)
+    }
+
+
+def _divergence(scores: PairScores, name: str) -> Measure:
+    place = lattice.PARAMETERS.index(name)
+    target, predicted = scores.target[:, place], scores.predicted[:, place]
+    return Measure(
+        lambda weights: lattice.paired_divergence(target, predicted, weights),
+        np.isfinite(target) & np.isfinite(predicted),
+        "",
+        "lower",
+    )
+
+
+def published_groups(scores: PairScores, systems: Sequence[str], *, seed: int) -> tuple[Group, ...]:
+    """Mean absolute lattice errors by the target's crystal system."""
+    groups = []
+    names = np.array(systems, dtype=object)
+    for system in sorted(set(systems)):
+        rows = names == system
+        if rows.sum() < SMALLEST_SYSTEM:
+            continue
+        metrics = {
+            f"mae_{name}": measured(measure, seed=seed)
+            for name, measure in _absolute_errors(scores[rows]).items()
+        }
+        groups.append(Group(by="crystal system", group=system, n=int(rows.sum()), metrics=metrics))
+    return tuple(groups)

@@ -1,0 +1,175 @@
+"""What is asked: the ids, their targets, and the training set that floors may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from matscale import datasets
+from matscale.errors import UserError
+from matscale.predictors.from_file import Submission
+from matscale.predictors.predictor import Told
+from matscale.results.result import Dataset
+from matscale.structures import chemistry
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
+
+
+@dataclass(frozen=True)
+class Question:
+    """Held-out crystals to rebuild.
+
+    Attributes:
+        ids: Every id that was asked for, (N,), unique: the denominator of every rate.
+        targets: The targets that can be read; its ids are among ``ids``.
+        rows: Row of ``targets`` for each id, (N,); -1 where the target cannot be read.
+        train: Training crystals, without any that bear the id of a target; or None.
+        dataset: What the result says of all this.
+        notes: What a reader must know, one sentence each.
+    """
+
+    ids: tuple[str, ...]
+    targets: StructureTable
+    rows: np.ndarray
+    train: StructureTable | None
+    dataset: Dataset
+    notes: tuple[str, ...]
+
+    def told(self) -> Told:
+        """What predictors may see of the readable targets, in the order of ``targets``."""
+        table = self.targets
+        compositions = [chemistry.composition(table.row_numbers(row)) for row in range(len(table))]
+        return Told(tuple(table.ids), {"composition": compositions})
+
+
+def ask(
+    submissions: Sequence[Submission],
+    *,
+    train: str | None,
+    targets: str | None,
+    hygiene: str | None,
+) -> Question:
+    """Decide what was asked.
+
+    The targets are those named by ``targets``, else the test split of ``train`` where that has one
+    and every submission keeps to it, else the ones that the submissions carry themselves.
+
+    Args:
+        submissions: The submissions to score.
+        train: Registered dataset or file of training structures.
+        targets: Registered dataset (its test split) or file of targets.
+        hygiene: Named cleaning step for registered datasets.
+
+    Raises:
+        UserError: If nothing says what the targets are.
+    """
+    training = datasets.load(train, hygiene=hygiene) if train else None
+    notes: list[str] = []
+    if targets:
+        asked = datasets.load(targets, hygiene=hygiene)
+        question = _from_dataset(asked)
+    elif training and "test" in training.splits and _keep_to(submissions, training, notes):
+        question = _from_dataset(training)
+    else:
+        question = _from_submissions(submissions)
+    if hygiene:
+        notes.append(f"Hygiene step {hygiene!r} was applied to the dataset.")
+    if training:
+        question = _with_training(question, training, train or "", notes)
+    return replace(question, notes=(*question.notes, *notes))
+
+
+def _keep_to(
+    submissions: Sequence[Submission], dataset: datasets.Dataset, notes: list[str]
+) -> bool:
+    """Whether every submission that carries targets asks for ids of the test split only."""
+    test = set(dataset.splits["test"].ids)
+    for submission in submissions:
+        if submission.targets is None:
+            continue
+        strange = [name for name in submission.targets.table.ids if name not in test]
+        if strange:
+            notes.append(
+                f"{len(strange)} ids of {submission.name} (such as {strange[0]}) are not in the "
+                f"test split of {dataset.name}, so the targets are the submissions' own."
+            )
+            return False
+    return True
+
+
+def _from_dataset(dataset: datasets.Dataset) -> Question:
+    split = "test" if "test" in dataset.splits else next(iter(dataset.splits))
+    described = Dataset(name=dataset.name, split=split, sha256="", size=0, hygiene=dataset.hygiene)
+    return _from_readings([dataset.reading(split)], described, dataset.notes)
+
+
+def _from_submissions(submissions: Sequence[Submission]) -> Question:
+    carried = [submission.targets for submission in submissions if submission.targets is not None]
+    if not carried:
+        raise UserError(
+            "nothing says what the targets are: the submissions carry none, so name a dataset or "
+            "a file of targets with --targets"
+        )
+    files = ", ".join(s.name for s in submissions if s.targets is not None)
+    notes = (f"The targets are those that the submissions carry ({files}).",)
+    return _from_readings(carried, Dataset(name=f"targets of {files}", sha256="", size=0), notes)
+
+
+def _from_readings(
+    readings: Sequence[Reading], dataset: Dataset, notes: tuple[str, ...]
+) -> Question:
+    """Every id of the readings is asked; the first readable structure of an id is its target."""
+    table = _first_of_each_id(StructureTable.concatenate([reading.table for reading in readings]))
+    if not len(table):
+        raise UserError(f"none of the targets of {dataset.name} can be read")
+    row = {name: place for place, name in enumerate(table.ids)}
+    unread = [refusal.id for reading in readings for refusal in reading.refusals]
+    ids = tuple(dict.fromkeys([*table.ids, *unread]))
+    return Question(
+        ids=ids,
+        targets=table,
+        rows=np.array([row.get(name, -1) for name in ids], dtype=np.int64),
+        train=None,
+        dataset=dataset.model_copy(update={"sha256": table.sha256(), "size": len(ids)}),
+        notes=notes,
+    )
+
+
+def _first_of_each_id(table: StructureTable) -> StructureTable:
+    _, first = np.unique(table.ids.astype(str), return_index=True)
+    return table if len(first) == len(table) else table[np.sort(first)]
+
+
+def _with_training(
+    question: Question, training: datasets.Dataset, name: str, notes: list[str]
+) -> Question:
+    split = "train" if "train" in training.splits else next(iter(training.splits))
+    table = training.splits[split]
+    shared = np.isin(table.ids.astype(str), np.array(question.ids, dtype=str))
+    if shared.any():
+        notes.append(
+            f"{shared.sum()} targets stand in the training set under the same id; floors and the "
+            "memorisation split use the training set without them."
+        )
+        table = table[~shared]
+    copies = len(datasets.leaks(table, question.targets).duplicates)
+    if copies:
+        notes.append(
+            f"{copies} of {len(question.ids)} targets are copied exactly in the training set under "
+            "another id; they are scored like the others and stand in the group of seen ones."
+        )
+    if not len(table):
+        raise UserError(f"the training set {name} holds no structures besides the targets")
+    refused = len(training.reading(split).refusals)
+    if refused:
+        notes.append(f"{refused} training structures cannot be read and are not used.")
+    dataset = question.dataset.model_copy(
+        update={
+            "train_name": training.name,
+            "train_sha256": table.sha256(),
+            "train_size": len(table),
+        }
+    )
+    return replace(question, train=table, dataset=dataset)

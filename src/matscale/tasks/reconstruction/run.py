@@ -1,0 +1,247 @@
+"""One scoring run: all predictors on one question, under each protocol."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from matscale.execution import Memory
+from matscale.metrics import sites
+from matscale.predictors.ceilings import Target
+from matscale.predictors.floors import CRYSTAL_FLOORS
+from matscale.predictors.from_file import PublishedRows, Submission
+from matscale.predictors.predictor import ANSWER_FIELDS, Predictor
+from matscale.report.scorecard import Scorecard
+from matscale.results import result as schema
+from matscale.results.measure import between_floor_and_ceiling
+from matscale.results.provenance import provenance
+from matscale.results.store import save, save_tables
+from matscale.structures import symmetry
+from matscale.structures.reading import Reading
+from matscale.tasks.reconstruction.describe import crystal_systems, describe
+from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, score_pairs
+from matscale.tasks.reconstruction.published import (
+    DEFECTS,
+    published_groups,
+    published_metrics,
+)
+from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.samples import (
+    MISSING,
+    RECALL_PAIRS,
+    SCORED,
+    Samples,
+    TargetFacts,
+    samples_table,
+    score_samples,
+    target_facts,
+    usable_predictions,
+)
+from matscale.tasks.reconstruction.sound import sound_groups, sound_metrics
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One predictor's answers, before they are scored."""
+
+    predictor: schema.Predictor
+    predictions: Reading
+    published: PublishedRows | None
+    made_in_seconds: float
+
+
+def submitted(submission: Submission, told: tuple[str, ...] | None) -> Answers:
+    """A submission as answers."""
+    predictor = schema.Predictor(
+        name=submission.name,
+        kind="model",
+        told=told,
+        told_the_answer=bool(ANSWER_FIELDS & set(told or ())),
+        source=submission.source,
+    )
+    return Answers(predictor, submission.predictions, submission.published, 0.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all predictors of one scoring run share."""
+
+    question: Question
+    memory: Memory
+    seed: int
+    command: str
+
+    def baselines(self) -> list[Answers]:
+        """The answers of the ceiling and, where there is a training set, of the floors."""
+        predictors: list[Predictor] = [Target(self.question.targets)]
+        if self.question.train is not None:
+            predictors += [floor(self.question.train, self.seed) for floor in CRYSTAL_FLOORS]
+        told = self.question.told()
+        answers = []
+        for predictor in predictors:
+            start = time.perf_counter()
+            fields = [name for name in predictor.told if name in told.fields]
+            reading = predictor.predict(told.only(fields))
+            described = schema.Predictor(
+                name=predictor.name,
+                kind=predictor.kind,
+                told=predictor.told,
+                told_the_answer=bool(ANSWER_FIELDS & set(predictor.told)),
+            )
+            seconds = time.perf_counter() - start
+            answers.append(Answers(described, reading, None, seconds))
+        return answers
+
+    def score(
+        self,
+        answers: Sequence[Answers],
+        protocols: Sequence[schema.Protocol],
+        folder: Path | None,
+    ) -> Scorecard:
+        """Score all answers, draw the lines of floors and ceiling, and write the results."""
+        facts = target_facts(self.question, self.memory)
+        scored = [(item, self._samples(item, facts)) for item in answers]
+        files = [self._save_tables(*one, facts, folder) if folder else {} for one in scored]
+        results: list[schema.Result] = []
+        for protocol in protocols:
+            plain = [self._result(item, samples, facts, protocol) for item, samples in scored]
+            floors = [one for one in plain if one.predictor.kind == "floor"]
+            ceiling = next((one for one in plain if one.predictor.kind == "ceiling"), None)
+            for one, names in zip(plain, files, strict=True):
+                lined = between_floor_and_ceiling(one, floors, ceiling)
+                results.append(lined.model_copy(update=names))
+        if folder:
+            for one in results:
+                save(one, folder)
+        return Scorecard(results, folder)
+
+    def _samples(self, item: Answers, facts: TargetFacts) -> Samples:
+        return score_samples(
+            self.question,
+            facts,
+            item.predictions,
+            self.memory,
+            name=item.predictor.name,
+        )
+
+    def _save_tables(
+        self, item: Answers, samples: Samples, facts: TargetFacts, folder: Path
+    ) -> dict[str, str]:
+        return save_tables(
+            item.predictor.name,
+            folder,
+            samples=samples_table(samples, facts),
+            predictions=usable_predictions(self.question, item.predictions),
+            targets=self.question.targets,
+        )
+
+    def _result(
+        self,
+        item: Answers,
+        samples: Samples,
+        facts: TargetFacts,
+        protocol: schema.Protocol,
+    ) -> schema.Result:
+        start = time.perf_counter()
+        counts = _counts(samples)
+        if protocol == "sound":
+            metrics = sound_metrics(samples, seed=self.seed)
+            groups = sound_groups(samples, facts, seed=self.seed)
+        else:
+            scores, systems = self._published_rows(item, samples, facts)
+            metrics = published_metrics(scores, seed=self.seed)
+            groups = published_groups(scores, systems, seed=self.seed)
+            if item.published:
+                counts = _row_counts(item.published, len(systems))
+        seconds = item.made_in_seconds + time.perf_counter() - start
+        return schema.Result(
+            task="reconstruction",
+            protocol=protocol,
+            predictor=item.predictor,
+            dataset=self.question.dataset,
+            headline="match_rate",
+            metrics=metrics,
+            groups=groups,
+            counts=counts,
+            refused=_refused(item.predictions),
+            defects=DEFECTS if protocol == "published" else (),
+            notes=(*self.question.notes, *_notes(samples, protocol)),
+            settings={
+                "ltol": TOLERANCES.length,
+                "stol": TOLERANCES.site,
+                "angle_tol": TOLERANCES.angle,
+                "amd_k": sites.NEIGHBOURS,
+                "symprec": symmetry.SYMMETRY_PRECISION,
+            },
+            provenance=provenance(self.command, self.seed, seconds),
+        )
+
+    def _published_rows(
+        self, item: Answers, samples: Samples, facts: TargetFacts
+    ) -> tuple[PairScores, Sequence[str]]:
+        """Scores of the rows that AtomBench keeps, against the targets that the file carries."""
+        if item.published is None:
+            return samples.scores[samples.scored], facts.crystal_system[samples.scored].tolist()
+        own_targets, own_predictions = item.published.targets, item.published.predictions
+        label = f"published rows of {item.predictor.name}"
+        targets = describe(own_targets.table, self.memory, label=label)
+        predictions = describe(own_predictions.table, self.memory, label=label)
+        answered = dict(zip(own_predictions.items.tolist(), predictions.rows, strict=True))
+        rows = [
+            (place, target, answered[row])
+            for place, (row, target) in enumerate(
+                zip(own_targets.items.tolist(), targets.rows, strict=True)
+            )
+            if target >= 0 and answered.get(row, -1) >= 0
+        ]
+        places, pairs = np.array(rows).reshape(-1, 3)[:, 0], np.array(rows).reshape(-1, 3)[:, 1:]
+        scores = score_pairs(targets, predictions, pairs, self.memory, label=label)
+        kept = own_targets.table[places]
+        return scores, crystal_systems(kept, self.memory)
+
+
+def _counts(samples: Samples) -> schema.Counts:
+    reasons = Counter(samples.status.tolist())
+    warnings = {
+        "predictions whose id came before": samples.duplicates,
+        "predictions of ids that were not asked for": samples.not_asked,
+    }
+    return schema.Counts(
+        submitted=len(samples.ids),
+        read=reasons.pop(SCORED, 0),
+        missing=reasons.pop(MISSING, 0),
+        refused=dict(reasons.most_common()),
+        warnings={name: count for name, count in warnings.items() if count},
+    )
+
+
+def _row_counts(rows: PublishedRows, kept: int) -> schema.Counts:
+    """What AtomBench keeps of a file's rows; one that fails on both sides counts for the target."""
+    reasons = {refusal.item: refusal.reason for refusal in rows.predictions.refusals}
+    reasons |= {refusal.item: f"target: {refusal.reason}" for refusal in rows.targets.refusals}
+    counted = Counter(reasons.values())
+    submitted = rows.predictions.submitted
+    if submitted - len(reasons) > kept:
+        counted["no reduced cell"] = submitted - len(reasons) - kept
+    return schema.Counts(submitted=submitted, read=kept, refused=dict(counted.most_common()))
+
+
+def _refused(predictions: Reading) -> tuple[schema.RefusedItem, ...]:
+    return tuple(
+        schema.RefusedItem(id=one.id, source=one.source, reason=one.reason, detail=one.detail)
+        for one in predictions.refusals
+    )
+
+
+def _notes(samples: Samples, protocol: schema.Protocol) -> tuple[str, ...]:
+    if protocol == "sound" and samples.recalled is None:
+        return (
+            f"METRe is not given: more than {RECALL_PAIRS} pairs of predictions and targets "
+            "share a composition, and today's matcher would take minutes to try them.",
+        )
+    return ()

@@ -1,0 +1,276 @@
+"""One predictor's answers to the question, id by id: the ground of the sound protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from matscale.execution import Memory
+from matscale.matching import matcher
+from matscale.metrics import lattice
+from matscale.structures import chemistry
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction.describe import (
+    Description,
+    crystal_systems,
+    describe,
+    prototypes,
+)
+from matscale.tasks.reconstruction.pairs import (
+    TOLERANCES,
+    PairScores,
+    reduced_composition,
+    score_pairs,
+)
+from matscale.tasks.reconstruction.question import Question
+
+SCORED = "scored"
+MISSING = "missing"
+RECALL_PAIRS = 20_000
+"""Most pairs that are matched for METRe; more would take minutes with today's matcher."""
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What the samples are grouped by; one value an id, (N,) each.
+
+    Attributes:
+        description: The readable targets in canonical cells.
+        crystal_system: Such as "cubic".
+        n_atoms: Atoms in the primitive cell; -1 for an unreadable target.
+        n_elements: Number of elements; -1 for an unreadable target.
+        seen_composition: 1 if the reduced composition is in training, 0 if not, -1 for an
+            unreadable target; None without training.
+        seen_prototype: Likewise for the prototype.
+    """
+
+    description: Description
+    crystal_system: np.ndarray
+    n_atoms: np.ndarray
+    n_elements: np.ndarray
+    seen_composition: np.ndarray | None
+    seen_prototype: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Answers and scores, (N,) each, in the order of the question's ids.
+
+    Attributes:
+        ids: The ids.
+        status: "scored", or why there is no score.
+        scores: Scores of the scored samples; NaN (False for bool) elsewhere.
+        recalled: 1 where any prediction of the submission matches the target, else 0; None if
+            there are too many pairs to try.
+        duplicates: Predictions whose id came before; not scored.
+        not_asked: Predictions of ids that were not asked for; not scored.
+    """
+
+    ids: np.ndarray
+    status: np.ndarray
+    scores: PairScores
+    recalled: np.ndarray | None
+    duplicates: int
+    not_asked: int
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Which samples have a score, (N,) bool."""
+        return self.status == SCORED
+
+
+def target_facts(
+    question: Question,
+    memory: Memory,
+) -> TargetFacts:
+    """Describe the targets and where they stand with respect to the training set."""
+    description = describe(question.targets, memory, label="describing targets")
+    systems = np.array(crystal_systems(question.targets, memory), dtype=object)
+    table = question.targets
+    sizes = np.full(len(table), -1)
+    sizes[description.usable] = description.table.n_atoms
+    elements = np.array([len(np.unique(table.row_numbers(row))) for row in range(len(table))])
+    seen_composition = seen_prototype = None
+    if question.train is not None:
+        known = {reduced_composition(question.train, row) for row in range(len(question.train))}
+        composition = [reduced_composition(table, row) in known for row in range(len(table))]
+        seen_composition = _by_id(question.rows, np.array(composition, dtype=np.int8), -1)
+        known_prototypes = set(prototypes(question.train, memory))
+        labels = prototypes(table, memory)
+        seen = np.array([label in known_prototypes for label in labels], dtype=np.int8)
+        seen_prototype = _by_id(question.rows, seen, -1)
+    return TargetFacts(
+        description=description,
+        crystal_system=_by_id(question.rows, systems, "unknown"),
+        n_atoms=_by_id(question.rows, sizes, -1),
+        n_elements=_by_id(question.rows, elements, -1),
+        seen_composition=seen_composition,
+        seen_prototype=seen_prototype,
+    )
+
+
+def _by_id(rows: np.ndarray, values: np.ndarray, blank: object) -> np.ndarray:
+    """Spread values of readable targets over all ids; ``blank`` where there is no target."""
+    spread = np.full((len(rows), *values.shape[1:]), blank, dtype=values.dtype)
+    spread[rows >= 0] = values[rows[rows >= 0]]
+    return spread
+
+
+def score_samples(
+    question: Question,
+    facts: TargetFacts,
+    predictions: Reading,
+    memory: Memory,
+    *,
+    name: str,
+) -> Samples:
+    """Score a reading of predictions, whatever its order, against the question."""
+    described = describe(predictions.table, memory, label=f"describing {name}")
+    first: dict[str, int] = {}
+    for row, identifier in enumerate(predictions.table.ids):
+        first.setdefault(identifier, row)
+    refused = {refusal.id: refusal.reason for refusal in predictions.refusals}
+    status = [
+        _status(identifier, target, first, refused, facts.description, described)
+        for identifier, target in zip(question.ids, question.rows.tolist(), strict=True)
+    ]
+    scored = np.array([reason == SCORED for reason in status], dtype=bool)
+    pairs = np.array(
+        [
+            (facts.description.rows[target], described.rows[first[identifier]])
+            for identifier, target, use in zip(question.ids, question.rows, scored, strict=True)
+            if use
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 2)
+    scores = score_pairs(facts.description, described, pairs, memory, label=f"matching {name}")
+    spread = replace(_spread(scores, scored), **_all_targets(question, facts.description))
+    asked = set(question.ids)
+    return Samples(
+        ids=np.array(question.ids, dtype=object),
+        status=np.array(status, dtype=object),
+        scores=spread,
+        recalled=_recalled(question, facts, described, spread.matched),
+        duplicates=len(predictions.table) - len(first),
+        not_asked=sum(identifier not in asked for identifier in first),
+    )
+
+
+def _status(
+    identifier: str,
+    target: int,
+    first: dict[str, int],
+    refused: dict[str, str],
+    targets: Description,
+    predictions: Description,
+) -> str:
+    if target < 0:
+        return "target cannot be read"
+    if targets.rows[target] < 0:
+        return f"target: {targets.reasons[target]}"
+    if identifier not in first:
+        return refused.get(identifier, MISSING)
+    row = first[identifier]
+    return SCORED if predictions.rows[row] >= 0 else str(predictions.reasons[row])
+
+
+def _all_targets(question: Question, targets: Description) -> dict[str, np.ndarray]:
+    """Lattice parameters and volumes of all readable targets, answered or not."""
+    rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
+    return {
+        "target": _by_id(rows, targets.parameters, np.nan),
+        "target_volume": _by_id(rows, targets.table.volumes, np.nan),
+    }
+
+
+def _spread(scores: PairScores, scored: np.ndarray) -> PairScores:
+    """Scores of the scored samples laid out over all ids."""
+
+    def over_all(values: np.ndarray) -> np.ndarray:
+        shape = (len(scored), *values.shape[1:])
+        blank = np.zeros(shape, bool) if values.dtype == bool else np.full(shape, np.nan)
+        blank[scored] = values
+        return blank
+
+    return PairScores(**{name: over_all(values) for name, values in vars(scores).items()})
+
+
+def _recalled(
+    question: Question, facts: TargetFacts, described: Description, matched: np.ndarray
+) -> np.ndarray | None:
+    """METRe's per-target verdict: does any prediction of the right composition match it?"""
+    targets = facts.description
+    by_composition: dict[chemistry.Composition, list[int]] = {}
+    for row in range(len(described.table)):
+        by_composition.setdefault(reduced_composition(described.table, row), []).append(row)
+    open_targets = {
+        place: by_composition.get(reduced_composition(targets.table, targets.rows[row]), [])
+        for place, row in enumerate(question.rows)
+        if not matched[place] and row >= 0 and targets.rows[row] >= 0
+    }
+    if sum(len(rows) for rows in open_targets.values()) > RECALL_PAIRS:
+        return None
+    structure_matcher = matcher.structure_matcher(TOLERANCES)
+    recalled = matched.astype(float)
+    for place, rows in open_targets.items():
+        target = targets.table.to_pymatgen(int(targets.rows[question.rows[place]]))
+        recalled[place] = any(
+            np.isfinite(
+                matcher.rms_distance(structure_matcher, described.table.to_pymatgen(row), target)
+            )
+            for row in rows
+        )
+    return recalled
+
+
+def samples_table(samples: Samples, facts: TargetFacts) -> pa.Table:
+    """Per-sample scores as they are written beside the result."""
+    scores = samples.scores
+    columns: dict[str, np.ndarray | list | None] = {
+        "id": samples.ids.tolist(),
+        "status": samples.status.tolist(),
+        "matched": scores.matched,
+        "rms": scores.rms,
+        "rms_angstrom": scores.rms_angstrom,
+        "composition_right": scores.composition_right,
+        "crystal_system": facts.crystal_system.tolist(),
+        "n_atoms": facts.n_atoms,
+        "n_elements": facts.n_elements,
+        "seen_composition": _yes_or_no(facts.seen_composition),
+        "seen_prototype": _yes_or_no(facts.seen_prototype),
+        "recalled": samples.recalled,
+        "length_error": lattice.length_error(scores.target, scores.predicted),
+        "angle_error": lattice.angle_error(scores.target, scores.predicted),
+        "volume_error": scores.volume_error,
+        "amd_distance": scores.amd_distance,
+        "pdd_distance": scores.pdd_distance,
+    }
+    for place, parameter in enumerate(lattice.PARAMETERS):
+        columns[f"target_{parameter}"] = scores.target[:, place]
+        columns[f"predicted_{parameter}"] = scores.predicted[:, place]
+    blank = pa.nulls(len(samples.ids))
+    return pa.table(
+        {
+            name: blank if values is None else pa.array(values, from_pandas=True)
+            for name, values in columns.items()
+        }
+    )
+
+
+def _yes_or_no(values: np.ndarray | None) -> list[bool | None] | None:
+    if values is None:
+        return None
+    return [None if value < 0 else bool(value) for value in values]
+
+
+def usable_predictions(question: Question, predictions: Reading) -> StructureTable:
+    """The predictions of the asked ids, the first of each, as they were read."""
+    asked = set(question.ids)
+    rows: dict[str, int] = {}
+    for row, identifier in enumerate(predictions.table.ids):
+        if identifier in asked:
+            rows.setdefault(identifier, row)
+    return predictions.table[list(rows.values())]

@@ -1,0 +1,138 @@
+"""Protocol ``sound``: the same question without the defects.
+
+The denominator of every rate is every id that was asked for or submitted; predictions that are
+missing or cannot be read are failures. Errors are means over the samples that have one, and each
+says over how many. cRMSE and METRe after arXiv 2509.12178.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from matscale.metrics import distribution, lattice, statistics
+from matscale.results.measure import Measure, mean_of, measured, share_of
+from matscale.results.result import Group, Metric
+from matscale.tasks.reconstruction.pairs import TOLERANCES
+from matscale.tasks.reconstruction.samples import Samples, TargetFacts
+
+SIZES = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 10**9))
+"""Groups of targets by atoms in the primitive cell."""
+
+
+def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
+    """All metrics of the protocol over the samples."""
+    measures = {**_main_measures(samples), **_distribution_measures(samples)}
+    if samples.recalled is not None:
+        measures["metre"] = share_of(samples.recalled)
+    return {name: measured(measure, seed=seed) for name, measure in measures.items()}
+
+
+def _main_measures(samples: Samples) -> dict[str, Measure]:
+    scores = samples.scores
+    matched = scores.matched.astype(float)
+    amd = scores.amd_distance
+    return {
+        "match_rate": share_of(matched),
+        "match_rate_given_composition": share_of(
+            np.where(scores.composition_right, matched, np.nan)
+        ),
+        "composition_accuracy": share_of(scores.composition_right.astype(float)),
+        "coverage": share_of(samples.scored.astype(float)),
+        "rms_angstrom": mean_of(scores.rms_angstrom, "Å"),
+        "crmse": mean_of(np.where(scores.matched, scores.rms, TOLERANCES.site), ""),
+        "length_mae": mean_of(lattice.length_error(scores.target, scores.predicted), "Å"),
+        "angle_mae": mean_of(lattice.angle_error(scores.target, scores.predicted), "°"),
+        "volume_error": mean_of(scores.volume_error, ""),
+        "amd_mean": mean_of(amd, "Å"),
+        "amd_rms": Measure(
+            lambda weights: statistics.root_mean_square(amd, weights),
+            np.isfinite(amd),
+            "Å",
+            "lower",
+        ),
+        "pdd_emd": mean_of(scores.pdd_distance, "Å"),
+    }
+
+
+def _distribution_measures(samples: Samples) -> dict[str, Measure]:
+    measures = {}
+    for place, name in enumerate(lattice.PARAMETERS):
+        target = samples.scores.target[:, place]
+        predicted = samples.scores.predicted[:, place]
+        for kind, metric, unit in (
+            ("wasserstein", distribution.wasserstein, lattice.UNITS[name]),
+            ("histogram_kl", distribution.histogram_divergence, ""),
+        ):
+            measures[f"{kind}_{name}"] = Measure(
+                _weighted(metric, target, predicted), np.isfinite(predicted), unit, "lower"
+            )
+    return dict(sorted(measures.items(), key=lambda item: item[0].startswith("histogram")))
+
+
+def _weighted(
+    metric: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    target: np.ndarray,
+    predicted: np.ndarray,
+) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda weights: metric(target, predicted, weights)
+
+
+def sound_groups(samples: Samples, facts: TargetFacts, *, seed: int) -> tuple[Group, ...]:
+    """The main metrics over parts of the samples."""
+    return tuple(
+        Group(
+            by=by,
+            group=name,
+            n=int(rows.sum()),
+            metrics=_group_metrics(samples, rows, seed),
+        )
+        for by, parts in _partitions(facts).items()
+        for name, rows in parts.items()
+        if rows.any()
+    )
+
+
+def _partitions(facts: TargetFacts) -> dict[str, dict[str, np.ndarray]]:
+    systems = facts.crystal_system
+    order = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal")
+    names = (*order, "cubic", "unknown")
+    partitions = {
+        "crystal system": {name: systems == name for name in names},
+        "atoms in the primitive cell": {
+            _size_label(low, high): (facts.n_atoms >= low) & (facts.n_atoms <= high)
+            for low, high in SIZES
+        },
+        "number of elements": {
+            str(count): facts.n_elements == count
+            for count in range(1, 1 + max(facts.n_elements, default=0))
+        },
+    }
+    for what, seen in (
+        ("composition in training", facts.seen_composition),
+        ("prototype in training", facts.seen_prototype),
+    ):
+        if seen is not None:
+            partitions[what] = {"seen": seen == 1, "not seen": seen == 0}
+    unreadable = facts.n_atoms < 0
+    return {
+        by: {**parts, "unknown": unreadable | parts.get("unknown", False)}
+        for by, parts in partitions.items()
+    }
+
+
+def _size_label(low: int, high: int) -> str:
+    return f"{low} or more" if high >= 10**9 else f"{low}-{high}"
+
+
+def _group_metrics(samples: Samples, rows: np.ndarray, seed: int) -> dict[str, Metric]:
+    part = replace(
+        samples,
+        ids=samples.ids[rows],
+        status=samples.status[rows],
+        scores=samples.scores[rows],
+        recalled=None,
+    )
+    return {name: measured(measure, seed=seed) for name, measure in _main_measures(part).items()}

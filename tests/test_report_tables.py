@@ -1,0 +1,210 @@
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from matscale.report import tables, wording
+from matscale.report.headline import headline
+from matscale.report.rounding import interval_decimals, show, show_signed
+from matscale.report.scoretable import breakdown_tables, score_tables
+from matscale.results.result import Metric, Result
+from report_samples import (
+    MODELS,
+    write_results,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def results(folder) -> list[Result]:
+    return write_results(folder, count=24)
+
+
+def named(results, name, protocol="sound") -> Result:
+    return next(r for r in results if r.predictor.name == name and r.protocol == protocol)
+
+
+def other_task(result: Result, metrics: dict[str, Metric], **changes) -> Result:
+    plain = {"groups": (), "samples": None, "predictions": None, "targets": None, "defects": ()}
+    return result.model_copy(
+        update={"task": "novelty", "headline": next(iter(metrics)), "metrics": metrics}
+        | plain
+        | changes
+    )
+
+
+# --- rounding ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decimals"),
+    [
+        (0.29, 0.48, 2),  # half width 0.095, read as 0.10
+        (29, 48, 0),
+        (0.115, 0.152, 3),  # 0.0185: two digits below 35
+        (0.43, 0.57, 2),  # 0.07: one digit
+        (1000, 9000, -3),
+        (0.2, 0.2, None),
+        (None, 0.3, None),
+        (float("nan"), 1, None),
+    ],
+)
+def test_the_interval_decides_the_decimals(low, high, decimals):
+    assert interval_decimals(low, high) == decimals
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (38.095, 0, "38"),
+        (-0.634, 2, "−0.63"),
+        (-0.001, 2, "0.00"),
+        (None, 2, "–"),
+        (float("nan"), 2, "–"),
+        (4321.0, -2, "4300"),
+        (0.0000312, 7, "3.12×10⁻⁵"),
+        (0.1837465, None, "0.184"),
+        (1.0, None, "1"),
+        (0.0, None, "0"),
+        (1234.5, None, "1234"),
+    ],
+)
+def test_numbers_are_shown_with_those_decimals(value, decimals, text):
+    assert show(value, decimals) == text
+
+
+def test_signed_numbers_carry_their_sign_only_if_it_shows():
+    assert [show_signed(x) for x in (0.1, -0.1, 0.001, None)] == ["+0.10", "−0.10", "0.00", "–"]
+
+
+# --- tables ------------------------------------------------------------------------------
+
+
+def test_one_table_a_protocol_and_one_a_family(results):
+    found = [(table.protocol, table.family) for table in score_tables(results)]
+    assert found == [
+        ("sound", ""), ("sound", "wasserstein"), ("sound", "histogram_kl"),
+        ("published", ""), ("published", "kld"), ("published", "mae"),
+    ]  # fmt: skip
+    assert all(len(table.rows) == len(MODELS) for table in score_tables(results))
+    assert {table.by for table in breakdown_tables(results)} == {
+        "crystal system", "number of atoms", "composition seen in training",
+    }  # fmt: skip
+
+
+def test_bold_goes_to_the_best_of_floors_and_models(results):
+    table = score_tables(results)[0]
+    best = {row.predictor.name for row in table.rows if row.cells[0].best}
+    assert best == {"substitution"}, "neither the ceiling nor a model told the answer competes"
+
+
+def test_a_model_told_the_answer_is_never_the_best(results):
+    cheat = named(results, "cdvae")
+    perfect = {"match_rate": cheat.metrics["match_rate"].model_copy(update={"value": 1.0})}
+    changed = [cheat.model_copy(update={"metrics": perfect}), named(results, "atomgpt")]
+    cells = {r.predictor.name: r.cells[0] for r in score_tables(changed)[0].rows}
+    assert not cells["cdvae"].best
+    assert cells["atomgpt"].best
+
+
+def test_markdown_shows_intervals_units_and_reasons(results):
+    text = tables.to_markdown(results)
+    assert "match rate (%) ↑" in text
+    assert re.search(r"\| atomgpt \| model \| composition, tc \| 38 \(\d+ to \d+\) ", text)
+    assert "– rms: no matched pair." in text
+    assert "cdvae †" in text and "target †" not in text
+    assert "0.382" not in text.split("published protocol")[0]
+
+
+def test_markdown_and_latex_escape_names(results):
+    evil = results[0].predictor.model_copy(update={"name": "a|b_<i>$x$%\\input{x}"})
+    text = tables.to_markdown([results[0].model_copy(update={"predictor": evil})])
+    assert r"a\|b\_&lt;i&gt;$x$%\\input{x}" in text
+    latex = tables.to_latex([results[0].model_copy(update={"predictor": evil})])
+    assert r"a\textbar{}b\_\textless{}i\textgreater{}\$x\$\%\textbackslash{}input\{x\}" in latex
+
+
+def test_latex_is_balanced_and_uses_booktabs(results):
+    text = tables.to_latex(results, breakdowns=True)
+    for pair in (("{", "}"), (r"\begin{tabular}", r"\end{tabular}"), (r"\toprule", r"\bottomrule")):
+        assert text.count(pair[0]) == text.count(pair[1])
+    body = re.search(r"\\midrule\n(atomgpt.*)\\\\", text)
+    assert (
+        body
+        and body[1].count(" & ") == text.split(r"\begin{tabular}{")[1].split("}")[0].count("r") + 2
+    )
+    assert r"\textbf{62} {\scriptsize(" in text
+    assert not set("Å°αβγ↑↓−×") & set(text)
+
+
+def test_csv_keeps_every_digit_and_field(results):
+    rows = list(csv.DictReader(io.StringIO(tables.to_csv(results))))
+    assert set(Metric.model_fields) <= rows[0].keys()
+    whole = [row for row in rows if row["predictor"] == "atomgpt" and not row["group"]]
+    sound = {row["metric"]: row for row in whole if row["protocol"] == "sound"}
+    for name, metric in named(results, "atomgpt").metrics.items():
+        assert float(sound[name]["value"]) == metric.value
+        assert float(sound[name]["low"]) == metric.low
+    absent = next(r for r in rows if r["predictor"] == "cdvae" and r["metric"] == "rms_angstrom")
+    assert (absent["value"], absent["absent"]) == ("", "no matched pair")
+    assert any(row["group_by"] == "crystal system" for row in rows)
+
+
+# --- words -------------------------------------------------------------------------------
+
+
+def test_the_headline_says_it_in_plain_words(results):
+    floors = {"substitution": named(results, "substitution").metrics}
+    text = headline(named(results, "atomgpt"), floors).text
+    assert re.fullmatch(
+        r"atomgpt rebuilds 38\u00a0% of 24 held-out crystals \(95 % interval \d+ to \d+\)\. A rule "
+        r"that copies a training crystal and swaps the elements rebuilds 62\u00a0%: atomgpt .* "
+        r"that floor \(skill −0\.63\)\.",
+        text,
+    )
+
+
+@pytest.mark.parametrize(
+    ("better", "value", "verdict", "says"),
+    [
+        ("higher", 0.5, "above", "is above that floor"),
+        ("higher", 0.1, "below", "is below that floor"),
+        ("higher", 0.31, "level", "cannot be told apart"),
+        ("lower", 0.1, "above", "does better than that floor"),
+        ("lower", 0.5, "below", "does worse than that floor"),
+    ],
+)
+def test_above_and_below_follow_the_direction(results, better, value, verdict, says):
+    metric = Metric(
+        value=value, low=value - 0.05, high=value + 0.05, better=better, n=9, floor=0.3,
+        floor_name="guess",
+    )  # fmt: skip
+    said = headline(other_task(results[0], {"sharpness": metric}))
+    assert said.verdict == verdict
+    assert says in said.text and "The floor “guess” reaches" in said.text
+
+
+def test_a_headline_without_a_value_gives_the_reason(results):
+    metric = Metric(value=None, better="lower", n=0)
+    said = headline(other_task(results[0], {"rms_angstrom": metric}))
+    assert "has no rms" in said.text and "no matched pair" in said.text
+
+
+def test_what_a_predictor_was_told_is_labelled(results):
+    assert "told the answer" in headline(named(results, "cdvae")).labels
+    unknown = results[0].predictor.model_copy(update={"told": None})
+    said = headline(results[0].model_copy(update={"predictor": unknown}))
+    assert said.labels == ("not stated what it was told",)
+
+
+def test_every_metric_of_the_reconstruction_task_has_words(results):
+    names = {name for result in results for name in result.metrics}
+    assert names <= wording.METRIC_TEXT.keys()
+    assert all(wording.METRIC_TEXT[name].definition for name in names)
+    assert wording.metric_text("some_new_metric", "eV").label == "some new metric"
