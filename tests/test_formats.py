@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import random
 import tarfile
 import time
@@ -24,7 +23,9 @@ from matscale.structures.table import StructureTable
 
 SAMPLE = 60
 
-ROCK_SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0] * 3, [0.5] * 3])
+ROCK_SALT = Structure.from_spacegroup(
+    "Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0] * 3, [0.5] * 3]
+)
 QUARTZ = Structure.from_spacegroup(
     "P3_221",
     Lattice.hexagonal(4.913, 5.405),
@@ -86,7 +87,9 @@ def test_cif_equals_pymatgen(tmp_path, name, symprec):
     assert_same_crystal(one(path), 0, Structure.from_file(str(path)))
 
 
-@pytest.mark.parametrize("number", [2, 14, 62, 88, 139, 141, 148, 166, 194, 216, 225, 227, 229, 230])
+@pytest.mark.parametrize(
+    "number", [2, 14, 62, 88, 139, 141, 148, 166, 194, 216, 225, 227, 229, 230]
+)
 @pytest.mark.parametrize("given", ["operations", "number", "name"])
 def test_cif_symmetry_expands_as_pymatgen_expands_it(tmp_path, number, given):
     group = SpaceGroup.from_int_number(number)
@@ -109,7 +112,9 @@ def test_cif_symmetry_expands_as_pymatgen_expands_it(tmp_path, number, given):
     text = (
         "data_test\n"
         + "".join(f"_cell_length_{k} {v}\n" for k, v in zip("abc", lattice.abc, strict=True))
-        + "_cell_angle_alpha {}\n_cell_angle_beta {}\n_cell_angle_gamma {}\n".format(*lattice.angles)
+        + "_cell_angle_alpha {}\n_cell_angle_beta {}\n_cell_angle_gamma {}\n".format(
+            *lattice.angles
+        )
         + symmetry
         + "\nloop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
         "Fe1 0 0 0\nO1 0.123(4) 0.0791 0.2113\nS1 0.3333 0.6667 0.07\n"
@@ -121,7 +126,9 @@ def test_cif_symmetry_expands_as_pymatgen_expands_it(tmp_path, number, given):
 
 
 def test_cif_blocks_are_items_and_blocks_without_sites_are_not(tmp_path):
-    blocks = [f"data_{name}\n" + s.to(fmt="cif").split("\n", 2)[2] for name, s in STRUCTURES.items()]
+    blocks = [
+        f"data_{name}\n" + s.to(fmt="cif").split("\n", 2)[2] for name, s in STRUCTURES.items()
+    ]
     path = written(tmp_path / "x.cif", "data_global\n_journal_year 2020\n" + "\n".join(blocks))
     reading = formats.read(path)
     assert reading.table.ids.tolist() == list(STRUCTURES)
@@ -129,7 +136,9 @@ def test_cif_blocks_are_items_and_blocks_without_sites_are_not(tmp_path):
 
 
 def test_left_handed_cell_keeps_its_hand_in_cif(tmp_path):
-    left = Structure(SKEWED.lattice.matrix[[1, 0, 2]], SKEWED.species, SKEWED.frac_coords[:, [1, 0, 2]])
+    left = Structure(
+        SKEWED.lattice.matrix[[1, 0, 2]], SKEWED.species, SKEWED.frac_coords[:, [1, 0, 2]]
+    )
     assert np.linalg.det(left.lattice.matrix) < 0
     formats.write(StructureTable.from_pymatgen([left], ids=["left"]), tmp_path / "x.zip")
     back = formats.read(tmp_path / "x.zip").table
@@ -195,7 +204,8 @@ POSCARS = {
         "c\n1\n4 0 0\n0 4 0\n0 0 4\nC O\nC\n1 1\n1\ndirect\n0 0 0\n.25 .25 .25\n.5 .5 .5\n"
     ),
     "velocities": (
-        "c\n1\n4 0 0\n0 4 0\n0 0 4\nC O\n2 1\ndirect\n0 0 0\n.25 .25 .25\n.5 .5 .5\n\n1 1 1\n"
+        "c\n1\n4 0 0\n0 4 0\n0 0 4\nC O\n2 1\ndirect\n0 0 0\n.25 .25 .25\n.5 .5 .5\n"
+        "\n1 1 1\n2 2 2\n3 3 3\n"
     ),
     "comments": "#c\n1 # Å\n4 0 0\n0 4 0\n0 0 4\nC\n1 # one\ndirect\n0 0 0 # here\n",
 }
@@ -272,10 +282,13 @@ def test_plain_xyz_has_no_cell(tmp_path):
 def test_xsf_of_ase_is_read(tmp_path, table):
     ase.io.write(tmp_path / "x.xsf", table.to_ase(1), format="xsf")
     assert_same_crystal(one(tmp_path / "x.xsf"), 0, QUARTZ)
-    ase.io.write(tmp_path / "y.xsf", list(table.iter_ase()), format="xsf")
+    wide = SKEWED.copy().scale_lattice(200)
+    steps = StructureTable.from_pymatgen([SKEWED, wide])
+    ase.io.write(tmp_path / "y.xsf", list(steps.iter_ase()), format="xsf")
     read = formats.read(tmp_path / "y.xsf").table
-    assert read.ids.tolist() == ["y-0", "y-1", "y-2"]
-    assert_same_crystal(read, 2, SKEWED)
+    assert read.ids.tolist() == ["y-0", "y-1"]
+    assert_same_crystal(read, 0, SKEWED)
+    assert_same_crystal(read, 1, wide)
 
 
 @pytest.mark.parametrize(
@@ -466,6 +479,16 @@ def test_folder_glob_list_and_archives_hold_the_same(tmp_path):
     assert len(listed.table) == 3
 
 
+def test_equal_file_names_become_paths_for_refused_items_too(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    ROCK_SALT.to(str(tmp_path / "a" / "POSCAR"), fmt="poscar")
+    written(tmp_path / "b" / "POSCAR", "rubbish")
+    reading = formats.read(tmp_path)
+    assert reading.table.ids.tolist() == ["a/POSCAR"]
+    assert [refusal.id for refusal in reading.refusals] == ["b/POSCAR"]
+
+
 def test_mattergen_output_is_read(tmp_path, table):
     with zipfile.ZipFile(tmp_path / "generated_crystals_cif.zip", "w") as archive:
         for index, structure in enumerate(STRUCTURES.values()):
@@ -517,7 +540,9 @@ def test_what_is_written_reads_back(tmp_path, table, suffix):
 
 def test_written_files_are_read_by_other_libraries(tmp_path, table):
     formats.write(table, tmp_path / "x.extxyz")
-    for frame, structure in zip(ase.io.read(tmp_path / "x.extxyz", ":"), STRUCTURES.values(), strict=True):
+    for frame, structure in zip(
+        ase.io.read(tmp_path / "x.extxyz", ":"), STRUCTURES.values(), strict=True
+    ):
         np.testing.assert_allclose(frame.positions, structure.cart_coords, atol=1e-12)
         np.testing.assert_allclose(frame.cell.array, structure.lattice.matrix, atol=1e-12)
     formats.write(table, tmp_path / "x.jsonl")
@@ -562,7 +587,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, table):
     with pytest.raises(UserError, match="cannot store"):
         formats.write(broken, path)
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["x.parquet"]
+    assert [item.name for item in tmp_path.iterdir()] == ["x.parquet"]
 
 
 def test_writing_needs_a_known_ending_and_a_folder(tmp_path, table):
@@ -584,7 +609,11 @@ def test_equal_ids_become_distinct_members(tmp_path, table):
 
 @pytest.mark.parametrize(
     "archive",
-    ["crystals/mp_2474.cif.zip", "crystals/jarvis_2501.cif.zip", "generated/mattergen_release.cif.zip"],
+    [
+        "crystals/mp_2474.cif.zip",
+        "crystals/jarvis_2501.cif.zip",
+        "generated/mattergen_release.cif.zip",
+    ],
 )
 def test_real_cifs_equal_pymatgen(data_dir, tmp_path, archive):
     with zipfile.ZipFile(data_dir / archive) as packed:
@@ -633,7 +662,9 @@ def test_real_poscars_equal_pymatgen(data_dir, name, counts):
 
 
 def test_real_predictions_have_their_rows(data_dir):
-    columns = formats.read_columns(data_dir / "supercon3d/atomgpt.csv.zip", ["target", "prediction"])
+    columns = formats.read_columns(
+        data_dir / "supercon3d/atomgpt.csv.zip", ["target", "prediction"]
+    )
     assert columns["target"].submitted == columns["prediction"].submitted == 105
     assert columns["prediction"].refused_by_reason == {"atoms too close": 2}
     tolerant = formats.read_columns(

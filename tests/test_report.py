@@ -5,6 +5,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ase.data.colors import jmol_colors
 
@@ -127,6 +129,13 @@ def test_figures_are_well_formed(results, folder, page):
         root = ElementTree.fromstring(file.read_text())
         assert root.tag.endswith("svg") and root.find(".//{*}path") is not None
         assert "http" not in file.read_text().replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_figure_of_its_own_names_its_colours(results, page):
+    for name in ("by-crystal-system", "errors-all"):
+        (file,) = (page.parent / "figures").glob(f"*{name}.svg")
+        words = {element.text for element in ElementTree.fromstring(file.read_text()).iter()}
+        assert {"atomgpt", "cdvae", "substitution"} <= words
 
 
 def test_a_line_of_errors_ends_at_the_share_that_was_read():
@@ -290,6 +299,25 @@ def test_other_tasks_and_datasets_get_their_own_section(results, folder, tmp_pat
     assert wording.GENERAL_QUESTION in text
     assert "stable fraction" in "".join(reader.words)
     assert len(list((tmp_path / "tables").glob("*.csv"))) == 3
+
+
+def test_the_same_floors_of_two_runs_are_shown_once(results, folder, page, tmp_path):
+    twice = write_report([*results, *results], folder, tmp_path)
+    assert twice.read_bytes() == page.read_bytes()
+
+
+def test_many_samples_stay_a_small_page(results, folder, tmp_path):
+    rng = np.random.default_rng(2)
+    count = 20_000
+    columns = {"id": [str(k) for k in range(count)], "status": ["scored"] * count}
+    for name in wording.PARAMETERS:
+        columns[f"target_{name}"] = rng.normal(6, 1, count)
+        columns[f"predicted_{name}"] = rng.normal(6, 1, count)
+    pq.write_table(pa.table(columns), folder / "many.parquet")
+    many = [result.model_copy(update={"samples": "many.parquet"}) for result in results[:6]]
+    page = write_report(many, folder, tmp_path)
+    assert page.stat().st_size < 3_000_000
+    assert "Each plot draws 3000 of 20000 points, chosen at random." in page.read_text()
 
 
 def test_no_results_is_the_users_mistake(tmp_path):

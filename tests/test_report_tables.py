@@ -113,6 +113,21 @@ def test_a_model_told_the_answer_is_never_the_best(results):
     assert cells["atomgpt"].best
 
 
+def test_arithmetic_noise_is_shown_as_zero(results):
+    noise = Metric(value=1.2e-6, low=8e-7, high=1.5e-6, unit="Å", better="lower", n=24)
+    ceiling = named(results, "target")
+    ceiling = ceiling.model_copy(update={"metrics": ceiling.metrics | {"rms_angstrom": noise}})
+    table = score_tables([named(results, "atomgpt"), ceiling])[0]
+    place = [column.name for column in table.columns].index("rms_angstrom")
+    assert (table.rows[1].cells[place].value, table.rows[1].cells[place].low) == ("0", "")
+    assert "1.2e-06" in tables.to_csv([ceiling])
+
+
+def test_models_stand_first_and_the_best_of_a_kind_leads(results):
+    names = [row.predictor.name for row in score_tables(results[::-1])[0].rows]
+    assert names == ["atomgpt", "cdvae", "substitution", "random_training", "mean_cell", "target"]
+
+
 def test_markdown_shows_intervals_units_and_reasons(results):
     text = tables.to_markdown(results)
     assert "match rate (%) ↑" in text

@@ -80,7 +80,9 @@ def test_slice_mask_and_integer_choose_as_numpy_does():
 
 
 def test_pymatgen_border_keeps_lattice_species_and_sites():
-    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0] * 3, [0.5] * 3])
+    salt = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0] * 3, [0.5] * 3]
+    )
     table = StructureTable.from_pymatgen([salt], ids=["salt"])
     back = table.to_pymatgen(0)
     assert back == salt

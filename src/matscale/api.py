@@ -41,10 +41,8 @@ def read(source: str | Path, *, workers: int | None = None) -> Reading:
 
 def load_results(*sources: str | Path) -> Scorecard:
     """Load results from their JSON files or folders of them."""
-    paths = store.find([Path(source) for source in sources])
-    folders = {path.parent for path in paths}
-    folder = folders.pop() if len(folders) == 1 else None
-    return Scorecard([store.load(path) for path in paths], folder)
+    results, folder = store.load_all([Path(source) for source in sources])
+    return Scorecard(results, folder)
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Comparison]:

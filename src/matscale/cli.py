@@ -85,8 +85,8 @@ def score_reconstruction(
     targets: Annotated[
         str | None,
         typer.Option(
-            help="What was asked: a dataset's name (its test split) or a file. Default: the test "
-            "split of --train, else the targets in the submissions."
+            help="What was asked: a dataset (its test split), a file, or 'submitted' for those "
+            "that the submissions carry. Default: the test split of --train, else 'submitted'."
         ),
     ] = None,
     told: Annotated[

@@ -73,6 +73,16 @@ def percentile_interval(values: np.ndarray) -> tuple[float | None, float | None]
     return float(low), float(high)
 
 
+def centred(draws: np.ndarray, value: float) -> np.ndarray:
+    """Bootstrap values of a distance (>= 0), moved so that their mean is the distance itself.
+
+    Resampling adds noise to both sides and so raises a distance of distributions; the bias that
+    the bootstrap shows, mean(draws) - value, is subtracted (Efron and Tibshirani 1993, chapter
+    10). No draw goes below zero.
+    """
+    return np.maximum(draws - (np.nanmean(draws) - value), 0.0)
+
+
 def unanimous_interval(successes: int, n: int) -> tuple[float, float]:
     """Exact interval of a rate whose samples all agree, where a bootstrap has no spread.
 

@@ -122,7 +122,7 @@ def error_limits(every: Sequence[Samples]) -> dict[str, float]:
             if len(target):
                 ends.append(float(np.quantile(np.abs(predicted - target), 0.9)))
         # An exact ceiling has no errors: the axis still needs a width.
-        limits[parameter] = max([*ends, 0.1 if parameter in LENGTHS else 1.0])
+        limits[parameter] = 1.05 * max([*ends, 0.1 if parameter in LENGTHS else 1.0])
     return limits
 
 
@@ -208,8 +208,12 @@ def group_chart(table: ScoreTable, column: Column, series: dict[str, str]) -> st
     bottom = y
     parts.append(bottom_axis(axis, bottom, 5))
     parts.append(tag("text", "n", x=112, y=bottom + 13, text_anchor="end", class_="tk"))
+    middle = (axis.start + axis.end) / 2
+    parts.append(
+        tag("text", column.heading, x=middle, y=bottom + 28, class_="tk", text_anchor="middle")
+    )
     title = f"{column.heading} {table.title.lower()}"
-    return drawing(342, bottom + 18, "".join(parts), title)
+    return drawing(342, bottom + 33, "".join(parts), title)
 
 
 def _interval(cell: Cell, axis: Axis, y: float, series: str) -> str:

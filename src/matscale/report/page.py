@@ -43,7 +43,7 @@ def write_report(results: Sequence[Result], folder_of_results: Path | None, out:
     """
     if not results:
         raise UserError("there are no results to report; score something first")
-    parts = tables.by_dataset(results)
+    parts = tables.by_dataset(_without_repeats(results))
     sections = [
         make_section(f"s{k}", part, folder_of_results) for k, part in enumerate(parts.values())
     ]
@@ -53,6 +53,17 @@ def write_report(results: Sequence[Result], folder_of_results: Path | None, out:
     page = out / "index.html"
     _write(page, render(sections))
     return page
+
+
+def _without_repeats(results: Sequence[Result]) -> list[Result]:
+    """Results of several runs on one dataset with the floors that are the same in all, once."""
+    seen: dict[str, Result] = {}
+    for result in results:
+        content = result.model_dump_json(
+            include={"task", "protocol", "predictor", "dataset", "metrics", "counts"}
+        )
+        seen.setdefault(content, result)
+    return list(seen.values())
 
 
 def render(sections: Sequence[Section]) -> str:
@@ -183,11 +194,18 @@ def _write_figures(section: Section, folder: Path, stem: str) -> None:
 
 
 def _drawings(section: Section) -> dict[str, str]:
+    """All figures of a section by name, each with the key that the page has beside it."""
+    series = {name: f"st {colour}" for name, colour in section.series.items()}
     found = {"ladder": section.ladder} if section.ladder else {}
-    found |= {f"by-{slug(one.by)}": one.chart for one in section.breakdowns}
-    panels = {"errors-all": section.curves}
+    key = [(name, series[name]) for name in section.drawn]
+    found |= {f"by-{slug(one.by)}": svg.keyed(one.chart, key) for one in section.breakdowns}
+    if section.curves:
+        key = [(one.name, series[one.name]) for one in section.lattice]
+        found["errors-all"] = svg.keyed(svg.grid(list(section.curves), 3, "errors"), key)
     for one in section.lattice:
-        panels[f"parity-{slug(one.name)}"] = one.parity
-        panels[f"errors-{slug(one.name)}"] = one.errors
-    found |= {name: svg.grid(list(each), 3, name) for name, each in panels.items() if each}
+        key = [(f"{one.name}, matched", series[one.name]), ("not matched", "no")]
+        parity = svg.grid(list(one.parity), 3, f"{one.name}: prediction against target")
+        found[f"parity-{slug(one.name)}"] = svg.keyed(parity, key)
+        errors = svg.grid(list(one.errors), 3, f"{one.name}: errors")
+        found[f"errors-{slug(one.name)}"] = svg.keyed(errors, [(one.name, series[one.name])])
     return found

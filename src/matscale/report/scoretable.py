@@ -113,12 +113,22 @@ class ScoreTable:
     family: str = ""
 
 
+_NOISE = 1e-5
+"""A value and interval below this share of the column's scale are arithmetic noise: shown as 0."""
 _KIND_ORDER = {"model": 0, "floor": 1, "ceiling": 2}
 
 
 def ordered(results: Iterable[Result]) -> list[Result]:
-    """Models first, then floors, then ceilings; each in the order given."""
-    return sorted(results, key=lambda result: _KIND_ORDER[result.predictor.kind])
+    """Models first, then floors, then ceilings; each best first on its headline, sound first."""
+    return sorted(results, key=_rank)
+
+
+def _rank(result: Result) -> tuple[int, bool, float]:
+    metric = result.metrics.get(result.headline)
+    score = math.inf
+    if metric is not None and metric.value is not None:
+        score = -metric.value if metric.better == "higher" else metric.value
+    return _KIND_ORDER[result.predictor.kind], result.protocol != "sound", score
 
 
 def score_tables(results: Sequence[Result]) -> list[ScoreTable]:
@@ -278,9 +288,12 @@ def make_cell(
     factor = column.factor
     low, high = (None if x is None else x * factor for x in (metric.low, metric.high))
     decimals = interval_decimals(low, high)
+    shown = metric.value * factor
+    if max(abs(shown), abs(high or 0.0)) < _NOISE * (column.high - column.low):
+        shown, decimals = 0.0, None
     floor = _floor_text(column, metric, floors or {})
     return Cell(
-        value=show(metric.value * factor, decimals),
+        value=show(shown, decimals),
         low="" if low is None or decimals is None else show(low, decimals),
         high="" if high is None or decimals is None else show(high, decimals),
         skill="" if metric.skill is None else show_signed(metric.skill),

@@ -215,7 +215,11 @@ def _breakdowns(results: Sequence[Result], series: dict[str, str]) -> tuple[Brea
 def _calm(table: ScoreTable, results: Sequence[Result], metric: str) -> ScoreTable:
     """The rows of the models and of the best floor only; all rows where there is no model."""
     models = {row.predictor.name for row in table.rows if row.predictor.kind == "model"}
-    floors = {r.metrics[metric].floor_name for r in results if metric in r.metrics}
+    floors = {
+        result.metrics[metric].floor_name
+        for result in results
+        if metric in result.metrics and result.predictor.kind == "model"
+    }
     rows = tuple(row for row in table.rows if row.predictor.name in models | floors)
     if not models or not rows:
         return table

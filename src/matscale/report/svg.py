@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ SERIES = 8
 LIGHT = {
     "ink": "#1d2127", "soft": "#59616c", "line": "#c9cdd3", "paper": "#ffffff",
     "s0": "#1c5fb0", "s1": "#b5430f", "s2": "#7a3b9e", "s3": "#0b7467", "s4": "#8a6d00",
-    "s5": "#6b7280", "s6": "#8b8178", "s7": "#9aa0a8", "ceiling": "#3f7d2a",
+    "s5": "#5f6875", "s6": "#98774a", "s7": "#9ba3ad", "ceiling": "#3f7d2a",
 }  # fmt: skip
 """Colours of a standalone file; the page has its own in ``report.css``."""
 
@@ -126,6 +127,25 @@ def grid(drawings: list[str], columns: int, title: str) -> str:
     return drawing(width * min(columns, len(drawings)), height * rows, "".join(placed), title)
 
 
+def keyed(svg: str, key: Sequence[tuple[str, str]]) -> str:
+    """A drawing with a key below it: names with the classes of their dots, wrapped to its width."""
+    found = _VIEW_BOX.search(svg)
+    if not key or found is None:
+        return svg
+    width, height = float(found[1]), float(found[2])
+    x, y, parts = 12.0, height + 16, []
+    for name, classes in key:
+        # No font is at hand to measure with: 6.4 units a character is wide enough at 11.
+        long = 24 + 6.4 * len(name)
+        if x > 12 and x + long > width:
+            x, y = 12.0, y + 16
+        parts.append(tag("path", d=f"M{x:.1f} {y - 4:.1f}h.01", class_=f"pt {classes}"))
+        parts.append(tag("text", name, x=x + 9, y=y))
+        x += long
+    taller = svg.replace(found[0], f'viewBox="0 0 {width:g} {y + 8:g}"', 1)
+    return taller.removesuffix("</svg>") + "".join(parts) + "</svg>"
+
+
 def standalone(svg: str) -> str:
     """A drawing as a file of its own, with colours on white and generic fonts."""
     colours = LIGHT
@@ -138,6 +158,7 @@ def standalone(svg: str) -> str:
         f".no{{stroke:{colours['soft']};stroke-opacity:.45}}",
         f".ce{{fill:none;stroke:{colours['ceiling']};stroke-width:1.5}}",
         ".ti{font-weight:600}",
+        ".ln.s6{stroke-dasharray:6 2}.ln.s7{stroke-dasharray:2 2}",
         ".ln{fill:none;stroke-width:1.6}.iv{stroke-width:2.4;stroke-opacity:.45;fill:none}",
     ]
     for key in [*(f"s{k}" for k in range(SERIES)), "ceiling"]:

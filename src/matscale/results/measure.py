@@ -26,6 +26,8 @@ class Measure:
         better: Which direction is better.
         share: Whether it is the share of samples with some property, so that its interval can be
             given exactly where all samples agree.
+        distance: Whether it is a distance of distributions, which resampling raises: two noisy
+            samples of one distribution lie apart. The bootstrap's bias is then taken off its draws.
     """
 
     metric: WeightedMetric
@@ -33,6 +35,7 @@ class Measure:
     unit: str
     better: Better
     share: bool = False
+    distance: bool = False
 
 
 def mean_of(values: np.ndarray, unit: str, better: Better = "lower") -> Measure:
@@ -61,6 +64,8 @@ def measured(measure: Measure, *, seed: int) -> Metric:
             low, high = statistics.unanimous_interval(round(value * count), count)
         else:
             draws = statistics.bootstrap(measure.metric, n, seed=seed)
+            if measure.distance:
+                draws = statistics.centred(draws, value)
             low, high = statistics.percentile_interval(draws)
     return Metric(
         value=value if np.isfinite(value) else None,

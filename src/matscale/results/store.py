@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,6 +71,28 @@ def load(path: Path) -> Result:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(f"{path} is not a matscale result: {where}: {first['msg']}") from None
+
+
+def load_all(sources: Iterable[Path]) -> tuple[list[Result], Path]:
+    """The results among files and folders, and one folder that all their tables are under.
+
+    The names of tables in the results are changed to paths below that folder.
+
+    Raises:
+        UserError: If a source holds no results or one cannot be read.
+    """
+    paths = [path.resolve() for path in find(sources)]
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    results = []
+    for path in paths:
+        result = load(path)
+        names = {
+            field: str((path.parent / name).relative_to(folder))
+            for field in ("samples", "predictions", "targets")
+            if (name := getattr(result, field)) and Path(name).name == name
+        }
+        results.append(result.model_copy(update=names))
+    return results, folder
 
 
 def find(sources: Iterable[Path]) -> list[Path]:

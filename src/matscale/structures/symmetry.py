@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,8 @@ UNKNOWN = "unknown"
 
 def crystal_system(structure: Structure) -> str:
     """Crystal system of the conventional standard structure, as AtomBench takes it (spglib)."""
+    # Its C code writes to the terminal where a first tolerance fails and a tighter one is tried.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
     try:
@@ -53,6 +57,8 @@ def prototype(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> s
     """
     import moyopy
 
+    # Its warnings on operations of non-primitive cells do not touch orbits or space group number.
+    logging.getLogger("moyo").setLevel(logging.ERROR)
     basis = moyopy.Cell(cell.tolist(), (positions @ np.linalg.inv(cell)).tolist(), numbers.tolist())
     try:
         found = moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION)

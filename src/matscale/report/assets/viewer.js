@@ -135,7 +135,7 @@
         pen.lineCap = item.kind === "edge" ? "butt" : "round";
         pen.globalAlpha = item.kind === "edge" ? 0.25 + 0.6 * near : 0.45 + 0.5 * near;
         pen.strokeStyle = item.kind === "edge" ? ink : viewer.elements[item.z][1];
-        pen.lineWidth = item.kind === "edge" ? 1.2 : Math.max(1.5, 0.13 * unit);
+        pen.lineWidth = item.kind === "edge" ? 1.2 : Math.max(1.2, 0.085 * unit);
         pen.beginPath();
         pen.moveTo(x(item.from), y(item.from));
         pen.lineTo(x(item.to), y(item.to));

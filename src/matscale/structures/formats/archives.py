@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from matscale.errors import Refused
-from matscale.structures.formats.vocabulary import File, stem_of
+from matscale.structures.formats.vocabulary import File
 
 if TYPE_CHECKING:
     from matscale.structures.formats.files import Budget
@@ -105,7 +105,7 @@ def _zip(file: File, budget: Budget) -> Iterator[File]:
         return
     with archive:
         for count, member in enumerate(members):
-            if member.is_dir():
+            if member.filename.endswith("/"):
                 continue
             source = f"{file.source}/{member.filename}"
             if count >= budget.limits.members:
@@ -229,7 +229,7 @@ def _gzip(file: File, budget: Budget) -> Iterator[File]:
         return
     keep = content if content[257:262] == b"ustar" else content[: content.rfind(b"\n") + 1]
     # Only formats of many items a file have whole items before the end.
-    if keep and stem_of(file.name).lower().endswith((".jsonl", ".csv", ".xyz", ".extxyz", ".tar")):
+    if keep and name.lower().endswith((".jsonl", ".csv", ".xyz", ".extxyz", ".tar")):
         yield File(name, file.source, keep)
     yield File(name, file.source, refusal)
 

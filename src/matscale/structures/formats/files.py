@@ -119,7 +119,7 @@ def read_place(place: Place, limits: Limits) -> File:
         status = os.stat(place.path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode):
             data = Refused("unreadable", "not a regular file")
-        elif status.st_size > limits.member_bytes:
+        elif status.st_size > limits.file_bytes:
             data = Refused("too large", f"{status.st_size} bytes")
         else:
             with open(place.path, "rb") as stream:  # noqa: PTH123

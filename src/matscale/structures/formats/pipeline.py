@@ -33,7 +33,7 @@ class Piece:
         table: The accepted ones, without columns.
         items: Their numbers, (N,).
         refusals: The others.
-        path_ids: What to call each accepted item if its id is not unique; "" for the id.
+        path_ids: What to call an item, by its number, if its id is not unique.
         columns: Further values of each accepted item, (N,).
     """
 
@@ -41,7 +41,7 @@ class Piece:
     table: StructureTable
     items: np.ndarray
     refusals: list[Refusal]
-    path_ids: list[str]
+    path_ids: dict[int, str]
     columns: list[dict[str, Any]]
 
 
@@ -72,14 +72,22 @@ def gather(
     pieces = list(_pieces(found, rules, workers, label))
     starts = np.cumsum([0] + [piece.count for piece in pieces])
     numbered = list(zip(pieces, starts.tolist(), strict=False))
+    common = _common_ids(pieces)
     refusals = tuple(
-        replace(refusal, item=refusal.item + start)
+        replace(
+            refusal, item=refusal.item + start, id=_name(piece, refusal.item, refusal.id, common)
+        )
         for piece, start in numbered
         for refusal in piece.refusals
     )
     items = [piece.items + start for piece, start in numbered]
+    ids = [
+        _name(piece, item, name, common)
+        for piece in pieces
+        for item, name in zip(piece.items.tolist(), piece.table.ids, strict=True)
+    ]
     table = StructureTable.concatenate([replace(piece.table, columns={}) for piece in pieces])
-    table = table.with_ids(_distinct_ids(pieces)).with_columns(**_columns(pieces))
+    table = replace(table, ids=np.array(ids, dtype=object), columns=_columns(pieces))
     return Reading(table, np.concatenate([np.empty(0, np.int64), *items]), refusals)
 
 
@@ -136,8 +144,10 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
             accepted.append(number)
             parsed.append(structure)
     chosen = [entries[number] for number in accepted]
+    path_ids = {number: entry.path_id for number, entry in enumerate(entries) if entry.path_id}
     if not parsed:
-        return Piece(len(entries), StructureTable.empty(), np.empty(0, np.int64), refusals, [], [])
+        nothing = StructureTable.empty()
+        return Piece(len(entries), nothing, np.empty(0, np.int64), refusals, path_ids, [])
     table = StructureTable.from_parts(
         ids=[entry.id for entry in chosen],
         numbers=[structure.numbers for structure in parsed],
@@ -151,7 +161,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         np.array(accepted, np.int64),
         refusals,
         sources=[entry.source for entry in chosen],
-        path_ids=[entry.path_id for entry in chosen],
+        path_ids=path_ids,
         columns=[dict(entry.columns) for entry in chosen],
     )
 
@@ -180,7 +190,7 @@ def parse_block(block: Block, rules: Rules) -> Piece:
         else:
             kept.append(row)
     if not kept:
-        return Piece(len(table), StructureTable.empty(), np.empty(0, np.int64), refusals, [], [])
+        return Piece(len(table), StructureTable.empty(), np.empty(0, np.int64), refusals, {}, [])
     return _checked(
         len(table),
         rules,
@@ -188,7 +198,7 @@ def parse_block(block: Block, rules: Rules) -> Piece:
         np.array(kept, np.int64),
         refusals,
         sources=[f"{block.source}#{row}" for row in kept],
-        path_ids=[""] * len(kept),
+        path_ids={},
         columns=[rows[row] if rows else {} for row in kept],
     )
 
@@ -201,7 +211,7 @@ def _checked(
     refusals: list[Refusal],
     *,
     sources: Sequence[str],
-    path_ids: list[str],
+    path_ids: dict[int, str],
     columns: list[dict[str, Any]],
 ) -> Piece:
     """The piece that is left when unfit structures are refused too."""
@@ -226,21 +236,20 @@ def _checked(
         refusals.sort(key=lambda refusal: refusal.item)
         fine = np.flatnonzero(~refused)
         table, items = table[fine], items[fine]
-        path_ids = [path_ids[row] for row in fine.tolist()]
         columns = [columns[row] for row in fine.tolist()]
     return Piece(count, table, items, refusals, path_ids, columns)
 
 
-def _distinct_ids(pieces: list[Piece]) -> list[str]:
-    """Ids of the accepted items; equal ones that came from file names become paths."""
-    ids = [name for piece in pieces for name in piece.table.ids]
-    path_ids = [name for piece in pieces for name in piece.path_ids]
-    seen = Counter(ids)
+def _common_ids(pieces: list[Piece]) -> set[str]:
+    """Ids that several items have."""
+    seen = Counter(name for piece in pieces for name in piece.table.ids)
     seen.update(refusal.id for piece in pieces for refusal in piece.refusals)
-    return [
-        path_id if path_id and seen[name] > 1 else name
-        for name, path_id in zip(ids, path_ids, strict=True)
-    ]
+    return {name for name, times in seen.items() if times > 1}
+
+
+def _name(piece: Piece, item: int, name: str, common: set[str]) -> str:
+    """The id of an item; its path where the id came from a file name and is not unique."""
+    return piece.path_ids.get(item, name) if name in common else name
 
 
 def _columns(pieces: list[Piece]) -> dict[str, np.ndarray]:

@@ -101,7 +101,8 @@ def _files(
             ignored.append((place.name, "hidden file"))
             continue
         for file in archives.unpacked(files.read_place(place, limits), budget, limits.depth):
-            if file.name != place.name and files.is_hidden(file.name):
+            hidden = file.name != place.name and files.is_hidden(file.name)
+            if hidden and not isinstance(file.data, Refused):
                 ignored.append((_name(file, source), "hidden file"))
             elif file.name.lower().endswith(files.PICKLES):
                 ignored.append((_name(file, source), "a pickle; nothing is ever unpickled"))

@@ -34,14 +34,16 @@ class Limits:
     """How much untrusted input may unpack to before it is refused.
 
     Attributes:
+        file_bytes: Bytes of one file on disk.
         total_bytes: Bytes unpacked from all archives of one reading.
-        member_bytes: Bytes of one file or archive member.
+        member_bytes: Bytes of one archive member.
         ratio: Unpacked over packed size, looked at once a member unpacks to over 16 MiB.
         members: Members of one archive.
         depth: Archives inside archives.
         atoms: Atoms of one structure.
     """
 
+    file_bytes: int = 8 << 30
     total_bytes: int = 8 << 30
     member_bytes: int = 2 << 30
     ratio: float = 500.0

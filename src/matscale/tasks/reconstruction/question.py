@@ -16,6 +16,9 @@ from matscale.structures import chemistry
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 
+SUBMITTED = "submitted"
+"""As ``targets``: the ones that the submissions carry."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -28,6 +31,7 @@ class Question:
         train: Training crystals, without any that bear the id of a target; or None.
         dataset: What the result says of all this.
         notes: What a reader must know, one sentence each.
+        own_targets: Whether the targets are those that the submissions carry.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +40,7 @@ class Question:
     train: StructureTable | None
     dataset: Dataset
     notes: tuple[str, ...]
+    own_targets: bool = False
 
     def told(self) -> Told:
         """What predictors may see of the readable targets, in the order of ``targets``."""
@@ -54,12 +59,13 @@ def ask(
     """Decide what was asked.
 
     The targets are those named by ``targets``, else the test split of ``train`` where that has one
-    and every submission keeps to it, else the ones that the submissions carry themselves.
+    and every submission keeps to it, else the ones that the submissions carry themselves (which
+    ``targets="submitted"`` asks for).
 
     Args:
         submissions: The submissions to score.
         train: Registered dataset or file of training structures.
-        targets: Registered dataset (its test split) or file of targets.
+        targets: Registered dataset (its test split), file of targets, or ``"submitted"``.
         hygiene: Named cleaning step for registered datasets.
 
     Raises:
@@ -67,7 +73,9 @@ def ask(
     """
     training = datasets.load(train, hygiene=hygiene) if train else None
     notes: list[str] = []
-    if targets:
+    if targets == SUBMITTED:
+        question = _from_submissions(submissions)
+    elif targets:
         asked = datasets.load(targets, hygiene=hygiene)
         question = _from_dataset(asked)
     elif training and "test" in training.splits and _keep_to(submissions, training, notes):
@@ -114,7 +122,8 @@ def _from_submissions(submissions: Sequence[Submission]) -> Question:
         )
     files = ", ".join(s.name for s in submissions if s.targets is not None)
     notes = (f"The targets are those that the submissions carry ({files}).",)
-    return _from_readings(carried, Dataset(name=f"targets of {files}", sha256="", size=0), notes)
+    dataset = Dataset(name=f"targets of {files}", sha256="", size=0)
+    return replace(_from_readings(carried, dataset, notes), own_targets=True)
 
 
 def _from_readings(

@@ -149,6 +149,9 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
+        notes = (*self.question.notes, *_notes(samples, protocol))
+        if item.published and not self.question.own_targets:
+            notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
             metrics = sound_metrics(samples, seed=self.seed)
             groups = sound_groups(samples, facts, seed=self.seed)
@@ -170,7 +173,7 @@ class Run:
             counts=counts,
             refused=_refused(item.predictions),
             defects=DEFECTS if protocol == "published" else (),
-            notes=(*self.question.notes, *_notes(samples, protocol)),
+            notes=notes,
             settings={
                 "ltol": TOLERANCES.length,
                 "stol": TOLERANCES.site,
@@ -179,6 +182,32 @@ class Run:
                 "symprec": symmetry.SYMMETRY_PRECISION,
             },
             provenance=provenance(self.command, self.seed, seconds),
+        )
+
+    def _altered_targets(self, name: str, carried: Reading, facts: TargetFacts) -> tuple[str, ...]:
+        """A note if targets that a file carries are not the dataset's crystals of the same ids."""
+        label = f"targets of {name}"
+        described = describe(carried.table, self.memory, label=label)
+        place = {identifier: row for row, identifier in enumerate(self.question.targets.ids)}
+        rows = [
+            (facts.description.rows[place[identifier]], own)
+            for identifier, own in zip(carried.table.ids, described.rows, strict=True)
+            if identifier in place and own >= 0
+        ]
+        pairs = np.array([pair for pair in rows if pair[0] >= 0], dtype=np.int64).reshape(-1, 2)
+        scores = score_pairs(facts.description, described, pairs, self.memory, label=label)
+        altered = pairs[~scores.matched]
+        if not len(altered):
+            return ()
+        theirs, own = (
+            table.table.n_atoms[row]
+            for table, row in zip((facts.description, described), altered[0], strict=True)
+        )
+        return (
+            f"{len(altered)} of {len(pairs)} targets that {name} carries do not match the "
+            f"dataset's crystals of the same ids (such as {described.table.ids[altered[0, 1]]}: "
+            f"{own} atoms in the primitive cell, {theirs} in the dataset's); the sound protocol "
+            "scores against the dataset's, the published one against the file's.",
         )
 
     def _published_rows(
@@ -210,6 +239,7 @@ def _counts(samples: Samples) -> schema.Counts:
     warnings = {
         "predictions whose id came before": samples.duplicates,
         "predictions of ids that were not asked for": samples.not_asked,
+        "unreadable items without an id that was asked for": samples.nameless,
     }
     return schema.Counts(
         submitted=len(samples.ids),

@@ -67,6 +67,7 @@ class Samples:
             there are too many pairs to try.
         duplicates: Predictions whose id came before; not scored.
         not_asked: Predictions of ids that were not asked for; not scored.
+        nameless: Items that cannot be read and bear no id that was asked for.
     """
 
     ids: np.ndarray
@@ -75,6 +76,7 @@ class Samples:
     recalled: np.ndarray | None
     duplicates: int
     not_asked: int
+    nameless: int
 
     @property
     def scored(self) -> np.ndarray:
@@ -156,6 +158,7 @@ def score_samples(
         recalled=_recalled(question, facts, described, spread.matched),
         duplicates=len(predictions.table) - len(first),
         not_asked=sum(identifier not in asked for identifier in first),
+        nameless=sum(identifier not in asked for identifier in refused),
     )
 
 

@@ -41,8 +41,9 @@ def score_reconstruction(
         predictions: Files or folders of predictions, one model each; see
             :func:`matscale.predictors.from_file.read_submissions`.
         train: Registered dataset or file of structures: the training set. Floors need it.
-        targets: Registered dataset (its test split) or file of structures; by default the test
-            split of ``train`` where the submissions keep to it, else the submissions' own.
+        targets: Registered dataset (its test split), file of structures, or ``"submitted"`` for the
+            targets that the submissions carry; by default the test split of ``train`` where the
+            submissions keep to it, else the submissions' own.
         told: What the models were told, such as ``"composition,tc"``, or one such text for each
             model's name.
         protocol: ``"published"``, ``"sound"`` or ``"both"``.

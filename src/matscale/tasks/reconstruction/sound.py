@@ -67,7 +67,11 @@ def _distribution_measures(samples: Samples) -> dict[str, Measure]:
             ("histogram_kl", distribution.histogram_divergence, ""),
         ):
             measures[f"{kind}_{name}"] = Measure(
-                _weighted(metric, target, predicted), np.isfinite(predicted), unit, "lower"
+                _weighted(metric, target, predicted),
+                np.isfinite(predicted),
+                unit,
+                "lower",
+                distance=True,
             )
     return dict(sorted(measures.items(), key=lambda item: item[0].startswith("histogram")))
 
