@@ -136,6 +136,25 @@ def test_a_mistake_is_one_sentence_and_exit_code_two(scored, arguments, words):
     assert "Traceback" in matscale("--debug", *arguments, cwd=scored).stderr
 
 
+def test_an_interrupted_command_says_that_its_work_is_kept(scored):
+    """Interrupted at the first chunk that it keeps, from inside the process."""
+    code = (
+        "import sys\n"
+        "from matscale import execution\n"
+        "def killed(*args): raise KeyboardInterrupt\n"
+        "execution.Memory._keep = killed\n"
+        "sys.argv = ['matscale', 'score', 'reconstruction', 'good.extxyz', "
+        "'--targets', 'targets.parquet', '--out', 'killed']\n"
+        "from matscale.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=scored, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 130
+    assert done.stderr.strip() == "matscale: interrupted; the same command goes on where it stopped"
+
+
 def test_a_wrong_option_is_exit_code_two(tmp_path):
     assert (
         matscale("score", "reconstruction", "x", "--protocol", "loud", cwd=tmp_path).returncode == 2

@@ -9,6 +9,8 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -113,22 +115,33 @@ def score_reconstruction(
     """Does a model rebuild held-out crystals?"""
     from matscale.api import score
 
-    card = score(
-        "reconstruction",
-        predictions,
-        train=train,
-        targets=targets,
-        told=_told(told),
-        protocol=protocol.value,
-        hygiene=hygiene,
-        out=out,
-        seed=seed,
-        workers=workers,
-        command=_command(),
-    )
+    with _resumable():
+        card = score(
+            "reconstruction",
+            predictions,
+            train=train,
+            targets=targets,
+            told=_told(told),
+            protocol=protocol.value,
+            hygiene=hygiene,
+            out=out,
+            seed=seed,
+            workers=workers,
+            command=_command(),
+        )
     _show_card(card, out, as_json)
     if strict and _incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Tell someone who interrupts a command that its work is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("matscale: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _told(options: list[str] | None) -> str | dict[str, str] | None:
@@ -303,9 +316,6 @@ def main() -> None:
             raise
         print(f"matscale: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        print("matscale: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away; Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
