@@ -58,8 +58,8 @@ def read_submissions(sources: Sequence[Path], *, workers: int | None) -> list[Su
     Raises:
         UserError: If a source is missing or holds nothing, or two models have one name.
     """
-    files = [file for source in sources for file in _models(source)]
-    submissions = [_read(file, workers) for file in files]
+    models = [model for source in sources for model in _models(source)]
+    submissions = [_read(name, path, workers) for name, path in models]
     names = [submission.name for submission in submissions]
     for name in names:
         if names.count(name) > 1:
@@ -68,26 +68,27 @@ def read_submissions(sources: Sequence[Path], *, workers: int | None) -> list[Su
     return submissions
 
 
-def _models(source: Path) -> list[Path]:
-    """The files or folders of single models that a source stands for."""
+def _models(source: Path) -> list[tuple[str, Path]]:
+    """Names of the models that a source stands for, and the file or folder of each."""
     if not source.exists():
         raise UserError(f"{source} does not exist: give a file or folder of predictions")
     if not source.is_dir():
-        return [source]
+        return [(_name(source), source)]
     entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
-    pairs = [entry for entry in entries if entry.is_file() and _carries_targets(entry)]
+    pairs = [entry for entry in entries if _carries_targets(entry)]
     if pairs:
-        return pairs
-    folders = [entry for entry in entries if entry.is_dir()]
-    return [model for folder in folders for model in _only_pairs_of(folder)] or [source]
+        return [(_name(entry), entry) for entry in pairs]
+    structures = [entry for entry in entries if entry.is_file() and _SUFFIXES.search(entry.name)]
+    folders = [] if structures else [entry for entry in entries if entry.is_dir()]
+    return [(_name(folder), _pairs_in(folder)) for folder in folders] or [(_name(source), source)]
 
 
-def _only_pairs_of(folder: Path) -> list[Path]:
-    """A model's subfolder stands for the one CSV of pairs in it, or else for itself."""
+def _pairs_in(folder: Path) -> Path:
+    """The one CSV of pairs in a model's folder, or else the folder."""
     pairs = [entry for entry in sorted(folder.iterdir()) if _carries_targets(entry)]
     if len(pairs) > 1:
         raise UserError(f"{folder} holds {len(pairs)} CSV files of predictions: keep one a model")
-    return pairs or [folder]
+    return pairs[0] if pairs else folder
 
 
 def _carries_targets(path: Path) -> bool:
@@ -95,16 +96,14 @@ def _carries_targets(path: Path) -> bool:
     return header is not None and set(PAIR_COLUMNS) <= set(header)
 
 
-def _read(path: Path, workers: int | None) -> Submission:
+def _read(name: str, path: Path, workers: int | None) -> Submission:
     if _carries_targets(path):
         columns = formats.read_columns(path, PAIR_COLUMNS)
         lenient = formats.read_columns(path, PAIR_COLUMNS, tolerate=TOLERATED_AS_PUBLISHED)
         published = PublishedRows(lenient["prediction"], lenient["target"])
-        return Submission(
-            _name(path), str(path), columns["prediction"], columns["target"], published
-        )
+        return Submission(name, str(path), columns["prediction"], columns["target"], published)
     label = f"reading {path.name}"
-    return Submission(_name(path), str(path), formats.read(path, workers=workers, label=label))
+    return Submission(name, str(path), formats.read(path, workers=workers, label=label))
 
 
 def _name(path: Path) -> str:

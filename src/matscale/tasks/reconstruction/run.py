@@ -149,7 +149,7 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
-        notes = (*self.question.notes, *_notes(samples, protocol))
+        notes = (*self.question.notes, *_notes(item, samples, protocol))
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
@@ -268,10 +268,16 @@ def _refused(predictions: Reading) -> tuple[schema.RefusedItem, ...]:
     )
 
 
-def _notes(samples: Samples, protocol: schema.Protocol) -> tuple[str, ...]:
-    if protocol == "sound" and samples.recalled is None:
-        return (
-            f"METRe is not given: more than {RECALL_PAIRS} pairs of predictions and targets "
-            "share a composition, and today's matcher would take minutes to try them.",
+def _notes(item: Answers, samples: Samples, protocol: schema.Protocol) -> tuple[str, ...]:
+    notes = []
+    if ignored := item.predictions.ignored:
+        notes.append(
+            f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
+            f"read (such as {ignored[0]})."
         )
-    return ()
+    if protocol == "sound" and samples.recalled is None:
+        notes.append(
+            f"METRe is not given: more than {RECALL_PAIRS} pairs of predictions and targets share "
+            "a composition, and today's matcher would take minutes to try them."
+        )
+    return tuple(notes)
