@@ -24,7 +24,7 @@ types: $(VENV)/.check
 	$(BIN)/mypy
 
 docs: $(VENV)/.check
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/reading.py

@@ -79,6 +79,18 @@ def test_score_prints_a_headline_and_says_what_is_missing(scored):
     assert "published protocol" in printed
 
 
+def test_the_published_protocol_says_what_it_leaves_out(scored):
+    done = matscale(
+        *("score", "reconstruction", "short.jsonl", "--targets", "targets.parquet"),
+        *("--protocol", "published", "--out", "published"),
+        cwd=scored,
+    )
+    printed = " ".join(done.stdout.split())
+    assert "short rebuilds 100 % of the 9 (of 12) that were read of the held-out" in printed
+    assert "3 missing; left out, as published" in printed
+    assert "There are no floors: name a training set with --train" in printed
+
+
 def test_json_is_json_and_nothing_else(scored):
     done = matscale(
         *("score", "reconstruction", "short.jsonl", "--targets", "targets.parquet", "--json"),
@@ -100,6 +112,7 @@ def test_compare_speaks(scored):
     done = matscale("compare", *results, cwd=scored)
     assert done.returncode == 0
     assert "good matches 25 points more often than short (95 % interval" in done.stdout
+    assert "short was told positions or cell" in done.stdout
     numbers = json.loads(matscale("compare", *results, "--json", cwd=scored).stdout)
     assert numbers[0]["difference"] == pytest.approx(0.25)
 
@@ -119,9 +132,22 @@ def test_report_writes_a_page(scored):
         (("score", "reconstruction", "good.extxyz"), "--targets"),
         (("score", "reconstruction", "good.extxyz", "--train", "atlantis"), "atlantis"),
         (("score", "reconstruction", "good.extxyz", "--told", "a=b", "--told", "c"), "--told"),
+        (
+            (
+                "score",
+                "reconstruction",
+                "good.extxyz",
+                "--targets",
+                "train.parquet",
+                "--out",
+                "results",
+            ),
+            "holds results on other targets",
+        ),
         (("report", "targets.parquet"), "not a matscale result"),
         (("report", "."), "no results in"),
         (("compare", "a", "b"), "no result at a"),
+        (("compare", ".", "."), "is a folder"),
         (("data", "path", "atlantis"), "atlantis"),
         (("data", "fetch", "mp20", "--sha256", "nonsense"), "FILE=HASH"),
     ],
@@ -129,7 +155,7 @@ def test_report_writes_a_page(scored):
 def test_a_mistake_is_one_sentence_and_exit_code_two(scored, arguments, words):
     done = matscale(*arguments, cwd=scored)
     assert done.returncode == 2
-    assert done.stderr.startswith("matscale: ")
+    assert done.stderr.startswith("matscale: "), done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert words in done.stderr
     assert not done.stdout

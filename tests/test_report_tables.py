@@ -7,9 +7,9 @@ import pytest
 
 from matscale.report import tables, wording
 from matscale.report.headline import headline
-from matscale.report.rounding import interval_decimals, show, show_signed
 from matscale.report.scoretable import breakdown_tables, score_tables
 from matscale.results.result import Metric, Result
+from matscale.results.rounding import interval_decimals, show, show_signed
 from report_samples import (
     MODELS,
     write_results,

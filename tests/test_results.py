@@ -108,6 +108,8 @@ def test_results_of_several_folders_keep_their_tables(tmp_path):
 
 
 def test_what_is_no_result_is_said(tmp_path):
+    with pytest.raises(UserError, match="is a folder"):
+        store.load(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(UserError, match="no results"):
@@ -158,6 +160,30 @@ def test_a_comparison_that_may_be_chance_says_so(folder):
     ]
     assert match.low < 0 < match.high
     assert "may be chance" in match.sentence
+
+
+def test_a_tie_is_said_as_one(folder):
+    verdicts = np.arange(60) % 3 == 0
+    (match,) = [one for one in paired(folder, verdicts, verdicts) if one.metric == "match_rate"]
+    assert (match.difference, match.low, match.high) == (0, 0, 0)
+    assert "matches as often as" in match.sentence
+    assert "on each of 60 samples" in match.sentence
+
+
+def test_a_comparison_with_one_who_was_told_the_answer_says_so(folder):
+    results = {r.predictor.name: r for r in load_results(folder) if r.protocol == "sound"}
+    told = next(
+        r for r in results.values() if r.predictor.told_the_answer and r.predictor.kind == "model"
+    )
+    other = next(r for r in results.values() if not r.predictor.told_the_answer)
+    assert "told positions or cell" in compare(other, folder, told, folder)[0].caution
+
+
+def test_one_folder_holds_results_on_one_question(folder):
+    result = store.load(store.find([folder])[0])
+    store.check_same_question(folder, result.dataset)
+    with pytest.raises(UserError, match="--out"):
+        store.check_same_question(folder, result.dataset.model_copy(update={"sha256": "other"}))
 
 
 def test_results_on_other_targets_are_not_compared(tmp_path):

@@ -44,6 +44,7 @@ _state = {"debug": False}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`.")]
 Seed = Annotated[int, typer.Option(help="Seed of floors and of the bootstrap.")]
 
 
@@ -94,15 +95,16 @@ def score_reconstruction(
     told: Annotated[
         list[str] | None,
         typer.Option(
-            help="What the models were told, such as 'composition,tc', or 'MODEL=composition,tc' "
-            "once a model."
+            help="What the models were told, such as 'composition,tc' or 'nothing'; or "
+            "'MODEL=composition,tc' once a model. Fields: composition, tc, space_group, volume, "
+            "cell, positions."
         ),
     ] = None,
     protocol: Annotated[
         ProtocolChoice, typer.Option(help="Which protocol to score under.")
     ] = ProtocolChoice.both,
     hygiene: Annotated[
-        str | None, typer.Option(help="Named cleaning step of the dataset, such as 'atombench'.")
+        str | None, typer.Option(help="Cleaning step of a known dataset: 'atombench'.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
     seed: Seed = 0,
@@ -177,7 +179,7 @@ def _show_card(card: Scorecard, out: Path, as_json: bool) -> None:
 def compare(
     first: Annotated[Path, typer.Argument(help="A result's JSON file.")],
     second: Annotated[Path, typer.Argument(help="Another's, on the same targets.")],
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compare two results on the same ids by a paired bootstrap, in words."""
@@ -190,6 +192,7 @@ def compare(
         print(json.dumps([asdict(one) for one in comparisons], indent=1))
     else:
         print("\n".join(one.sentence for one in comparisons))
+        print("\n".join({one.caution: None for one in comparisons if one.caution}))
 
 
 @app.command()
@@ -245,7 +248,7 @@ def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -
 
 @data_app.command("fetch")
 def data_fetch(
-    name: Annotated[str, typer.Argument()],
+    name: DatasetName,
     source: Annotated[
         str | None, typer.Option("--from", help="A local file or folder, or a mirror's address.")
     ] = None,
@@ -281,13 +284,13 @@ def data_path(name: Annotated[str, typer.Argument()]) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the demonstration.")] = Path("demo"),
 ) -> None:
-    """Score the floors' own predictions on crystals that pymatgen ships; make the page."""
+    """Score made-up predictions on crystals that pymatgen ships; make the page."""
     from matscale.demo import run_demo
     from matscale.report.console import print_scores
 
     card, page = run_demo(out)
     print_scores(card.results)
-    print(f"\nA demonstration: the predictions are made by floors, not by models.\n{page}")
+    print(f"\nA demonstration: no model made these predictions.\n{page}")
 
 
 @app.command()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from matscale.predictors.floors import RandomTraining, Substitution
 from matscale.predictors.predictor import Told
@@ -22,10 +25,10 @@ HELD_OUT = 60
 
 
 def run_demo(out: Path) -> tuple[Scorecard, Path]:
-    """Write a training set and two submissions, score them, make the page.
+    """Write a training set and three submissions, score them, make the page.
 
-    The submissions are no models: one substitutes elements knowing half of the training set,
-    the other answers at random. The last line of each is cut, to show what becomes of such.
+    The submissions are no models: one substitutes elements, one answers at random, and one moves
+    the targets' atoms about. The last line of each is cut, to show what becomes of such.
 
     Args:
         out: Folder for everything.
@@ -40,30 +43,40 @@ def run_demo(out: Path) -> tuple[Scorecard, Path]:
     out.mkdir(parents=True, exist_ok=True)
     write(train, out / "train.parquet")
     write(targets, out / "targets.parquet")
-    half = train[: len(train) // 2]
     compositions = [chemistry.composition(targets.row_numbers(row)) for row in range(len(targets))]
     told = Told(tuple(targets.ids), {"composition": compositions})
-    submissions = []
-    for name, answers in (
-        ("demo_swapper", Substitution(half, SEED).predict(told).table),
-        ("demo_guesser", RandomTraining(half, SEED).predict(told).table),
-    ):
-        submissions.append(out / f"{name}.jsonl")
-        write(answers, submissions[-1])
-        _damage_last_line(submissions[-1])
+    submissions = {
+        "demo_swapper": Substitution(train, SEED).predict(told).table,
+        "demo_guesser": RandomTraining(train, SEED).predict(told).table,
+        "demo_copier": _rattled(targets, 0.15),
+    }
+    for name, answers in submissions.items():
+        write(answers, out / f"{name}.jsonl")
+        _damage_last_line(out / f"{name}.jsonl")
     card = score_reconstruction(
-        submissions,
+        [out / f"{name}.jsonl" for name in submissions],
         train=out / "train.parquet",
         targets=out / "targets.parquet",
-        told={"demo_swapper": "composition", "demo_guesser": "nothing"},
+        told={
+            "demo_swapper": "composition",
+            "demo_guesser": "nothing",
+            "demo_copier": "composition,cell,positions",
+        },
         out=out / "results",
         command="matscale demo",
         notes=(
-            "This is a demonstration: the submissions were made by floors that knew half of the "
-            "training set, not by models, and the last line of each was cut on purpose.",
+            "This is a demonstration: the submissions were not made by models but by an element "
+            "swap, by chance, and by moving the targets' atoms 0.15 Å about; the last line of "
+            "each was cut on purpose.",
         ),
     )
     return card, card.report(out / "report")
+
+
+def _rattled(table: StructureTable, amplitude: float) -> StructureTable:
+    """The same crystals with each atom moved by a normal draw of that deviation in Å."""
+    moves = np.random.default_rng(SEED).normal(0, amplitude, table.positions.shape)
+    return replace(table, positions=table.positions + moves)
 
 
 def _damage_last_line(path: Path) -> None:

@@ -80,7 +80,7 @@ def find(name: str, *, cache: Path | str | None = None) -> list[Path]:
     searched = " or ".join(str(place / name) for place in places)
     raise UserError(
         f"the dataset {name!r} is not in {searched}; "
-        f"get it with 'matscale data fetch {name}', or from a copy with '--from PATH'"
+        f"get it with 'matscale data fetch {name}', which takes '--from PATH' for a copy"
     )
 
 

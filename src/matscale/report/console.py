@@ -20,10 +20,17 @@ def print_scores(results: Sequence[Result], console: Console | None = None) -> N
     console = console or Console(highlight=False)
     for part in by_dataset(results).values():
         console.print(describe_dataset(part[0]), style="bold", markup=False)
-        for result in part:
-            if result.predictor.kind == "model" and result.protocol == part[0].protocol:
-                console.print(f"· {headline(result).text}", markup=False)
-        for line in _warnings(part):
+        leading = [result for result in part if result.protocol == part[0].protocol]
+        floors = {r.predictor.name: r.metrics for r in leading if r.predictor.kind == "floor"}
+        for result in leading:
+            if result.predictor.kind == "model":
+                said = headline(result, floors)
+                console.print(
+                    f"· {said.text} [{'; '.join([said.told, *said.labels])}]", markup=False
+                )
+        if not floors:
+            console.print("! There are no floors: name a training set with --train.", markup=False)
+        for line in _warnings(leading):
             console.print(f"! {line}", markup=False)
         for table in score_tables(part):
             # Distances of distributions are many and for the page; AtomBench's families are
@@ -39,11 +46,15 @@ def _warnings(results: Sequence[Result]) -> list[str]:
     for result in results:
         counts = result.counts
         lost = {**counts.refused, **({"missing": counts.missing} if counts.missing else {})}
-        if lost and result.predictor.kind == "model":
-            reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-            lines[f"{result.predictor.name}: {reasons}; counted as failures"] = None
         for note in result.notes:
             lines[note] = None
+        if result.predictor.kind != "model":
+            continue
+        fate = "counted as failures" if result.protocol == "sound" else "left out, as published"
+        for group, end in ((lost, fate), (counts.warnings, "not scored")):
+            if group:
+                items = ", ".join(f"{count} {what}" for what, count in group.items())
+                lines[f"{result.predictor.name}: {items}; {end}"] = None
     return list(lines)
 
 
@@ -63,7 +74,7 @@ def _grid(table: ScoreTable) -> Table:
         grid.add_column("ceiling", justify="right")
     for place, column in enumerate(table.columns):
         cells = [row.cells[place] for row in models]
-        lines = _lines(column, cells) if floored else []
+        lines = _lines(cells) if floored else []
         grid.add_row(_label(column), *(_cell(cell) for cell in cells), *lines)
     return grid
 
@@ -78,8 +89,9 @@ def _cell(cell: Cell) -> str:
     return f"{cell.value} ({cell.low}–{cell.high})"
 
 
-def _lines(column: Column, cells: Sequence[Cell]) -> list[str]:
-    """Best floor and ceiling of one metric; models that were told less may have another floor."""
-    floors = dict.fromkeys(cell.floor for cell in cells if cell.floor)
+def _lines(cells: Sequence[Cell]) -> list[str]:
+    """Best floor and ceiling of one metric; a floor a model where they were told unlike things."""
+    floors = [cell.floor or "–" for cell in cells]
+    known = {floor for floor in floors if floor != "–"}
     ceiling = next((cell.ceiling for cell in cells if cell.ceiling), "–")
-    return [" / ".join(floors) or "–", ceiling]
+    return [", ".join(floors) if len(known) > 1 else "".join(known) or "–", ceiling]

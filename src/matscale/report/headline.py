@@ -74,12 +74,20 @@ def _why(result: Result, metric: Metric) -> str:
 
 
 def _phrase(result: Result) -> tuple[str, str]:
-    size = result.counts.submitted
+    size = _size(result)
     task = TASK_TEXT.get(result.task)
     if task is not None and result.headline in task.says:
         before, after = task.says[result.headline]
         return before, after.format(n=size)
     return f"has a {long_label(result.headline)} of", f"over {size} samples"
+
+
+def _size(result: Result) -> str:
+    """How many samples the headline is over: all of them, unless the protocol leaves some out."""
+    asked, metric = result.counts.submitted, result.metrics[result.headline]
+    if result.protocol == "published" and metric.n < asked:
+        return f"the {metric.n} (of {asked}) that were read of the"
+    return str(asked)
 
 
 def _with_unit(value: str, column: Column) -> str:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from matscale.report.rounding import ABSENT, interval_decimals, show, show_signed
 from matscale.report.wording import family_label, family_of, metric_text, told_text
 from matscale.results.result import Metric, Predictor, Result
+from matscale.results.rounding import ABSENT, interval_decimals, show, show_signed
 
 _UNITS = {"degrees": "°", "degree": "°", "deg": "°", "angstrom": "Å"}
 
@@ -288,9 +288,13 @@ def make_cell(
     factor = column.factor
     low, high = (None if x is None else x * factor for x in (metric.low, metric.high))
     decimals = interval_decimals(low, high)
+    noise = _NOISE * (column.high - column.low)
     shown = metric.value * factor
-    if max(abs(shown), abs(high or 0.0)) < _NOISE * (column.high - column.low):
+    if max(abs(shown), abs(high or 0.0)) < noise:
         shown, decimals = 0.0, None
+    ceiling = None if metric.ceiling is None else metric.ceiling * factor
+    if ceiling is not None and abs(ceiling) < noise:
+        ceiling = 0.0
     floor = _floor_text(column, metric, floors or {})
     return Cell(
         value=show(shown, decimals),
@@ -302,7 +306,7 @@ def make_cell(
         n=metric.n,
         places=_places(column, metric),
         floor=floor,
-        ceiling="" if metric.ceiling is None else show(metric.ceiling * factor, decimals),
+        ceiling="" if ceiling is None else show(ceiling, decimals),
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from matscale.errors import UserError
 from matscale.metrics import statistics
 from matscale.results.result import Result
+from matscale.results.rounding import interval_decimals, show
 from matscale.results.store import load_samples
 
 
@@ -21,47 +22,61 @@ class Comparison:
 
     Attributes:
         metric: What is compared.
-        first: Value of the first predictor over the ids that count for both.
+        first: Value of the first predictor over the ids that count for both; None without any.
         second: Value of the second.
         difference: first - second.
         low: Lower end of the 95 % interval of the difference.
         high: Upper end.
         n: Number of ids that count.
-        unit: "" for a share.
         sentence: The comparison in words.
+        caution: What makes the comparison unfair, in a sentence; "" where nothing is known to.
     """
 
     metric: str
-    first: float
-    second: float
-    difference: float
-    low: float
-    high: float
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
     n: int
-    unit: str
     sentence: str
+    caution: str
 
 
-# Per-sample column, unit, whether it is a rate, and how to say the difference.
+@dataclass(frozen=True)
+class _Quantity:
+    """What is compared, and how a difference of it is said.
+
+    Attributes:
+        column: Per-sample column.
+        verb: What the first predictor does.
+        where: Words after the second predictor's name.
+        unit: Unit of the said number, with the space before it.
+        factor: Said number over stored number.
+        more: Words for a positive difference.
+        less: Words for a negative one.
+    """
+
+    column: str
+    verb: str
+    where: str = ""
+    unit: str = " points"
+    factor: float = 100.0
+    more: str = "more often"
+    less: str = "less often"
+
+
+def _error(column: str, where: str, unit: str) -> _Quantity:
+    return _Quantity(column, "is off by", f" {where}", unit, 1.0, "more", "less")
+
+
 _COMPARED = {
-    "match_rate": ("matched", "", "matches", "more often", "less often"),
-    "composition_accuracy": (
-        "composition_right",
-        "",
-        "has the composition right",
-        "more often",
-        "less often",
-    ),
-    "amd_mean": ("amd_distance", "Å", "is off by", "more", "less"),
-    "length_mae": ("length_error", "Å", "is off by", "more", "less"),
-    "angle_mae": ("angle_error", "°", "is off by", "more", "less"),
-    "volume_error": ("volume_error", "", "is off by", "more", "less"),
-}
-_WHAT = {
-    "amd_mean": "in AMD distance",
-    "length_mae": "in cell lengths",
-    "angle_mae": "in cell angles",
-    "volume_error": "in volume per atom (relative)",
+    "match_rate": _Quantity("matched", "matches"),
+    "composition_accuracy": _Quantity("composition_right", "has the composition right"),
+    "amd_mean": _error("amd_distance", "in AMD distance", " Å"),
+    "length_mae": _error("length_error", "in cell lengths", " Å"),
+    "angle_mae": _error("angle_error", "in cell angles", "°"),
+    "volume_error": _error("volume_error", "in volume per atom, as a fraction of it", ""),
 }
 
 
@@ -83,10 +98,12 @@ def compare(
     left, right = _joined(*[table for table in tables if table is not None])
     if not left.num_rows:
         raise UserError(f"{first.name} and {second.name} have no id in common")
+    names = first.predictor.name, second.predictor.name
+    caution = _caution(first, second)
     return [
-        _one(metric, first.predictor.name, second.predictor.name, left, right, seed)
-        for metric in _COMPARED
-        if _COMPARED[metric][0] in left.column_names
+        _one(metric, names, caution, left, right, seed)
+        for metric, quantity in _COMPARED.items()
+        if quantity.column in left.column_names
     ]
 
 
@@ -114,34 +131,23 @@ def _joined(first: pa.Table, second: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def _one(
-    metric: str, name: str, other: str, left: pa.Table, right: pa.Table, seed: int
+    metric: str, names: tuple[str, str], caution: str, left: pa.Table, right: pa.Table, seed: int
 ) -> Comparison:
-    column, unit, verb, more, less = _COMPARED[metric]
-    values = [_floats(table[column]) for table in (left, right)]
+    quantity = _COMPARED[metric]
+    values = [_floats(table[quantity.column]) for table in (left, right)]
     both = np.isfinite(values[0]) & np.isfinite(values[1])
     a, b = values[0][both], values[1][both]
     n = int(both.sum())
     if not n:
-        none = float("nan")
-        sentence = f"{name} and {other} cannot be compared on {metric}: no id counts for both."
-        return Comparison(metric, none, none, none, none, none, 0, unit, sentence)
+        sentence = f"{names[0]} and {names[1]} have no sample in common for {metric}."
+        return Comparison(metric, None, None, None, None, None, 0, sentence, caution)
     draws = statistics.bootstrap(lambda weights: statistics.mean(a - b, weights), n, seed=seed)
     low, high = statistics.percentile_interval(draws)
     assert low is not None and high is not None
-    difference = float(a.mean() - b.mean())
-    rate = verb != "is off by"
-    flip = difference < 0
-    size, ends = abs(difference), (-high, -low) if flip else (low, high)
-    direction = less if flip else more
-    amount = _points(size, ends) if rate else _amount(size, ends, unit)
-    tail = f" {_WHAT[metric]}" if metric in _WHAT else ""
-    verdict = "" if low > 0 or high < 0 else "; the interval holds 0, so this may be chance"
-    sentence = (
-        f"{name} {verb} {amount[0]} {direction} than {other}{tail} "
-        f"(95 % interval {amount[1]}, n = {n}{verdict})."
-    )
+    difference = float((a - b).mean())
+    sentence = _sentence(quantity, names, difference, (low, high), n)
     return Comparison(
-        metric, float(a.mean()), float(b.mean()), difference, low, high, n, unit, sentence
+        metric, float(a.mean()), float(b.mean()), difference, low, high, n, sentence, caution
     )
 
 
@@ -149,10 +155,42 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy()
 
 
-def _points(size: float, ends: tuple[float, float]) -> tuple[str, str]:
-    return f"{100 * size:.0f} points", f"{100 * ends[0]:.0f} to {100 * ends[1]:.0f}"
+def _sentence(
+    quantity: _Quantity,
+    names: tuple[str, str],
+    difference: float,
+    interval: tuple[float, float],
+    n: int,
+) -> str:
+    first, second = names
+    if interval == (0.0, 0.0):
+        same = "as often as" if quantity.more == "more often" else "as much as"
+        verb = quantity.verb.removesuffix(" by")
+        return f"{first} {verb} {same} {second}{quantity.where}, on each of {n} samples."
+    low, high = sorted(np.sign(difference or 1.0) * quantity.factor * end for end in interval)
+    decimals = interval_decimals(low, high)
+    size = show(quantity.factor * abs(difference), decimals)
+    direction = quantity.less if difference < 0 else quantity.more
+    doubt = "; the interval holds 0, so this may be chance" if low <= 0 <= high else ""
+    return (
+        f"{first} {quantity.verb} {size}{quantity.unit} {direction} than {second}{quantity.where}"
+        f" (95 % interval {show(low, decimals)} to {show(high, decimals)}, n = {n}{doubt})."
+    )
 
 
-def _amount(size: float, ends: tuple[float, float], unit: str) -> tuple[str, str]:
-    unit = f" {unit}" if unit else ""
-    return f"{size:.3g}{unit}", f"{ends[0]:.3g} to {ends[1]:.3g}{unit}"
+def _caution(first: Result, second: Result) -> str:
+    """What the two were told, where that makes them hard to compare."""
+    for result in (first, second):
+        if result.predictor.told_the_answer:
+            return (
+                f"{result.predictor.name} was told positions or cell of the target: "
+                "this sets a copy beside a prediction."
+            )
+    told = [result.predictor.told for result in (first, second)]
+    said = ["nothing declared" if t is None else ", ".join(t) or "nothing" for t in told]
+    if None in told or set(told[0] or ()) != set(told[1] or ()):
+        return (
+            f"They may not have been told the same ({first.predictor.name}: {said[0]}; "
+            f"{second.predictor.name}: {said[1]})."
+        )
+    return ""

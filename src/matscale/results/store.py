@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from matscale.errors import UserError
 from matscale.execution import replaced
-from matscale.results.result import Result
+from matscale.results.result import Dataset, Result
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
 
@@ -65,6 +65,8 @@ def load(path: Path) -> Result:
         return Result.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"no result at {path}; `matscale score` writes them") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder: name the {SUFFIX} file of one result in it") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a matscale result: it is not text") from None
     except ValidationError as error:
@@ -93,6 +95,23 @@ def load_all(sources: Iterable[Path]) -> tuple[list[Result], Path]:
         }
         results.append(result.model_copy(update=names))
     return results, folder
+
+
+def check_same_question(folder: Path, dataset: Dataset) -> None:
+    """Refuse to mix results on different targets or training sets in one folder.
+
+    Floors and ceiling bear the same names there, so the later ones would replace the earlier.
+
+    Raises:
+        UserError: If the folder holds results on another question.
+    """
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        other = load(path).dataset
+        if (other.sha256, other.train_sha256) != (dataset.sha256, dataset.train_sha256):
+            raise UserError(
+                f"{folder} holds results on other targets or another training set "
+                f"({path.name}: {other.name}): give another folder with --out"
+            )
 
 
 def find(sources: Iterable[Path]) -> list[Path]:

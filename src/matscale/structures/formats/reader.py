@@ -57,7 +57,7 @@ def read(
     if not reading.submitted:
         why = "; ".join(f"{name}: {reason}" for name, reason in ignored[:3])
         raise UserError(
-            f"{_shown(source)} holds no structures ({why or 'it is empty'}); give CIF, POSCAR, "
+            f"{_shown(source)} holds no structures ({why or 'nothing in it'}); give CIF, POSCAR, "
             "extended XYZ, XSF, pymatgen JSON, CSV, Parquet, results of CDVAE (.pt), or an "
             "archive of them"
         )

@@ -117,8 +117,8 @@ def _from_submissions(submissions: Sequence[Submission]) -> Question:
     carried = [submission.targets for submission in submissions if submission.targets is not None]
     if not carried:
         raise UserError(
-            "nothing says what the targets are: the submissions carry none, so name a dataset or "
-            "a file of targets with --targets"
+            "nothing says what the targets are: the submissions carry none, so name a dataset "
+            "with --train, or a dataset or a file of targets with --targets"
         )
     files = ", ".join(s.name for s in submissions if s.targets is not None)
     notes = (f"The targets are those that the submissions carry ({files}).",)

@@ -199,15 +199,14 @@ class Run:
         altered = pairs[~scores.matched]
         if not len(altered):
             return ()
-        theirs, own = (
-            table.table.n_atoms[row]
-            for table, row in zip((facts.description, described), altered[0], strict=True)
-        )
+        example = described.table.ids[altered[0, 1]]
+        theirs = self.question.targets.n_atoms[place[example]]
+        own = carried.table.n_atoms[list(carried.table.ids).index(example)]
         return (
             f"{len(altered)} of {len(pairs)} targets that {name} carries do not match the "
-            f"dataset's crystals of the same ids (such as {described.table.ids[altered[0, 1]]}: "
-            f"{own} atoms in the primitive cell, {theirs} in the dataset's); the sound protocol "
-            "scores against the dataset's, the published one against the file's.",
+            f"dataset's crystals of the same ids (such as {example}: {own} atoms in the file, "
+            f"{theirs} in the dataset); the sound protocol scores against the dataset's, the "
+            "published one against the file's.",
         )
 
     def _published_rows(
@@ -228,7 +227,11 @@ class Run:
             )
             if target >= 0 and answered.get(row, -1) >= 0
         ]
-        places, pairs = np.array(rows).reshape(-1, 3)[:, 0], np.array(rows).reshape(-1, 3)[:, 1:]
+        # In the question's order, so that both protocols draw the same resamples.
+        order = {identifier: place for place, identifier in enumerate(self.question.ids)}
+        rows.sort(key=lambda row: order.get(own_targets.table.ids[row[0]], len(order)))
+        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        places, pairs = table[:, 0], table[:, 1:]
         scores = score_pairs(targets, predictions, pairs, self.memory, label=label)
         kept = own_targets.table[places]
         return scores, crystal_systems(kept, self.memory)

@@ -14,6 +14,7 @@ from matscale.predictors.from_file import read_submissions
 from matscale.predictors.predictor import parse_told
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
+from matscale.results.store import check_same_question
 from matscale.tasks.reconstruction.question import ask
 from matscale.tasks.reconstruction.run import Run, submitted
 
@@ -73,6 +74,8 @@ def score_reconstruction(
     )
     question = replace(question, notes=(*notes, *question.notes))
     folder = Path(out) if out is not None else None
+    if folder:
+        check_same_question(folder, question.dataset)
     memory = Memory(folder / PARTIAL if folder else None, matscale.__version__, workers)
     run = Run(question, memory, seed, command)
     answers = [*run.baselines(), *(submitted(item, declared[item.name]) for item in submissions)]
@@ -104,6 +107,6 @@ def _declared(
     unknown = sorted(set(told) - set(names))
     if unknown:
         raise UserError(
-            f"told: there is no model {unknown[0]!r} among the submissions ({', '.join(names)})"
+            f"--told: there is no model {unknown[0]!r} among the submissions ({', '.join(names)})"
         )
     return {name: parse_told(told[name]) if name in told else None for name in names}
