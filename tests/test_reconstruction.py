@@ -120,8 +120,8 @@ def test_duplicates_and_strangers_are_counted_and_not_scored(question):
     card = score(StructureTable.concatenate([table, others]), question)
     assert values(card)["match_rate"] == 1
     assert card["model"].counts.warnings == {
-        "predictions whose id came before": 1,
-        "predictions of ids that were not asked for": 1,
+        "with an id that came before": 1,
+        "with an id that was not asked for": 1,
     }
 
 

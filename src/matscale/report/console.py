@@ -26,7 +26,8 @@ def print_scores(results: Sequence[Result], console: Console | None = None) -> N
             if result.predictor.kind == "model":
                 said = headline(result, floors)
                 console.print(
-                    f"· {said.text} [{'; '.join([said.told, *said.labels])}]", markup=False
+                    f"· {said.text} [{'; '.join(dict.fromkeys([said.told, *said.labels]))}]",
+                    markup=False,
                 )
         if not floors:
             console.print("! There are no floors: name a training set with --train.", markup=False)

@@ -107,7 +107,10 @@ def check_same_question(folder: Path, dataset: Dataset) -> None:
     """
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         other = load(path).dataset
-        if (other.sha256, other.train_sha256) != (dataset.sha256, dataset.train_sha256):
+        if any(
+            getattr(other, field) != getattr(dataset, field)
+            for field in ("sha256", "train_sha256", "hygiene")
+        ):
             raise UserError(
                 f"{folder} holds results on other targets or another training set "
                 f"({path.name}: {other.name}): give another folder with --out"

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from matscale.execution import Memory
-from matscale.matching import matcher
+from matscale.matching import batch
+from matscale.matching.matcher import STRUCTURE_PREDICTION
 from matscale.metrics import lattice, sites
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.describe import CHUNK, Description, split_rows
 
-TOLERANCES = matcher.STRUCTURE_PREDICTION
+TOLERANCES = STRUCTURE_PREDICTION
+SETTINGS = batch.MatchSettings(tolerances=TOLERANCES)
+"""As ``StructureMatcher.get_rms_dist`` with the tolerances of AtomBench."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,7 @@ class PairScores:
         volume_error: Relative error of the volume per atom, (n,).
         composition_right: Whether the reduced compositions agree, (n,) bool.
         rms: StructureMatcher's dimensionless rms, (n,); NaN where the pair does not match.
-        rms_angstrom: The same times (V/n)^(1/3), V/n the geometric mean of both volumes per atom,
-            which is the volume that the matcher scales both crystals to, (n,).
+        rms_angstrom: The same times (V/n)^(1/3) of the average cell, (n,).
         amd_distance: Chebyshev distance of the AMD vectors in Å, (n,).
         pdd_distance: Earth mover's distance of the PDDs in Å, (n,).
     """
@@ -71,7 +73,7 @@ def score_pairs(
         label: For the progress display.
     """
     wanted, answered = targets.table[pairs[:, 0]], predictions.table[pairs[:, 1]]
-    rms, pdd = _distances(targets, predictions, pairs, memory, label)
+    found = batch.match_pairs(predictions.table, targets.table, pairs[:, ::-1], SETTINGS)
     volumes = wanted.volumes / wanted.n_atoms, answered.volumes / answered.n_atoms
     parameters = targets.parameters[pairs[:, 0]], predictions.parameters[pairs[:, 1]]
     right = [
@@ -84,10 +86,10 @@ def score_pairs(
         target_volume=wanted.volumes,
         volume_error=lattice.volume_error(*volumes),
         composition_right=np.array(right, dtype=bool),
-        rms=rms,
-        rms_angstrom=rms * (volumes[0] * volumes[1]) ** (1 / 6),
+        rms=found.rms,
+        rms_angstrom=found.rms_angstrom,
         amd_distance=sites.chebyshev(targets.amd[pairs[:, 0]], predictions.amd[pairs[:, 1]]),
-        pdd_distance=pdd,
+        pdd_distance=_distances(targets, predictions, pairs, memory, label),
     )
 
 
@@ -102,7 +104,8 @@ def _distances(
     pairs: np.ndarray,
     memory: Memory,
     label: str,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
+    """Earth mover's distance of the PDDs of each pair in Å, (n,)."""
     chunks = []
     for start in range(0, len(pairs), CHUNK):
         rows = pairs[start : start + CHUNK]
@@ -112,22 +115,13 @@ def _distances(
         )
         lengths = [np.array([len(pdd) for pdd in side]) for side in pdds]
         joined = [np.concatenate(side) for side in pdds]
-        chunks.append((targets.table[rows[:, 0]], predictions.table[rows[:, 1]], *joined, *lengths))
+        chunks.append((*joined, *lengths))
     answers = memory.map(_pair_chunk, chunks, label=label)
-    rms = np.concatenate([np.empty(0), *(answer["rms"] for answer in answers)])
-    pdd = np.concatenate([np.empty(0), *(answer["pdd"] for answer in answers)])
-    return rms, pdd
+    return np.concatenate([np.empty(0), *(answer["pdd"] for answer in answers)])
 
 
 def _pair_chunk(chunk: tuple) -> dict[str, np.ndarray]:
-    targets, predictions, target_pdd, predicted_pdd, target_lengths, predicted_lengths = chunk
-    structure_matcher = matcher.structure_matcher(TOLERANCES)
-    rms = [
-        matcher.rms_distance(
-            structure_matcher, predictions.to_pymatgen(row), targets.to_pymatgen(row)
-        )
-        for row in range(len(targets))
-    ]
+    target_pdd, predicted_pdd, target_lengths, predicted_lengths = chunk
     pdd = [
         sites.earth_movers_distance(target, predicted)
         for target, predicted in zip(
@@ -136,4 +130,4 @@ def _pair_chunk(chunk: tuple) -> dict[str, np.ndarray]:
             strict=True,
         )
     ]
-    return {"rms": np.array(rms), "pdd": np.array(pdd)}
+    return {"pdd": np.array(pdd)}

@@ -33,7 +33,6 @@ from matscale.tasks.reconstruction.published import (
 from matscale.tasks.reconstruction.question import Question
 from matscale.tasks.reconstruction.samples import (
     MISSING,
-    RECALL_PAIRS,
     SCORED,
     Samples,
     TargetFacts,
@@ -149,7 +148,7 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
-        notes = (*self.question.notes, *_notes(item, samples, protocol))
+        notes = (*self.question.notes, *_notes(item))
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
@@ -240,9 +239,9 @@ class Run:
 def _counts(samples: Samples) -> schema.Counts:
     reasons = Counter(samples.status.tolist())
     warnings = {
-        "predictions whose id came before": samples.duplicates,
-        "predictions of ids that were not asked for": samples.not_asked,
-        "unreadable items without an id that was asked for": samples.nameless,
+        "with an id that came before": samples.duplicates,
+        "with an id that was not asked for": samples.not_asked,
+        "unreadable and without an id that was asked for": samples.nameless,
     }
     return schema.Counts(
         submitted=len(samples.ids),
@@ -271,16 +270,11 @@ def _refused(predictions: Reading) -> tuple[schema.RefusedItem, ...]:
     )
 
 
-def _notes(item: Answers, samples: Samples, protocol: schema.Protocol) -> tuple[str, ...]:
-    notes = []
-    if ignored := item.predictions.ignored:
-        notes.append(
-            f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
-            f"read (such as {ignored[0]})."
-        )
-    if protocol == "sound" and samples.recalled is None:
-        notes.append(
-            f"METRe is not given: more than {RECALL_PAIRS} pairs of predictions and targets share "
-            "a composition, and today's matcher would take minutes to try them."
-        )
-    return tuple(notes)
+def _notes(item: Answers) -> tuple[str, ...]:
+    ignored = item.predictions.ignored
+    if not ignored:
+        return ()
+    return (
+        f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
+        f"read (such as {ignored[0]}).",
+    )

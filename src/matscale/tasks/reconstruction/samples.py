@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from matscale.execution import Memory
-from matscale.matching import matcher
+from matscale.matching import batch
 from matscale.metrics import lattice
-from matscale.structures import chemistry
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.describe import (
@@ -20,7 +19,7 @@ from matscale.tasks.reconstruction.describe import (
     prototypes,
 )
 from matscale.tasks.reconstruction.pairs import (
-    TOLERANCES,
+    SETTINGS,
     PairScores,
     reduced_composition,
     score_pairs,
@@ -29,8 +28,8 @@ from matscale.tasks.reconstruction.question import Question
 
 SCORED = "scored"
 MISSING = "missing"
-RECALL_PAIRS = 20_000
-"""Most pairs that are matched for METRe; more would take minutes with today's matcher."""
+RECALL_CHUNK = 128
+"""Targets of a piece of METRe's work, and predictions that are tried on them at a time."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ class Samples:
         ids: The ids.
         status: "scored", or why there is no score.
         scores: Scores of the scored samples; NaN (False for bool) elsewhere.
-        recalled: 1 where any prediction of the submission matches the target, else 0; None if
-            there are too many pairs to try.
+        recalled: 1 where any prediction of the submission matches the target, else 0.
         duplicates: Predictions whose id came before; not scored.
         not_asked: Predictions of ids that were not asked for; not scored.
         nameless: Items that cannot be read and bear no id that was asked for.
@@ -73,7 +71,7 @@ class Samples:
     ids: np.ndarray
     status: np.ndarray
     scores: PairScores
-    recalled: np.ndarray | None
+    recalled: np.ndarray
     duplicates: int
     not_asked: int
     nameless: int
@@ -155,7 +153,7 @@ def score_samples(
         ids=np.array(question.ids, dtype=object),
         status=np.array(status, dtype=object),
         scores=spread,
-        recalled=_recalled(question, facts, described, spread.matched),
+        recalled=_recalled(question, facts.description, described, spread.matched, memory, name),
         duplicates=len(predictions.table) - len(first),
         not_asked=sum(identifier not in asked for identifier in first),
         nameless=sum(identifier not in asked for identifier in refused),
@@ -202,31 +200,36 @@ def _spread(scores: PairScores, scored: np.ndarray) -> PairScores:
 
 
 def _recalled(
-    question: Question, facts: TargetFacts, described: Description, matched: np.ndarray
-) -> np.ndarray | None:
+    question: Question,
+    targets: Description,
+    described: Description,
+    matched: np.ndarray,
+    memory: Memory,
+    name: str,
+) -> np.ndarray:
     """METRe's per-target verdict: does any prediction of the right composition match it?"""
-    targets = facts.description
-    by_composition: dict[chemistry.Composition, list[int]] = {}
-    for row in range(len(described.table)):
-        by_composition.setdefault(reduced_composition(described.table, row), []).append(row)
-    open_targets = {
-        place: by_composition.get(reduced_composition(targets.table, targets.rows[row]), [])
-        for place, row in enumerate(question.rows)
-        if not matched[place] and row >= 0 and targets.rows[row] >= 0
-    }
-    if sum(len(rows) for rows in open_targets.values()) > RECALL_PAIRS:
-        return None
-    structure_matcher = matcher.structure_matcher(TOLERANCES)
+    rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
+    places = np.flatnonzero(~matched & (rows >= 0))
+    chunks = [
+        (described.table, targets.table[rows[places[start : start + RECALL_CHUNK]]])
+        for start in range(0, len(places), RECALL_CHUNK)
+    ]
+    answers = memory.map(_recall_chunk, chunks, label=f"recall of {name}")
     recalled = matched.astype(float)
-    for place, rows in open_targets.items():
-        target = targets.table.to_pymatgen(int(targets.rows[question.rows[place]]))
-        recalled[place] = any(
-            np.isfinite(
-                matcher.rms_distance(structure_matcher, described.table.to_pymatgen(row), target)
-            )
-            for row in rows
-        )
+    recalled[places] = np.concatenate([np.empty(0), *(answer["recalled"] for answer in answers)])
     return recalled
+
+
+def _recall_chunk(chunk: tuple[StructureTable, StructureTable]) -> dict[str, np.ndarray]:
+    """Which of some targets any prediction matches; a target that was found is asked no more."""
+    predictions, targets = chunk
+    settings = replace(SETTINGS, keep_first=True)
+    recalled = np.zeros(len(targets), dtype=bool)
+    for start in range(0, len(predictions), RECALL_CHUNK):
+        left = np.flatnonzero(~recalled)
+        found = batch.match(predictions[start : start + RECALL_CHUNK], targets[left], settings)
+        recalled[left[found.second]] = True
+    return {"recalled": recalled}
 
 
 def samples_table(samples: Samples, facts: TargetFacts) -> pa.Table:

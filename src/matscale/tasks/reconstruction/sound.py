@@ -24,9 +24,11 @@ SIZES = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 10**9))
 
 def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
     """All metrics of the protocol over the samples."""
-    measures = {**_main_measures(samples), **_distribution_measures(samples)}
-    if samples.recalled is not None:
-        measures["metre"] = share_of(samples.recalled)
+    measures = {
+        **_main_measures(samples),
+        "metre": share_of(samples.recalled),
+        **_distribution_measures(samples),
+    }
     return {name: measured(measure, seed=seed) for name, measure in measures.items()}
 
 
@@ -137,6 +139,6 @@ def _group_metrics(samples: Samples, rows: np.ndarray, seed: int) -> dict[str, M
         ids=samples.ids[rows],
         status=samples.status[rows],
         scores=samples.scores[rows],
-        recalled=None,
+        recalled=samples.recalled[rows],
     )
     return {name: measured(measure, seed=seed) for name, measure in _main_measures(part).items()}

@@ -1,0 +1,127 @@
+"""The commands. They wire rooms together and hold no science.
+
+Heavy imports happen inside the commands, so that ``matscale --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matscale import __version__
+from matscale.cli.data import data_app
+from matscale.cli.match import group, match, reduce
+from matscale.cli.options import DONE, USER_ERROR, AsJson
+from matscale.cli.score import score_app
+from matscale.errors import UserError
+
+app = typer.Typer(
+    name="matscale",
+    help="Does a generative model of materials understand structure, or does it remember it?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(score_app, name="score")
+app.add_typer(data_app, name="data")
+for command in (match, group, reduce):
+    app.command()(command)
+
+_state = {"debug": False}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"matscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of user errors.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    _state["debug"] = debug
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A result's JSON file.")],
+    second: Annotated[Path, typer.Argument(help="Another's, on the same targets.")],
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two results on the same ids by a paired bootstrap, in words."""
+    from dataclasses import asdict
+
+    from matscale import api
+
+    comparisons = api.compare(first, second, seed=seed)
+    if as_json:
+        print(json.dumps([asdict(one) for one in comparisons], indent=1))
+    else:
+        print("\n".join(one.sentence for one in comparisons))
+        for caution in dict.fromkeys(one.caution for one in comparisons if one.caution):
+            print(caution)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, tables and figures.")] = Path(
+        "matscale-report"
+    ),
+) -> None:
+    """Make one page of results that opens offline, with tables and figures beside it."""
+    from matscale.api import load_results
+
+    print(load_results(*results).report(out))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the demonstration.")] = Path("demo"),
+) -> None:
+    """Score made-up predictions on crystals that pymatgen ships; make the page."""
+    from matscale.demo import run_demo
+    from matscale.report.console import print_scores
+
+    card, page = run_demo(out)
+    print_scores(card.results)
+    print(f"\nA demonstration: no model made these predictions.\n{page}")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, extras, cores, GPU and cache; what is missing and how to get it."""
+    from matscale.doctor import examine, print_findings
+
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=1))
+    else:
+        print_findings(findings)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        if _state["debug"]:
+            raise
+        print(f"matscale: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except BrokenPipeError:
+        # The reader of our output went away; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)

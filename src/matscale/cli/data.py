@@ -1,0 +1,88 @@
+"""``matscale data``: datasets, what is known of them, where they are."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from matscale.cli.options import AsJson
+from matscale.errors import UserError
+
+data_app = typer.Typer(
+    help="Datasets: what is known, what is here, fetch more.", no_args_is_help=True
+)
+DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`.")]
+
+
+@data_app.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """The datasets that matscale knows."""
+    from matscale import datasets
+
+    found = datasets.list_datasets()
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for item in found:
+        sizes = ", ".join(f"{size} {split}" for split, size in item["splits"].items())
+        here = item["path"] or f"not on this machine: matscale data fetch {item['name']}"
+        print(f"{item['name']:<18}{item['title']} ({sizes})\n{'':<18}{here}")
+
+
+@data_app.command("info")
+def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
+    """All that is known of a dataset: citation, licence, files, hashes, splits."""
+    from matscale import datasets
+
+    item = datasets.describe(name)
+    if as_json:
+        print(json.dumps(item, indent=1))
+        return
+    for key, value in item.items():
+        if key == "files":
+            for file in value:
+                print(f"{'file':<14}{file['name']}  sha256 {file['sha256'] or 'not known'}")
+                for url in file["urls"]:
+                    print(f"{'':<14}{url}")
+        elif isinstance(value, dict):
+            print(f"{key:<14}{', '.join(f'{name} {size}' for name, size in value.items())}")
+        elif isinstance(value, list):
+            print(f"{key:<14}" + f"\n{'':<14}".join(value))
+        elif value:
+            print(f"{key:<14}{value}")
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: DatasetName,
+    source: Annotated[
+        str | None, typer.Option("--from", help="A local file or folder, or a mirror's address.")
+    ] = None,
+    pins: Annotated[
+        list[str] | None,
+        typer.Option("--sha256", help="FILE=HASH to verify a file whose hash is not on record."),
+    ] = None,
+) -> None:
+    """Download a dataset into the cache, or take it from a file; verify its hash."""
+    from matscale import datasets
+
+    pinned = dict(_pin(text) for text in pins or [])
+    print(datasets.fetch(name, source=source, pins=pinned or None))
+
+
+def _pin(text: str) -> tuple[str, str]:
+    file, equals, sha256 = text.partition("=")
+    if not equals:
+        raise UserError(f"--sha256 {text!r} is not of the form FILE=HASH")
+    return file, sha256
+
+
+@data_app.command("path")
+def data_path(name: Annotated[str, typer.Argument()]) -> None:
+    """Where the dataset's files are on this machine."""
+    from matscale import datasets
+
+    for path in datasets.find(name):
+        print(path)

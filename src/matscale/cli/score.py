@@ -1,0 +1,119 @@
+"""``matscale score``: a subcommand a task."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.errors import UserError
+
+if TYPE_CHECKING:
+    from matscale.report.scorecard import Scorecard
+
+score_app = typer.Typer(
+    help="Score predictions on a task, beside floors and a ceiling.", no_args_is_help=True
+)
+
+
+class ProtocolChoice(StrEnum):
+    """Choices of ``--protocol``."""
+
+    both = "both"
+    sound = "sound"
+    published = "published"
+
+
+@score_app.command("reconstruction")
+def score_reconstruction(
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(help="Files or folders of predictions, one model each.", show_default=False),
+    ],
+    train: Annotated[
+        str | None,
+        typer.Option(help="Training set: a dataset's name or a file. Floors need it."),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            help="What was asked: a dataset (its test split), a file, or 'submitted' for those "
+            "that the submissions carry. Default: the test split of --train, else 'submitted'."
+        ),
+    ] = None,
+    told: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the models were told, such as 'composition,tc' or 'nothing'; or "
+            "'MODEL=composition,tc' once a model. Fields: composition, tc, space_group, volume, "
+            "cell, positions."
+        ),
+    ] = None,
+    protocol: Annotated[
+        ProtocolChoice, typer.Option(help="Which protocol to score under.")
+    ] = ProtocolChoice.both,
+    hygiene: Annotated[
+        str | None, typer.Option(help="Cleaning step of a known dataset: 'atombench'.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
+    seed: Annotated[int, typer.Option(help="Seed of floors and of the bootstrap.")] = 0,
+    workers: Workers = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any prediction was refused or missing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Does a model rebuild held-out crystals?"""
+    from matscale.api import score
+
+    with resumable():
+        card = score(
+            "reconstruction",
+            predictions,
+            train=train,
+            targets=targets,
+            told=_told(told),
+            protocol=protocol.value,
+            hygiene=hygiene,
+            out=out,
+            seed=seed,
+            workers=workers,
+            command=command_line(),
+        )
+    _show_card(card, out, as_json)
+    if strict and _incomplete(card):
+        raise typer.Exit(REFUSED_ITEMS)
+
+
+def _told(options: list[str] | None) -> str | dict[str, str] | None:
+    """``--told`` as given: one text for all models, or one for each by name."""
+    if not options:
+        return None
+    if len(options) == 1 and "=" not in options[0]:
+        return options[0]
+    if any("=" not in option for option in options):
+        raise UserError("--told is given once for all models, or as MODEL=FIELDS for each of them")
+    return dict(option.split("=", 1) for option in options)
+
+
+def _incomplete(card: Scorecard) -> bool:
+    return any(
+        result.counts.read < result.counts.submitted
+        for result in card.results
+        if result.predictor.kind == "model"
+    )
+
+
+def _show_card(card: Scorecard, out: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([result.model_dump(mode="json") for result in card.results], indent=1))
+        return
+    from matscale.report.console import print_scores
+
+    print_scores(card.results)
+    print(f"\nResults are in {out}; `matscale report {shlex.quote(str(out))}` makes the page.")

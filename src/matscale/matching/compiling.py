@@ -1,0 +1,33 @@
+"""How the kernels are compiled: cached on disk, and without reference counts where none is needed.
+
+Numba counts references to arrays with atomic instructions in every function that takes a slice;
+in kernels of a few hundred nanoseconds that is most of the time. Functions that allocate nothing
+need no counts. The switch is one of numba's own, ``_nrt``; should it go, the kernels still work,
+several times slower, and ``tests/test_matching_kernels.py`` says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+
+def _compiler(**options: Any) -> Any:
+    try:
+        compiler = njit(cache=True, nogil=True, **options)
+        compiler(_probe)
+    except (KeyError, TypeError, NameError):
+        return njit(cache=True, nogil=True)
+    return compiler
+
+
+def _probe() -> None:
+    """Never compiled: tells whether numba knows the options."""
+
+
+kernel = _compiler(_nrt=False)
+"""For functions that make no arrays; one that does fails to compile."""
+
+allocating = njit(cache=True, nogil=True)
+"""For functions that make arrays."""

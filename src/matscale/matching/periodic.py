@@ -1,0 +1,224 @@
+"""Comparing two sets of sites in one periodic cell: quickly in fractions, exactly in Å."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from matscale.matching.assignment import FORBIDDEN
+from matscale.matching.compiling import kernel
+
+SLACK = 1 + 1e-9
+
+
+@kernel
+def _row_fits(x, y, z, first, second, third, tolerance):
+    """Whether a site has a partner among sites given by coordinate; no branches: it vectorises.
+
+    The coordinates come as slices, so that indices are known not to be negative; numba checks
+    others one by one.
+    """
+    hits = 0
+    t0, t1, t2 = tolerance[0], tolerance[1], tolerance[2]
+    for j in range(len(first)):
+        d0, d1, d2 = x - first[j], y - second[j], z - third[j]
+        hits += (
+            (abs(d0 - np.rint(d0)) <= t0)
+            & (abs(d1 - np.rint(d1)) <= t1)
+            & (abs(d2 - np.rint(d2)) <= t2)
+        )
+    return hits > 0
+
+
+@kernel
+def first_unpaired(subset, shift, codes, starts, columns, n, tolerance, suspect):
+    """The first site found without any partner within tolerance, or -1: the sets may match.
+
+    As pymatgen's ``is_coord_subset_pbc``, which tries sites in order; starting with the one that
+    failed last finds the same verdict sooner.
+
+    Args:
+        subset: Fractional coordinates, (n, 3).
+        shift: Added to them, (3,).
+        codes: Species of the subset's sites as small integers, (n,) int64.
+        starts: Sites of species s stand in ``columns[:, starts[s]:starts[s + 1]]``.
+        columns: Fractional coordinates of the other set, (3, n), sorted by species.
+        n: Number of sites.
+        tolerance: Largest difference of each coordinate, (3,).
+        suspect: The site to try first.
+    """
+    for step in range(n + 1):
+        i = suspect if step == 0 else step - 1
+        if step > 0 and i == suspect:
+            continue
+        code = codes[i]
+        if not _row_fits(
+            subset[i, 0] + shift[0],
+            subset[i, 1] + shift[1],
+            subset[i, 2] + shift[2],
+            columns[0, starts[code] : starts[code + 1]],
+            columns[1, starts[code] : starts[code + 1]],
+            columns[2, starts[code] : starts[code + 1]],
+            tolerance,
+        ):
+            return i
+    return -1
+
+
+@kernel
+def wrapped_to_cartesian(fractions, n, cell, wrapped, out):
+    """Wrap fractional coordinates (n, 3) into [0, 1) and ``out`` = the same in Å."""
+    for i in range(n):
+        a = fractions[i, 0] - math.floor(fractions[i, 0])
+        b = fractions[i, 1] - math.floor(fractions[i, 1])
+        c = fractions[i, 2] - math.floor(fractions[i, 2])
+        wrapped[i, 0], wrapped[i, 1], wrapped[i, 2] = a, b, c
+        for x in range(3):
+            out[i, x] = a * cell[0, x] + b * cell[1, x] + c * cell[2, x]
+
+
+@kernel
+def image_vectors(cell, out):
+    """``out`` = vectors to the 27 nearest cells, (27, 3) in Å, first index slowest."""
+    for a in range(3):
+        for b in range(3):
+            for c in range(3):
+                for x in range(3):
+                    out[9 * a + 3 * b + c, x] = (
+                        (a - 1.0) * cell[0, x] + (b - 1.0) * cell[1, x] + (c - 1.0) * cell[2, x]
+                    )
+
+
+@kernel
+def nearest_image(f, g, p, q, images, spacings):
+    """The image of ``q`` nearest to ``p`` and its squared distance.
+
+    As the innermost loop of pymatgen's ``pbc_shortest_vectors``: the first of equally near images
+    wins. Images that lie in lattice planes farther away than a distance already found are not
+    looked at; they cannot win.
+
+    Args:
+        f: Wrapped fractional coordinates of ``p`` in the reduced cell, (3,).
+        g: The same of ``q``.
+        p: Cartesian coordinates of ``p`` in Å, (3,).
+        q: The same of ``q``.
+        images: As from :func:`image_vectors`.
+        spacings: Distances between the lattice planes of the reduced cell, (3,) in Å.
+    """
+    x, y, z = q[0] - p[0], q[1] - p[1], q[2] - p[2]
+    a, b, c = g[0] - f[0], g[1] - f[1], g[2] - f[2]
+    i0, j0, k0 = -int(np.rint(a)), -int(np.rint(b)), -int(np.rint(c))
+    near = 13 + 9 * i0 + 3 * j0 + k0
+    u, v, w = x + images[near, 0], y + images[near, 1], z + images[near, 2]
+    square = u * u + v * v + w * w
+    bound = math.sqrt(square) * SLACK + 1e-12
+    # Planes next to the one of the nearest image are 1 - |fraction| away on the near side.
+    if (
+        (1 - abs(a + i0)) * spacings[0] > bound
+        and (1 - abs(b + j0)) * spacings[1] > bound
+        and (1 - abs(c + k0)) * spacings[2] > bound
+    ):
+        return near, square
+    best, winner = 1e100, 0
+    for i in range(-1, 2):
+        if abs(a + i) * spacings[0] > bound:
+            continue
+        for j in range(-1, 2):
+            if abs(b + j) * spacings[1] > bound:
+                continue
+            for k in range(-1, 2):
+                if abs(c + k) * spacings[2] > bound:
+                    continue
+                image = 13 + 9 * i + 3 * j + k
+                u, v, w = x + images[image, 0], y + images[image, 1], z + images[image, 2]
+                square = u * u + v * v + w * w
+                if square < best:
+                    best, winner = square, image
+    return winner, best
+
+
+@kernel
+def _mark_partners(point, code, columns, codes, n, tolerance, cost, partners):
+    """``partners`` = which sites a site may pair with; ``cost`` = FORBIDDEN; it vectorises."""
+    x, y, z = point[0], point[1], point[2]
+    t0, t1, t2 = tolerance[0], tolerance[1], tolerance[2]
+    for j in range(n):
+        cost[j] = FORBIDDEN
+        d0, d1, d2 = columns[0, j] - x, columns[1, j] - y, columns[2, j] - z
+        partners[j] = (
+            (codes[j] == code)
+            & (abs(d0 - np.rint(d0)) <= t0)
+            & (abs(d1 - np.rint(d1)) <= t1)
+            & (abs(d2 - np.rint(d2)) <= t2)
+        )
+
+
+@kernel
+def squared_distances(
+    n, raw, columns, wrapped, points, codes, images, spacings, tolerance, limit, cost, scratch
+):
+    """Squared distances in Å^2 between two sets of sites; False if they cannot match.
+
+    As pymatgen's ``pbc_shortest_vectors`` with a mask and ``lll_frac_tol``: pairs of different
+    species and pairs farther apart than the tolerance in any coordinate are forbidden.
+
+    Args:
+        n: Number of sites.
+        raw: Fractional coordinates of crystal 2 in the reduced cell, (n, 3).
+        columns: Those of crystal 1 by column, (3, n).
+        wrapped: The same wrapped into [0, 1), (2, n, 3): crystal 2, crystal 1.
+        points: The same in Å.
+        codes: Species of crystal 1 and 2, (2, n) int64.
+        images: As from :func:`image_vectors`.
+        spacings: Distances between the lattice planes of the reduced cell, (3,) in Å.
+        tolerance: Largest difference of each coordinate, (3,).
+        limit: The rms in Å that must not be reached.
+        cost: Receives the squared distances, (n, n).
+        scratch: (2, n) bool.
+
+    They cannot match if some site of either crystal has no partner. Nor if q^2 - m^2 >= limit^2,
+    with q^2 the mean over sites of the squared distance to the nearest partner, and m an upper
+    bound of the mean displacement, from the extremes of the displacements to any partner. For in
+    any pairing with displacements v_i the mean of v_i^2 is at least q^2; once their mean is taken
+    off, the rms squared is mean(v_i^2) - |mean(v_i)|^2 >= q^2 - m^2; and the largest distance is
+    no less.
+    """
+    total = 0.0
+    partners, wanted = scratch[0], scratch[1]
+    for j in range(n):
+        wanted[j] = False
+    low0 = low1 = low2 = high0 = high1 = high2 = 0.0
+    for i in range(n):
+        alone = True
+        nearest = np.inf
+        min0 = min1 = min2 = np.inf
+        max0 = max1 = max2 = -np.inf
+        _mark_partners(raw[i], codes[1, i], columns, codes[0], n, tolerance, cost[i], partners)
+        for j in range(n):
+            if not partners[j]:
+                continue
+            alone = False
+            wanted[j] = True
+            image, square = nearest_image(
+                wrapped[0, i], wrapped[1, j], points[0, i], points[1, j], images, spacings
+            )
+            cost[i, j] = square
+            nearest = min(nearest, square)
+            v = points[1, j, 0] - points[0, i, 0] + images[image, 0]
+            min0, max0 = min(min0, v), max(max0, v)
+            v = points[1, j, 1] - points[0, i, 1] + images[image, 1]
+            min1, max1 = min(min1, v), max(max1, v)
+            v = points[1, j, 2] - points[0, i, 2] + images[image, 2]
+            min2, max2 = min(min2, v), max(max2, v)
+        if alone:
+            return False
+        total += nearest
+        low0, low1, low2 = low0 + min0, low1 + min1, low2 + min2
+        high0, high1, high2 = high0 + max0, high1 + max1, high2 + max2
+    for j in range(n):
+        if not wanted[j]:
+            return False
+    m0, m1, m2 = max(-low0, high0) / n, max(-low1, high1) / n, max(-low2, high2) / n
+    # Rounding is far below this slack; ties at the limit go to the full test.
+    return total / n - (m0 * m0 + m1 * m1 + m2 * m2) < limit * limit * (1 + 1e-9) + 1e-12

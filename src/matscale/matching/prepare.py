@@ -1,0 +1,136 @@
+"""Crystals made ready for matching: reduced once, with what the cheap tests need."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from matscale.matching.algebra import dot3, each_row_times, inverse, parameters, volume
+from matscale.matching.bounds import volume_bounds
+from matscale.matching.compiling import allocating, kernel
+from matscale.matching.primitive import reduced
+from matscale.matching.reduction import niggli_cell
+from matscale.matching.workspace import Workspace, workspace
+from matscale.structures.table import StructureTable
+
+POINTS = 1 << 14
+"""Lattice points that a workspace holds at first; a pair that needs more gets a larger one."""
+
+_symbols = [*chemical_symbols, *(f"~{number:03d}" for number in range(len(chemical_symbols), 256))]
+RANKS = np.empty(256, np.int64)
+"""Alphabetical rank of each element's symbol by atomic number; pymatgen sorts sites by it."""
+RANKS[np.argsort(np.array(_symbols), kind="stable")] = np.arange(256)
+
+
+class Prepared(NamedTuple):
+    """Crystals in the cells in which they are compared, column by column.
+
+    Attributes:
+        offsets: Sites of crystal i are ``offsets[i]:offsets[i] + sizes[i]``, (N + 1,).
+        sizes: Number of sites, (N,); 0 for a crystal that has no reduced cell.
+        cells: Lattice vectors as rows, (N, 3, 3) in Å.
+        frac: Fractional coordinates, (M, 3).
+        codes: Atomic numbers, (M,) int64.
+        parameters: Lattice parameters, (N, 6) in Å and degrees.
+        volumes: (N,) in Å^3.
+        bounds: Volumes between which anything that is mapped onto the cell must lie, (N, 2) in
+            Å^3: see :func:`matscale.matching.bounds.volume_bounds`.
+        minima: Successive minima of the lattice, (N, 3) in Å, rounded down.
+    """
+
+    offsets: np.ndarray
+    sizes: np.ndarray
+    cells: np.ndarray
+    frac: np.ndarray
+    codes: np.ndarray
+    parameters: np.ndarray
+    volumes: np.ndarray
+    bounds: np.ndarray
+    minima: np.ndarray
+
+    def counts(self, row: int) -> dict[int, int]:
+        """Sites of each element in one cell."""
+        codes = self.codes[self.offsets[row] : self.offsets[row] + self.sizes[row]]
+        elements, counts = np.unique(codes, return_counts=True)
+        return dict(zip(elements.tolist(), counts.tolist(), strict=True))
+
+
+@kernel
+def _shortest(cell):
+    """Whether no vector of the cell gets shorter, by 1e-3 or more, by adding the others or not.
+
+    In three dimensions vectors a <= b <= c with b <= |b + x a| and c <= |c + x a + y b| for x and
+    y in {-1, 0, 1} are as long as the successive minima of their lattice (Minkowski).
+    """
+    for last in range(3):
+        own = math.sqrt(dot3(cell[last], cell[last])) * (1 - 1e-4)
+        p, q = (last + 1) % 3, (last + 2) % 3
+        for x in range(-1, 2):
+            for y in range(-1, 2):
+                square = 0.0
+                for k in range(3):
+                    value = cell[last, k] + x * cell[p, k] + y * cell[q, k]
+                    square += value * value
+                if math.sqrt(square) < own:
+                    return False
+    return True
+
+
+@allocating
+def _prepare(crystals, positions, reduce, to_primitive, ranks, ltol, atol, space):
+    found = np.empty((3, 3))
+    lengths = np.empty(6)
+    for i in range(len(crystals.sizes)):
+        start, n = crystals.offsets[i], crystals.offsets[i + 1] - crystals.offsets[i]
+        cell, frac = crystals.cells[i], crystals.frac[start : start + n]
+        codes = crystals.codes[start : start + n]
+        crystals.sizes[i] = 0
+        if n == 0 or not inverse(cell, space.small[0], space.small[1]):
+            continue
+        each_row_times(positions[start : start + n], n, space.small[1], frac)
+        if reduce:
+            n = reduced(cell, frac, codes, n, to_primitive, ranks, space)
+            if n <= 0:
+                continue
+        crystals.sizes[i] = n
+        crystals.volumes[i] = volume(cell)
+        parameters(cell, crystals.parameters[i])
+        volume_bounds(crystals.parameters[i], ltol, atol, space.small[0], crystals.bounds[i])
+        # Zeros refuse nothing.
+        crystals.minima[i] = 0.0
+        found[:] = cell
+        if _shortest(found) or (niggli_cell(cell, space, found) and _shortest(found)):
+            parameters(found, lengths)
+            crystals.minima[i] = np.sort(lengths[:3]) * (1 - 1e-3)
+
+
+def prepare(
+    table: StructureTable, *, reduce: bool, to_primitive: bool, ltol: float, atol: float
+) -> Prepared:
+    """Reduce the crystals of a table as pymatgen's matcher does before it compares them.
+
+    Args:
+        table: Crystals.
+        reduce: Whether to go to the Niggli cell; False compares the cells as they are.
+        to_primitive: Whether to go to a primitive cell after that.
+        ltol: Relative tolerance of lengths, for the bounds on volumes.
+        atol: Tolerance of angles in degrees, likewise.
+    """
+    rows, atoms = len(table), len(table.numbers)
+    crystals = Prepared(
+        offsets=table.offsets,
+        sizes=table.n_atoms.copy(),
+        cells=table.lattices.copy(),
+        frac=np.empty((atoms, 3)),
+        codes=table.numbers.astype(np.int64),
+        parameters=np.zeros((rows, 6)),
+        volumes=np.zeros(rows),
+        bounds=np.zeros((rows, 2)),
+        minima=np.zeros((rows, 3)),
+    )
+    space: Workspace = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
+    _prepare(crystals, table.positions, reduce, to_primitive, RANKS, ltol, atol, space)
+    return crystals
