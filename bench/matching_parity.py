@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from matscale.matching import batch
-from matscale.matching.matcher import STRUCTURE_PREDICTION, Tolerances
+from matscale.matching.tolerances import STRUCTURE_PREDICTION, Tolerances
 from matscale.structures.table import StructureTable
 
 CHUNK = 500

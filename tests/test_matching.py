@@ -10,7 +10,7 @@ import pytest
 
 from matscale.matching import batch
 from matscale.matching.batch import MatchSettings
-from matscale.matching.matcher import STRUCTURE_PREDICTION, Tolerances
+from matscale.matching.tolerances import STRUCTURE_PREDICTION, Tolerances
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 parity = pytest.importorskip("matching_parity")

@@ -152,7 +152,7 @@ def _settings(
     supercell: bool,
 ) -> MatchSettings:
     from matscale.matching.batch import MatchSettings
-    from matscale.matching.matcher import Tolerances
+    from matscale.matching.tolerances import Tolerances
 
     return MatchSettings(
         tolerances=Tolerances(length=ltol, site=stol, angle=angle_tol),

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from matscale.matching.matcher import Tolerances
+from matscale.matching.tolerances import Tolerances
 
 MODES = ("direct", "framework", "anonymous")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from matscale.execution import Memory
 from matscale.matching import batch
-from matscale.matching.matcher import STRUCTURE_PREDICTION
+from matscale.matching.tolerances import STRUCTURE_PREDICTION
 from matscale.metrics import lattice, sites
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
