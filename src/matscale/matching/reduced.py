@@ -11,8 +11,8 @@ from matscale.structures.table import StructureTable
 def reduced_table(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
     """Primitive, Niggli-reduced cells of crystals.
 
-    Reproduces ``get_primitive_structure().get_reduced_structure("niggli")`` of pymatgen up to the
-    orientation of the cell and the order of sites.
+    Reduces as pymatgen's ``StructureMatcher`` does before it compares: to the Niggli cell, then to
+    the primitive one of that.
 
     Args:
         table: Crystals.
