@@ -1,6 +1,6 @@
 """Matching against pymatgen and ferrox: the same verdicts, and how much sooner.
 
-Usage: python bench/matching.py            speed, one core, a few minutes
+Usage: python bench/matching.py            speed, one core (groups of all: all cores), minutes
        python bench/matching.py --parity N [--seed 0]   compare N real pairs; resumes where it was
 
 The data folder is $MATSCALE_DATA, else ../shared/data. Prints tables and writes JSON beside this
@@ -50,6 +50,10 @@ def timed(function, *arguments):
     return time.perf_counter() - start, answer
 
 
+def one_thread(function, *arguments):
+    return function(*arguments, workers=1)
+
+
 def framework(folder, batch, read):
     """All compatible pairs of data/novelty; pymatgen on a random sample of them."""
     import matching_parity as parity
@@ -59,7 +63,7 @@ def framework(folder, batch, read):
     settings = batch.MatchSettings(
         mode="framework", scale=False, reduce=False, supercell=True, keep_first=True
     )
-    seconds, matches = timed(batch.match, generated, train, settings)
+    seconds, matches = timed(one_thread, batch.match, generated, train, settings)
     n = generated.n_atoms[:, None], train.n_atoms[None, :]
     compatible = np.argwhere(np.maximum(*n) % np.minimum(*n) == 0)
     sample = compatible[np.random.default_rng(0).choice(len(compatible), 1500, replace=False)]
@@ -85,11 +89,11 @@ def direct(batch, carbon):
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     rows = np.random.default_rng(1).permutation(len(carbon))[:4000].reshape(-1, 2)
-    seconds, scores = timed(batch.match_pairs, carbon, carbon, rows[:1])
+    seconds, scores = timed(one_thread, batch.match_pairs, carbon, carbon, rows[:1])
     first, second = carbon[rows[:, 0]], carbon[rows[:, 1]]
     pairs = np.repeat(np.arange(len(rows))[:, None], 2, axis=1)
     settings = batch.MatchSettings(criterion="largest", keep_first=True)
-    seconds, scores = timed(batch.match_pairs, first, second, pairs, settings)
+    seconds, scores = timed(one_thread, batch.match_pairs, first, second, pairs, settings)
     matcher = StructureMatcher()
     structures = [(first.to_pymatgen(i), second.to_pymatgen(i)) for i in range(400)]
     theirs, verdicts = timed(lambda: [matcher.fit(a, b) for a, b in structures])
@@ -105,7 +109,7 @@ def direct(batch, carbon):
 def grouping(batch, carbon):
     """Groups of 2,000 carbon-24 crystals, against ferrox on one thread."""
     chosen = carbon[np.random.default_rng(2).permutation(len(carbon))[:2000]]
-    seconds, (label, counts) = timed(batch.group, chosen)
+    seconds, (label, counts) = timed(one_thread, batch.group, chosen)
     answer = {
         "what": "grouping 2,000 carbon-24 crystals",
         "matscale_s": seconds,
@@ -120,6 +124,18 @@ def grouping(batch, carbon):
     structures = [json.dumps(s.as_dict()) for s in chosen.iter_pymatgen()]
     theirs, groups = timed(StructureMatcher().group, structures)
     return answer | {"ferrox_s": theirs, "ferrox_groups": len(groups)}
+
+
+def uniqueness(batch, carbon):
+    """All carbon-24 crystals in groups, on all cores, at rising tolerances."""
+    from matscale.matching.tolerances import Tolerances
+
+    rows = []
+    for numbers in ((0.1, 0.1, 2.0), (0.2, 0.2, 5.0), (0.2, 0.3, 5.0), (0.3, 0.5, 10.0)):
+        settings = batch.MatchSettings(tolerances=Tolerances(*numbers))
+        seconds, (label, counts) = timed(batch.group, carbon, settings)
+        rows.append((numbers, len(np.unique(label)) / len(carbon), seconds, counts.tested))
+    return rows
 
 
 def by_size(batch):
@@ -179,6 +195,7 @@ def main():
         "direct": direct(batch, carbon),
         "grouping": grouping(batch, carbon),
         "framework": framework(folder, batch, read),
+        "uniqueness": uniqueness(batch, carbon),
         "us_by_atoms": by_size(batch),
         "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

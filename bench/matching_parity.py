@@ -16,6 +16,7 @@ import numpy as np
 
 from matscale.matching import batch
 from matscale.matching.tolerances import STRUCTURE_PREDICTION, Tolerances
+from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
 
 CHUNK = 500
@@ -119,8 +120,8 @@ def _partners(table, rng, how):
     """Rows of pairs, (CHUNK, 2)."""
     key = {
         "same size": lambda row: table.n_atoms[row],
-        "same composition": lambda row: batch.chemistry.reduced(
-            batch.chemistry.composition(table.row_numbers(row))
+        "same composition": lambda row: chemistry.reduced(
+            chemistry.composition(table.row_numbers(row))
         ),
     }[how]
     rows = {}

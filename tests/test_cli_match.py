@@ -2,8 +2,11 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
@@ -51,6 +54,8 @@ def test_matches_are_pymatgens(folder):
     }
     assert {(row["first"], row["second"]) for row in rows(folder / "pairs.csv")} == expected
     assert len(expected) == 12
+    assert {row["status"] for row in rows(folder / "pairs.csv")} == {"match"}
+    assert not list(folder.glob(".*"))
 
 
 def test_anonymous_pairs_name_the_elements_and_the_cost(folder):
@@ -87,3 +92,123 @@ def test_reduced_cells_are_pymatgens(folder):
         theirs: Structure = given.get_primitive_structure().get_reduced_structure()
         assert ours.lattice.parameters == pytest.approx(theirs.lattice.parameters, abs=1e-6)
         assert len(ours) == len(theirs)
+
+
+def test_wyckoff_pairs_name_group_elements_and_costs(folder):
+    options = ("--mode", "wyckoff", "--symprec", "0.1", "--out", "wyckoff.csv", "--json")
+    done = matscale("match", "first.parquet", "second.jsonl", *options, cwd=folder)
+    counts = json.loads(done.stdout)
+    found = {(row["first"], row["second"]): row for row in rows(folder / "wyckoff.csv")}
+    assert counts["considered"] == 12 * 13
+    assert counts["matched"] == len(found)
+    assert sum(counts["unreadable"][1].values()) == 1
+    swap = found["crystal-0", "12"]  # NaCl and KBr
+    assert swap == {
+        **{"first": "crystal-0", "second": "12", "space_group": "225"},
+        **{"element_map": "Na>K Cl>Br", "cost": "1.0", "uniform_cost": "1.0"},
+    }
+    printed = matscale("match", "first.parquet", "first.parquet", *options[:-1], cwd=folder).stdout
+    assert "36 the same Wyckoff positions" in printed  # three of each of four prototypes
+    assert all(
+        float(row["cost"]) == 0
+        for row in rows(folder / "wyckoff.csv")
+        if row["first"] == row["second"]
+    )
+
+
+def test_options_of_both_commands_are_the_same():
+    import typer
+
+    from matscale.cli import app
+
+    commands = typer.main.get_command(app).commands
+    options = [
+        {name for one in commands[command].params for name in one.opts}
+        for command in ("match", "group")
+    ]
+    assert options[0] - options[1] == {"first", "second", "--symprec"}
+    assert {"--ltol", "--stol", "--angle-tol", "--scale", "--primitive", "--supercell"} <= options[
+        1
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("first.parquet", "absent.cif"), "there is no file or folder 'absent.cif'"),
+        (
+            ("first.parquet", "empty.jsonl"),
+            "empty.jsonl holds no crystal that can be read (1 empty)",
+        ),
+        (("first.parquet", "hollow"), "holds no files"),
+        (("particle.parquet", "first.parquet"), "holds no crystal that can be read (1 no cell)"),
+        (("first.parquet", "first.parquet", "--out", "no/pairs.csv"), "there is no folder no"),
+        (("first.parquet", "first.parquet", "--out", "hollow"), "hollow is a folder"),
+        (("first.parquet", "first.parquet", "--ltol", "inf"), "--ltol is inf"),
+        (("first.parquet", "first.parquet", "--symprec", "0.1"), "--mode direct has no use for it"),
+        (
+            (
+                "first.parquet",
+                "first.parquet",
+                "--mode",
+                "wyckoff",
+                "--no-scale",
+                "--angle-tol",
+                "3",
+            ),
+            "no use for --angle-tol, --scale; its one tolerance is --symprec",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder, arguments, words):
+    (folder / "hollow").mkdir(exist_ok=True)
+    (folder / "empty.jsonl").touch()
+    particle = StructureTable.from_parts(["p"], [np.array([79])], [np.zeros((1, 3))], None)
+    write(particle, folder / "particle.parquet")
+    done = matscale("match", *arguments, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("matscale: "), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert words in done.stderr
+    assert not done.stdout
+
+
+def test_workers_change_nothing(folder):
+    for workers in ("1", "2"):
+        options = ("--workers", workers, "--out", f"pairs-{workers}.csv")
+        assert matscale("match", *["first.parquet"] * 2, *options, cwd=folder).returncode == 0
+    assert (folder / "pairs-1.csv").read_bytes() == (folder / "pairs-2.csv").read_bytes()
+
+
+TOO_LARGE = """
+import sys
+from matscale.matching import engine
+engine.POINTS = engine.MAX_POINTS = 64
+sys.argv = ["matscale", "match", "first.parquet", "first.parquet", "--ltol", "4",
+            "--angle-tol", "80", "--out", "large.csv"] + sys.argv[1:]
+from matscale.cli import main
+main()
+"""
+
+
+def test_pairs_that_are_too_large_are_named_everywhere(folder):
+    command = [sys.executable, "-c", TOO_LARGE]
+    text, machine = (
+        subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True, check=True)
+        for more in ([], ["--json"])
+    )
+    undecided = [
+        (row["first"], row["second"])
+        for row in rows(folder / "large.csv")
+        if row["status"] != "match"
+    ]
+    count = len(undecided)
+    assert count
+    assert {row["rms"] for row in rows(folder / "large.csv") if row["status"] == "too large"} == {
+        ""
+    }
+    assert f"{count} given up as too large" in text.stdout
+    assert f"{count} pairs are undecided" in text.stdout
+    counts = json.loads(machine.stdout)
+    assert [tuple(pair) for pair in counts["undecided"]] == undecided
+    assert counts["refused"]["too large"] == count

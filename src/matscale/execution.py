@@ -1,18 +1,32 @@
-"""Run a function over many items on this machine's cores, saying how far it is."""
+"""Run a function over many items, on this machine's cores or on a cluster, saying how far it is.
+
+Work stays on this machine unless a block says otherwise::
+
+    with execution.on("tcp://10.0.0.5:8786"):
+        ...  # what would go to processes goes to the workers of that dask scheduler
+
+Answers depend neither on where they were computed nor on the order in which they arrived.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
+
+from matscale import cluster
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -20,6 +34,11 @@ Answer = TypeVar("Answer")
 LINE_EVERY_S = 10.0
 WORTH_A_PROCESS = 6
 """Items from which starting processes, seconds each, is repaid; for work of half a second."""
+
+AHEAD = 2
+"""Items a thread that are handed out before their turn, so that no thread waits for a slow one."""
+
+_elsewhere: cluster.Cluster | None = None
 
 
 def available_cores() -> int:
@@ -34,22 +53,37 @@ def run(
     items: Sequence[Item],
     *,
     workers: int | None = None,
+    threads: bool = False,
     label: str = "",
 ) -> Iterator[Answer]:
     """Yield ``function(item)`` for each item, in order.
 
+    Within :func:`on`, what would go to processes goes to the cluster, whatever ``workers`` says;
+    threads and single items stay here.
+
     Args:
-        function: Called once an item; must be importable (it travels to other processes).
+        function: Called once an item. For processes it must be importable, for it travels there.
         items: The work, split by the caller into pieces worth a process's while (10 ms or more).
-        workers: Processes; None for one a core where there are items enough. One worker or one
-            item stays in this process.
+        workers: Processes or threads; None for one a core where there are items enough, and for
+            one inside of a process that is itself a worker. One worker or one item stays in the
+            calling thread.
+        threads: Whether to use threads, which share all arrays and start at once: for functions
+            that release the interpreter's lock, as numba's with ``nogil`` do. If the iteration
+            ends early, items already handed out are still finished, in the background.
         label: What is being done, for the progress display; "" shows none.
     """
     if workers is None:
-        workers = available_cores() if len(items) >= WORTH_A_PROCESS else 1
+        worth = len(items) >= (2 if threads else WORTH_A_PROCESS)
+        alone = multiprocessing.parent_process() is None and not cluster.is_worker()
+        workers = available_cores() if worth and alone else 1
     workers = min(workers, len(items))
-    if workers <= 1:
-        answers: Iterable[Answer] = map(function, items)
+    place = _place_for(items, threads)
+    if place:
+        answers: Iterable[Answer] = _in_order(place.answers(function, items))
+    elif workers <= 1:
+        answers = map(function, items)
+    elif threads:
+        answers = _in_threads(function, items, workers)
     else:
         from joblib import Parallel, delayed
 
@@ -57,6 +91,78 @@ def run(
             delayed(function)(item) for item in items
         )
     return track(answers, total=len(items), label=label)
+
+
+@contextmanager
+def on(address: str | None) -> Iterator[None]:
+    """Where :func:`run` and :class:`Memory` send their work within the block.
+
+    Args:
+        address: ``tcp://host:port`` (or ``tls://``) of a dask scheduler; ``local:N`` for a
+            scheduler and N workers of its own on this machine; None for no cluster.
+
+    Raises:
+        UserError: If the extra is not installed, the address is not one, or nobody answers there.
+    """
+    global _elsewhere
+    if address is None:
+        yield
+        return
+    before = _elsewhere
+    with cluster.connected(address) as place:
+        _elsewhere = place
+        try:
+            yield
+        finally:
+            _elsewhere = before
+
+
+def is_elsewhere() -> bool:
+    """Whether work goes to a cluster at present."""
+    return _elsewhere is not None
+
+
+def _place_for(items: Sequence[Item], threads: bool) -> cluster.Cluster | None:
+    return None if threads or len(items) < 2 else _elsewhere
+
+
+def _as_they_come(
+    function: Callable[[Item], Answer], items: Sequence[Item], *, label: str, **here: Any
+) -> Iterator[tuple[int, Answer]]:
+    """Place and answer of each item: in order here, in order of arrival from a cluster."""
+    place = _place_for(items, here["threads"])
+    if place is None:
+        return enumerate(run(function, items, label=label, **here))
+    return track(place.answers(function, items), total=len(items), label=label)
+
+
+def _in_order(arriving: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
+    """Answers by rising place; those that come before their turn wait."""
+    early: dict[int, Answer] = {}
+    following = 0
+    for place, answer in arriving:
+        early[place] = answer
+        while following in early:
+            yield early.pop(following)
+            following += 1
+
+
+def _in_threads(
+    function: Callable[[Item], Answer], items: Sequence[Item], workers: int
+) -> Iterator[Answer]:
+    """Answers in order, with a bounded number of items handed out ahead."""
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Answer]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # Whoever interrupts does not wait for what is under way.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
@@ -88,13 +194,20 @@ class Memory:
         folder: Where answers are kept; None keeps them in this process only.
         version: Part of every key: answers of another version of the code are not used.
         workers: As for :func:`run`.
+        threads: As for :func:`run`.
     """
 
     def __init__(
-        self, folder: Path | None = None, version: str = "", workers: int | None = None
+        self,
+        folder: Path | None = None,
+        version: str = "",
+        workers: int | None = None,
+        *,
+        threads: bool = False,
     ) -> None:
         self._folder = folder
         self._workers = workers
+        self._threads = threads
         self._version = version
         self._answers: dict[str, dict[str, np.ndarray]] = {}
 
@@ -108,11 +221,13 @@ class Memory:
         """Answers of ``function`` to the items, in order; known ones are not computed again.
 
         Args:
-            function: As for :func:`run`.
+            function: As for :func:`run`. An object is known by its class: what else decides its
+                answers must be among the items.
             items: Arrays, strings, numbers, objects with a ``sha256()``, or tuples of these.
             label: As for :func:`run`.
         """
-        name = f"{function.__module__}.{function.__qualname__}"
+        named = function if hasattr(function, "__qualname__") else type(function)
+        name = f"{named.__module__}.{named.__qualname__}"
         keys = [content_key(self._version, name, item) for item in items]
         first = {key: place for place, key in reversed(list(enumerate(keys)))}
         new = [
@@ -120,9 +235,15 @@ class Memory:
             for key, place in sorted(first.items(), key=itemgetter(1))
             if not self._recall(key)
         ]
-        answers = run(function, [items[place] for place in new], workers=self._workers, label=label)
-        for place, answer in zip(new, answers, strict=True):
-            self._keep(keys[place], answer)
+        answers = _as_they_come(
+            function,
+            [items[place] for place in new],
+            workers=self._workers,
+            threads=self._threads,
+            label=label,
+        )
+        for place, answer in answers:
+            self._keep(keys[new[place]], answer)
         return [self._answers[key] for key in keys]
 
     def _recall(self, key: str) -> bool:
@@ -131,8 +252,12 @@ class Memory:
         path = self._folder and self._folder / f"{key}.npz"
         if not path or not path.exists():
             return False
-        with np.load(path, allow_pickle=False) as stored:
-            self._answers[key] = dict(stored)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                self._answers[key] = dict(stored)
+        except (OSError, ValueError, EOFError, BadZipFile):
+            # A file that a failing disk cut short is computed again and replaced.
+            return False
         return True
 
     def _keep(self, key: str, answer: dict[str, np.ndarray]) -> None:

@@ -2,115 +2,169 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matscale.cli.options import AsJson
+from matscale.cli.comparing import (
+    Comparison,
+    Crystals,
+    read_crystals,
+    say_refused,
+    write_csv,
+    written_map,
+)
+from matscale.cli.options import AsJson, Workers, check_writable, kept_beside, spread
+from matscale.cli.wyckoff import match_wyckoff
+from matscale.errors import UserError
 
 if TYPE_CHECKING:
-    from matscale.matching.batch import Counts, MatchSettings
+    import numpy as np
+
+    from matscale.matching.batch import Counts, Matches, MatchSettings
     from matscale.structures.reading import Reading
     from matscale.structures.table import StructureTable
 
-Crystals = Annotated[Path, typer.Argument(help="Crystals: any file, folder or archive.")]
-Length = Annotated[float, typer.Option("--ltol", min=0, help="Relative tolerance of lengths.")]
-Site = Annotated[float, typer.Option("--stol", min=0, help="Largest displacement, in (V/n)^(1/3).")]
-Angle = Annotated[float, typer.Option("--angle-tol", min=0, help="Tolerance of angles in degrees.")]
-Scale = Annotated[
-    bool, typer.Option("--scale/--no-scale", help="Bring crystals to one volume per site first.")
-]
-Primitive = Annotated[
-    bool, typer.Option("--primitive/--no-primitive", help="Compare primitive cells.")
-]
-Supercell = Annotated[
-    bool, typer.Option("--supercell", help="One crystal may be a supercell of the other.")
-]
 
-
-class Mode(StrEnum):
-    """Choices of ``--mode``."""
+class GroupMode(StrEnum):
+    """Choices of ``matscale group --mode``."""
 
     direct = "direct"
     framework = "framework"
     anonymous = "anonymous"
 
 
-ModeOption = Annotated[
-    Mode,
-    typer.Option(
-        help="direct: equal elements; framework: elements ignored; anonymous: one-to-one maps "
-        "of elements."
-    ),
-]
+class MatchMode(StrEnum):
+    """Choices of ``matscale match --mode``."""
+
+    direct = "direct"
+    framework = "framework"
+    anonymous = "anonymous"
+    wyckoff = "wyckoff"
 
 
+MODES = (
+    "direct: equal elements; framework: elements ignored; anonymous: one-to-one maps of elements"
+)
+UNDECIDED = "too large"
+"""In the column ``status``: the search was given up, so nobody knows whether the pair matches."""
+
+
+@spread
 def match(
     first: Crystals,
     second: Crystals,
-    mode: ModeOption = Mode.direct,
-    ltol: Length = 0.2,
-    stol: Site = 0.3,
-    angle_tol: Angle = 5.0,
-    scale: Scale = True,
-    primitive: Primitive = True,
-    supercell: Supercell = False,
+    *,
+    mode: Annotated[
+        MatchMode,
+        typer.Option(help=f"{MODES}; wyckoff: equal space group and Wyckoff positions."),
+    ] = MatchMode.direct,
+    symprec: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            help="For --mode wyckoff: distance in Å within which sites are equivalent.",
+            show_default="0.01",
+        ),
+    ] = None,
+    how: Comparison,
     out: Annotated[Path, typer.Option(help="CSV of the pairs that match.")] = Path("pairs.csv"),
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Find all pairs of crystals in two files that pymatgen's StructureMatcher.fit accepts."""
+    check_writable(out)
+    if mode is MatchMode.wyckoff:
+        match_wyckoff(first, second, how, symprec, out, workers, as_json)
+        return
+    if symprec is not None:
+        raise UserError(
+            f"--symprec belongs to --mode wyckoff; --mode {mode.value} has no use for it"
+        )
     from matscale.matching import batch
 
-    settings = _settings(mode, ltol, stol, angle_tol, scale, primitive, supercell)
-    left, right = _read(first), _read(second)
-    found = batch.match(left.table, right.table, settings)
-    columns = ["first", "second", "rms", "rms_angstrom", "largest"]
-    rows: Iterable[Sequence[object]] = zip(
-        left.table.ids[found.first],
-        right.table.ids[found.second],
-        found.rms.tolist(),
-        found.rms_angstrom.tolist(),
-        found.largest.tolist(),
-        strict=True,
-    )
-    if found.element_maps is not None:
-        columns += ["element_map", "cost"]
-        rows = [
-            (*row, *_element_map(left.table, int(crystal), elements))
-            for row, crystal, elements in zip(rows, found.first, found.element_maps, strict=True)
-        ]
-    _write_csv(out, columns, rows)
-    _say(found.counts, [left, right], f"{len(found)} pairs match; they are in {out}", as_json)
+    settings = how.settings(mode.value)
+    with kept_beside(out) as folder:
+        left, right = read_crystals(first, workers), read_crystals(second, workers)
+        found = batch.match(
+            left.table, right.table, settings, workers=workers, label="matching", keep=folder
+        )
+        write_csv(out, *_pairs(left.table, right.table, found, settings))
+    said = f"{len(found)} pairs match; they are in {out}"
+    large = left.table.ids[found.undecided[:, 0]], right.table.ids[found.undecided[:, 1]]
+    undecided = list(zip(*large, strict=True))
+    _say(found.counts, [left, right], said, as_json, undecided=undecided)
 
 
+def _pairs(
+    first: StructureTable, second: StructureTable, found: Matches, settings: MatchSettings
+) -> tuple[list[str], Iterator[tuple[object, ...]]]:
+    """Columns and rows of the CSV: the pairs that match, then those that are undecided."""
+    import numpy as np
+
+    from matscale.matching.alignment import align
+
+    columns = ["first", "second", "status", "rms", "rms_angstrom", "largest"]
+    if settings.mode != "direct":
+        columns += ["element_map", "cost", "uniform_cost"]
+    aligned = None
+    if settings.mode == "framework":
+        aligned = align(first, second, np.column_stack([found.first, found.second]), settings)
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for place, (one, other) in enumerate(zip(found.first, found.second, strict=True)):
+            values = (found.rms[place], found.rms_angstrom[place], found.largest[place])
+            mapped: tuple[str, float, float] | tuple[()] = ()
+            if aligned is not None:
+                mapped = _element_map(*aligned.row(place).T)
+            elif found.element_maps is not None:
+                numbers = first.row_numbers(int(one))
+                mapped = _element_map(numbers, found.element_maps[place][numbers])
+            yield first.ids[one], second.ids[other], "match", *map(float, values), *mapped
+        for one, other in found.undecided:
+            blank = [""] * (len(columns) - 3)
+            yield first.ids[one], second.ids[other], UNDECIDED, *blank
+
+    return columns, rows()
+
+
+def _element_map(old: np.ndarray, new: np.ndarray) -> tuple[str, float, float]:
+    """Which elements take which places; mean modified Pettifor distance; share that changes."""
+    from matscale.structures import chemistry
+
+    cost = float(chemistry.pettifor_distance(old, new).mean())
+    return written_map(old, new), cost, float((old != new).mean())
+
+
+@spread
 def group(
     crystals: Crystals,
-    mode: ModeOption = Mode.direct,
-    ltol: Length = 0.2,
-    stol: Site = 0.3,
-    angle_tol: Angle = 5.0,
-    scale: Scale = True,
-    primitive: Primitive = True,
-    supercell: Supercell = False,
+    *,
+    mode: Annotated[GroupMode, typer.Option(help=f"{MODES}.")] = GroupMode.direct,
+    how: Comparison,
     out: Annotated[Path, typer.Option(help="CSV: id, group.")] = Path("groups.csv"),
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Group the crystals of a file that are the same; the first of each group stands for it."""
+    check_writable(out)
     from matscale.matching import batch
 
-    settings = _settings(mode, ltol, stol, angle_tol, scale, primitive, supercell)
-    reading = _read(crystals)
-    first, counts = batch.group(reading.table, settings)
-    ids = reading.table.ids
-    names = [ids[row] if row >= 0 else "" for row in first]
-    _write_csv(out, ["id", "group"], zip(ids, names, strict=True))
+    settings = how.settings(mode.value)
+    with kept_beside(out) as folder:
+        reading = read_crystals(crystals, workers)
+        first, counts = batch.group(
+            reading.table, settings, workers=workers, label="grouping", keep=folder
+        )
+        ids = reading.table.ids
+        names = [ids[row] if row >= 0 else "" for row in first]
+        write_csv(out, ["id", "group"], zip(ids, names, strict=True))
     unique = len(set(first[first >= 0].tolist()))
     share = f"{100 * unique / max(len(ids), 1):.1f} %"
     said = f"{unique} groups of {len(ids)} crystals ({share}); they are in {out}"
@@ -120,15 +174,17 @@ def group(
 def reduce(
     crystals: Crystals,
     out: Annotated[Path, typer.Option(help="Where to write: .parquet, .extxyz, .jsonl, .zip.")],
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the primitive, Niggli-reduced cells of all crystals of a file."""
+    check_writable(out)
     import numpy as np
 
     from matscale.matching.reduced import reduced_table
     from matscale.structures import formats
 
-    reading = _read(crystals)
+    reading = read_crystals(crystals, workers)
     table, rows = reduced_table(reading.table)
     formats.write(table, out)
     failed = np.delete(reading.table.ids, rows)
@@ -138,58 +194,8 @@ def reduce(
     if as_json:
         print(json.dumps({**counts, "refused": reading.refused_by_reason}))
     else:
-        _say_refused([reading])
+        say_refused([reading])
         print(f"{len(table)} reduced crystals are in {out}")
-
-
-def _settings(
-    mode: Mode,
-    ltol: float,
-    stol: float,
-    angle_tol: float,
-    scale: bool,
-    primitive: bool,
-    supercell: bool,
-) -> MatchSettings:
-    from matscale.matching.batch import MatchSettings
-    from matscale.matching.tolerances import Tolerances
-
-    return MatchSettings(
-        tolerances=Tolerances(length=ltol, site=stol, angle=angle_tol),
-        mode=mode.value,
-        criterion="largest",
-        scale=scale,
-        primitive=primitive,
-        supercell=supercell,
-    )
-
-
-def _read(path: Path) -> Reading:
-    from matscale.structures import formats
-
-    return formats.read(path, label=f"reading {path.name}")
-
-
-def _element_map(table: StructureTable, row: int, elements: Any) -> tuple[str, float]:
-    """A map such as ``Na>K Cl>Br``, and its mean modified Pettifor distance over the atoms."""
-    from ase.data import chemical_symbols
-
-    from matscale.structures import chemistry
-
-    numbers = table.row_numbers(row)
-    images = elements[numbers]
-    pairs = sorted(set(zip(numbers.tolist(), images.tolist(), strict=True)))
-    said = " ".join(f"{chemical_symbols[old]}>{chemical_symbols[new]}" for old, new in pairs)
-    return said, float(chemistry.pettifor_distance(numbers, images).mean())
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    from matscale.execution import replaced
-
-    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
 
 
 def _say(
@@ -199,17 +205,18 @@ def _say(
         refused = [reading.refused_by_reason for reading in readings]
         print(json.dumps({**asdict(counts), **more, "unreadable": refused}, indent=1))
         return
-    _say_refused(readings)
-    refused_pairs = ", ".join(f"{n} by {why}" for why, n in counts.refused.items() if n) or "none"
+    say_refused(readings)
+    refusals = dict(counts.refused)
+    large = refusals.pop(UNDECIDED)
+    refused_pairs = ", ".join(f"{n} by {why}" for why, n in refusals.items() if n) or "none"
+    given_up = f", {large} given up as too large" if large else ""
     print(
         f"{counts.considered} pairs considered, refused without a search: {refused_pairs}; "
-        f"{counts.tested} searched, {counts.matched} match, {counts.seconds:.2f} s"
+        f"{counts.tested} searched, {counts.matched} match{given_up}, {counts.seconds:.2f} s"
     )
+    if large:
+        print(
+            f"{large} pairs are undecided: within these tolerances a cell can lie on the other in "
+            "too many ways; smaller tolerances decide them"
+        )
     print(said)
-
-
-def _say_refused(readings: Sequence[Reading]) -> None:
-    for reading in readings:
-        for refusal in reading.refusals:
-            detail = f" ({refusal.detail})" if refusal.detail else ""
-            print(f"{refusal.source}: refused: {refusal.reason}{detail}", file=sys.stderr)

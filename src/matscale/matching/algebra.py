@@ -19,6 +19,8 @@ from numba.extending import intrinsic
 
 from matscale.matching.compiling import kernel
 
+TIE = 4e-3
+"""Coefficients and ratios this close to a limit count as decided by rounding."""
 DEGREES = 180.0 / math.pi
 RADIANS = math.pi / 180.0
 
@@ -225,7 +227,7 @@ def _solve_diagonal(p, first, second):
 
 
 @kernel
-def lll(cell, a, mapping, work):
+def lll(cell, a, mapping, work, ties):
     """Lenstra-Lenstra-Lovász reduction with delta 0.75, as ``Lattice._calculate_lll``.
 
     Args:
@@ -233,8 +235,11 @@ def lll(cell, a, mapping, work):
         a: Receives the reduced vectors as rows, (3, 3).
         mapping: Receives integers M as floats with ``a = M @ cell``, (3, 3).
         work: Scratch, (3, 3, 3).
+        ties: Receives 1 in row k, column i where a_k + a_i would do as well as a_k but for
+            rounding, -1 where a_k - a_i would; in (0, 0) whether rounding decided more. (3, 3).
     """
     b, u, m = work[0], work[1], work[2, 0]
+    ties[:] = 0.0
     for i in range(3):
         for k in range(3):
             a[i, k] = cell[i, k]
@@ -248,6 +253,10 @@ def lll(cell, a, mapping, work):
             break
         for i in range(k - 1, -1, -1):
             q = np.rint(u[k, i])
+            if abs(abs(u[k, i] - q) - 0.5) < TIE:
+                ties[k, i] = -1.0 if u[k, i] > q else 1.0
+            elif q != 0.0 and abs(ties[1, 0]) + abs(ties[2, 0]) + abs(ties[2, 1]) > 0.0:
+                ties[0, 0] = 1.0
             if q != 0.0:
                 for x in range(3):
                     a[k, x] -= q * a[i, x]
@@ -255,9 +264,14 @@ def lll(cell, a, mapping, work):
                 for x in range(i):
                     u[k, x] -= q * u[i, x]
                 u[k, i] -= q
-        if dot3(b[k], b[k]) >= (0.75 - abs(u[k, k - 1]) ** 2) * dot3(b[k - 1], b[k - 1]):
+        needed = (0.75 - abs(u[k, k - 1]) ** 2) * dot3(b[k - 1], b[k - 1])
+        if abs(dot3(b[k], b[k]) - needed) < TIE * needed:
+            ties[0, 0] = 1.0
+        if dot3(b[k], b[k]) >= needed:
             k += 1
             continue
+        if abs(ties[1, 0]) + abs(ties[2, 0]) + abs(ties[2, 1]) > 0.0:
+            ties[0, 0] = 1.0
         _swap_rows(a, k, k - 1)
         _swap_rows(mapping, k, k - 1)
         _orthogonalise(a, b, u, m, k - 1)

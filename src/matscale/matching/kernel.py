@@ -20,162 +20,12 @@ from matscale.matching.algebra import (
     volume,
 )
 from matscale.matching.compiling import kernel
-from matscale.matching.lattices import (
-    LIMITS,
-    SHELLS,
-    angle_agrees,
-    candidates,
-    choose,
-    cosine_limits,
-    directions,
-    gather_steps,
-    mark_supercells,
-)
-from matscale.matching.pairing import (
-    ALIGNED,
-    AVERAGE,
-    BASE,
-    BEST_PAIRS,
-    BEST_STEPS,
-    PAIRS,
-    S1,
-    S2,
-    VECTORS,
-    average_cell,
-    lay_base,
-    pair_sites,
-    reduce_average,
-    sort_by_species,
-)
-from matscale.matching.periodic import first_unpaired
+from matscale.matching.mapped import BASE_CELL, search_mappings
+from matscale.matching.pairing import BASE, S1, S2, sort_by_species
+from matscale.matching.placements import SWAPPED, VALUE, Question
+from matscale.matching.translations import BASE_STARTS
 
 NO_MATCH, MATCH, TOO_LARGE = 0, 1, 2
-
-STEPS, SHIFT = 17, 18
-"""Matrices of the workspace's ``small`` that are used here; 20 and 21 hold scaled cells."""
-
-# What a search reports, by place in its ``found`` array.
-VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES = 0, 1, 2, 3, 4, 5, 6
-FOUND = 7
-
-
-@kernel
-def _keep_better(n, shift, use_rms, normalization, steps, space, found):
-    """Note the pairing just made if it is the best so far. True if it is."""
-    total, largest = 0.0, 0.0
-    for i in range(n):
-        d = space.distances[0, i]
-        total += d * d
-        largest = max(largest, d)
-    rms = math.sqrt(total) / math.sqrt(n)
-    value = rms if use_rms else largest
-    if not value < found[VALUE]:
-        return False
-    found[VALUE], found[RMS], found[LARGEST] = value, rms, largest
-    found[LENGTH] = 1.0 / normalization
-    for i in range(n):
-        space.integers[BEST_PAIRS, i] = space.integers[PAIRS, i]
-    copy_rows(steps, 3, space.small[BEST_STEPS])
-    for x in range(3):
-        space.small[VECTORS, 2, x] = shift[x]
-    return True
-
-
-@kernel
-def _try_translations(n, pivot, stride, stol, use_rms, first, steps, starts, space, found):
-    """Lay the pivot onto every site of its kind; True if the search may end."""
-    sites, small = space.sites, space.small
-    normalization = (n / volume(small[AVERAGE])) ** (1 / 3)
-    tolerance = small[VECTORS, 1]
-    if not reciprocal_lengths(small[AVERAGE], small[0], small[1], tolerance):
-        return False
-    for x in range(3):
-        tolerance[x] = tolerance[x] * stol / (math.pi * normalization)
-    order = space.codes[2]
-    for place in range(n):
-        for x in range(3):
-            space.columns[x, place] = sites[S1, order[place], x]
-    reduced = False
-    suspect = 0
-    shift = small[SHIFT, 0]
-    code = space.codes[1, pivot]
-    for place in range(starts[code], starts[code + 1], stride):
-        j = order[place]
-        for x in range(3):
-            shift[x] = sites[S1, j, x] - sites[S2, pivot, x]
-        alone = first_unpaired(
-            sites[S2], shift, space.codes[1], starts, space.columns, n, tolerance, suspect
-        )
-        if alone >= 0:
-            suspect = alone
-            continue
-        if not reduced:
-            reduce_average(n, stol, normalization, space)
-            reduced = True
-        found[PAIRINGS] += 1
-        if not pair_sites(n, shift, normalization, min(stol, found[VALUE]), space):
-            continue
-        if _keep_better(n, shift, use_rms, normalization, steps, space, found):
-            value = found[VALUE]
-            if value < stol:
-                found[MATCHES] += 1
-                if first or value < 1e-5:
-                    return True
-    return False
-
-
-@kernel
-def _search(
-    base_is_1, n_base, fu, frac, target, pivot, tolerances, use_rms, first, starts, space, found
-):
-    """Go through the lattice mappings in pymatgen's order; False if there are too many points."""
-    ltol, stol, atol = tolerances
-    small, shells = space.small, space.shells
-    n = n_base * fu
-    counts, limits = space.tally[SHELLS], small[LIMITS]
-    for s in range(3):
-        cosine_limits(target[3 + s], atol, limits[s])
-    if not candidates(small[14], small[15, 0], target, ltol, space, counts):
-        return False
-    if min(counts[0], counts[1], counts[2]) == 0:
-        return True
-    directions(space, counts)
-    steps = small[STEPS]
-    laid = space.sites[S1] if base_is_1 else space.sites[S2]
-    stride = fu if base_is_1 else 1
-    for i in range(counts[0]):
-        a = shells[0, i]
-        n_b = choose(space, 1, counts[1], i, limits[2], target[5], atol, 3)
-        if n_b == 0:
-            continue
-        n_c = choose(space, 2, counts[2], i, limits[1], target[4], atol, 4)
-        gather_steps(space, 4, n_c)
-        for j in range(n_b):
-            b = shells[3, j]
-            if mark_supercells(space, a, b, n_c, float(fu)) == 0:
-                continue
-            for k in range(n_c):
-                if not space.hits[k]:
-                    continue
-                c = shells[4, k]
-                if not angle_agrees(space, b, c, limits[0], target[3], atol):
-                    continue
-                found[MAPPINGS] += 1
-                for x in range(3):
-                    small[ALIGNED, 0, x] = space.points[a, x]
-                    small[ALIGNED, 1, x] = space.points[b, x]
-                    small[ALIGNED, 2, x] = space.points[c, x]
-                    steps[0, x] = space.steps[a, x]
-                    steps[1, x] = space.steps[b, x]
-                    steps[2, x] = space.steps[c, x]
-                if not lay_base(n_base, fu, frac, steps, small[ALIGNED], space, laid):
-                    continue
-                average_cell(small[ALIGNED], target, space)
-                if _try_translations(
-                    n, pivot, stride, stol, use_rms, first, steps, starts, space, found
-                ):
-                    return True
-    return True
 
 
 @kernel
@@ -200,8 +50,8 @@ def _same_species(n, space, starts):
 
 @kernel
 def strict_match(
-    cell_1, frac_1, codes_1, cell_2, frac_2, codes_2, fu, base_is_1, tolerances, use_rms, first,
-    space, found,
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
+    base_is_1, tolerances, use_rms, first, space, found,
 ):  # fmt: skip
     """Match crystal 2 onto crystal 1, as ``StructureMatcher._strict_match``.
 
@@ -209,21 +59,27 @@ def strict_match(
         cell_1: Lattice vectors as rows, (3, 3) in Å.
         frac_1: Fractional coordinates, (n1, 3).
         codes_1: Species as integers from 0 to 255, (n1,); sites match if these are equal.
+        marks_1: Rotations that leave the crystal unchanged, see ``rotations.py``; found if needed.
+        errors_1: Their errors, likewise.
         cell_2: As for crystal 1.
         frac_2: As for crystal 1, (n2, 3).
         codes_2: As for crystal 1, (n2,).
+        marks_2: As for crystal 1.
+        errors_2: As for crystal 1.
         fu: Cells of the base that make up one cell of the target.
         base_is_1: Whether crystal 1 is the base, else crystal 2.
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
         use_rms: Whether the rms decides, else the largest distance.
         first: Whether to keep the first match instead of the best.
         space: Workspace for n1 and n2 sites.
-        found: Receives what was found, (7,): the deciding value, rms and largest distance in
+        found: Receives what was found, (9,): the deciding value, rms and largest distance in
             units of (V/n)^(1/3), that length in Å, and the numbers of mappings, of pairings made
-            and of matches that were the best so far.
+            and of matches that were the best so far, the work done, and
+            whether :func:`match_cells` has swapped the crystals.
 
     Returns:
-        NO_MATCH, MATCH or TOO_LARGE (more lattice points than the workspace holds). After a match
+        NO_MATCH, MATCH or TOO_LARGE (more lattice points than the workspace holds, more work than
+        ``placements.MOST_WORK``). After a match
         ``space.integers[BEST_PAIRS]`` holds the site of crystal 1 for each of crystal 2,
         ``space.small[BEST_STEPS]`` the supercell of the base.
     """
@@ -245,22 +101,32 @@ def strict_match(
     small = space.small
     base_cell, target_cell = (cell_1, cell_2) if base_is_1 else (cell_2, cell_1)
     base, laid = (frac_1, frac_2) if base_is_1 else (frac_2, frac_1)
-    copy_rows(base_cell, 3, small[14])
+    copy_rows(base_cell, 3, small[BASE_CELL])
     target = space.lattices[0]
     parameters(target_cell, target)
-    if not reciprocal_lengths(base_cell, small[0], small[1], small[15, 0]):
+    if not reciprocal_lengths(base_cell, small[0], small[1], small[BASE_CELL + 1, 0]):
         return NO_MATCH
     for x in range(3):
-        small[15, 0, x] = 2 * math.pi / small[15, 0, x]
+        small[BASE_CELL + 1, 0, x] = 2 * math.pi / small[BASE_CELL + 1, 0, x]
     each_row_times(base, n_base, base_cell, space.sites[BASE])
+    base_codes = codes_1 if base_is_1 else codes_2
     other = space.sites[S2] if base_is_1 else space.sites[S1]
     copy_rows(laid, n, other)
-    if not _search(
-        base_is_1, n_base, fu, base, target, pivot, tolerances, use_rms, first, starts, space,
-        found,
-    ):  # fmt: skip
-        return TOO_LARGE
-    return MATCH if found[VALUE] < tolerances[1] else NO_MATCH
+    if fu > 1 and not use_rms:
+        order = space.integers[0]
+        sort_by_species(base_codes, n_base, space.tally[BASE_STARTS], space.tally[1], order)
+        for i in range(n_base):
+            for x in range(3):
+                space.folded[x, i] = base[order[i], x]
+    question = Question(
+        n, n_base, fu, base_is_1, base, target, pivot, starts, tolerances, use_rms, first, 1, 0.0,
+        0.0,
+    )  # fmt: skip
+    marks, errors = (marks_1, errors_1) if base_is_1 else (marks_2, errors_2)
+    searched = search_mappings(question, base_codes, marks, errors, space, found)
+    if found[VALUE] < tolerances[1]:
+        return MATCH
+    return NO_MATCH if searched else TOO_LARGE
 
 
 @kernel
@@ -277,8 +143,8 @@ def supercell_sizes(n_1, n_2):
 
 @kernel
 def match_cells(
-    cell_1, frac_1, codes_1, cell_2, frac_2, codes_2, scale, supercell, tolerances, use_rms, first,
-    space, found,
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
+    supercell, tolerances, use_rms, first, space, found,
 ):  # fmt: skip
     """Match two crystals in the cells given, as ``StructureMatcher._preprocess`` and ``_match``.
 
@@ -286,9 +152,13 @@ def match_cells(
         cell_1: As for :func:`strict_match`.
         frac_1: Likewise.
         codes_1: Likewise.
+        marks_1: Likewise.
+        errors_1: Likewise.
         cell_2: Likewise.
         frac_2: Likewise.
         codes_2: Likewise.
+        marks_2: Likewise.
+        errors_2: Likewise.
         scale: Whether to bring both to the same volume first.
         supercell: Whether one may be a supercell of the other.
         tolerances: As for :func:`strict_match`.
@@ -313,10 +183,12 @@ def match_cells(
         cell_1, cell_2 = scaled_1, scaled_2
     if n_1 * times >= n_2:
         return strict_match(
-            cell_1, frac_1, codes_1, cell_2, frac_2, codes_2, fu, base_is_1, tolerances, use_rms,
-            first, space, found,
+            cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2,
+            fu, base_is_1, tolerances, use_rms, first, space, found,
         )  # fmt: skip
-    return strict_match(
-        cell_2, frac_2, codes_2, cell_1, frac_1, codes_1, fu, not base_is_1, tolerances, use_rms,
-        first, space, found,
+    status = strict_match(
+        cell_2, frac_2, codes_2, marks_2, errors_2, cell_1, frac_1, codes_1, marks_1, errors_1,
+        fu, not base_is_1, tolerances, use_rms, first, space, found,
     )  # fmt: skip
+    found[SWAPPED] = 1.0
+    return status

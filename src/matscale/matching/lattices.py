@@ -19,33 +19,65 @@ CUBES, SHELLS = 3, 4
 """Rows of the workspace's ``tally`` that are used here."""
 LIMITS = 16
 """The workspace's ``small`` matrix that holds the limits of the cosines."""
+NEAR = 2e-3
+"""Relative distance of a length to a limit that is looked at; more than a rotation's error."""
 EDGE = 1e-9
 """Cosines this close to a limit are decided on the angle itself, as pymatgen does."""
 
 
 @kernel
-def _shells_of(norm, lengths, ltol):
-    """Which of the three lengths a lattice point may stand for, as bits."""
+def _shells_of(square, lengths, ltol, bands, nearest):
+    """Which of the three lengths a lattice point may stand for, as bits.
+
+    Args:
+        square: Squared length of the point in Å^2.
+        lengths: a, b and c of the target, (3,) in Å.
+        ltol: Relative tolerance of lengths.
+        bands: For each length the squares between which it is surely within tolerance, and those
+            outside of which it is surely not nearer than NEAR to a limit, (3, 4) in rising order.
+        nearest: How near, as a ratio, any length was to a limit; lowered if this one is nearer.
+
+    Returns:
+        The bits, and ``nearest``.
+    """
     shells = 0
     for s in range(3):
-        ratio = norm / lengths[s]
+        if square < bands[s, 0] or square > bands[s, 3]:
+            continue
+        if bands[s, 1] < square < bands[s, 2]:
+            shells |= 1 << s
+            continue
+        ratio = math.sqrt(square) / lengths[s]
+        nearest = min(nearest, abs(ratio / (1 + ltol) - 1), abs(ratio * (1 + ltol) - 1))
         if ratio < 1 + ltol and ratio > 1 / (1 + ltol):
             shells |= 1 << s
-    return shells
+    return shells, nearest
 
 
 @kernel
 def _collect(cell, spacings, lengths, ltol, space):
-    """Points of the shells by falling integer coordinates, with their cubes; their number."""
+    """Points of the shells by falling integer coordinates, with their cubes; their number.
+
+    ``space.nearest`` receives how near any point is to a limit of the lengths, as a ratio up to
+    NEAR; points just outside of the limits count too.
+    """
     longest = max(lengths[0], max(lengths[1], lengths[2])) * (1 + ltol)
     reach = longest if longest >= 1.0 else 1.0 + 1e-8
     limit = reach * reach + 1e-8
     start = (0.0 - reach) - 1e-8
     shortest = min(lengths[0], min(lengths[1], lengths[2])) / (1 + ltol)
-    inner = shortest * shortest * (1 - EDGE)
+    inner = shortest * shortest * (1 - NEAR) ** 2
+    outer = limit * (1 + NEAR) ** 2
+    nearest = NEAR
+    bands = space.bands
+    for s in range(3):
+        low, high = lengths[s] / (1 + ltol), lengths[s] * (1 + ltol)
+        bands[s, 0], bands[s, 1] = (low * (1 - NEAR)) ** 2, (low * (1 + NEAR)) ** 2
+        bands[s, 2], bands[s, 3] = (high * (1 - NEAR)) ** 2, (high * (1 + NEAR)) ** 2
     cc = dot3(cell[2], cell[2])
     ac, bc = dot3(cell[0], cell[2]), dot3(cell[1], cell[2])
-    na, nb = int(reach * 1.000001 / spacings[0]), int(reach * 1.000001 / spacings[1])
+    margin = reach * (1 + NEAR) * 1.000001
+    na, nb = int(margin / spacings[0]), int(margin / spacings[1])
     count = 0
     capacity = len(space.norms)
     for i in range(na, -na - 1, -1):
@@ -53,20 +85,22 @@ def _collect(cell, spacings, lengths, ltol, space):
             x = i * cell[0, 0] + j * cell[1, 0]
             y = i * cell[0, 1] + j * cell[1, 1]
             z = i * cell[0, 2] + j * cell[1, 2]
-            # |(x, y, z) + k c|^2 <= limit holds for k between the roots of a quadratic.
+            # |(x, y, z) + k c|^2 <= outer holds for k between the roots of a quadratic.
             middle = -(i * ac + j * bc) / cc
-            inside = middle * middle - (x * x + y * y + z * z - limit) / cc
+            inside = middle * middle - (x * x + y * y + z * z - outer) / cc
             if inside < -1e-6:
                 continue
             half = math.sqrt(max(inside, 0.0)) + 1e-6
             for k in range(math.floor(middle + half), math.ceil(middle - half) - 1, -1):
                 px, py, pz = x + k * cell[2, 0], y + k * cell[2, 1], z + k * cell[2, 2]
                 square = px * px + py * py + pz * pz
-                if square >= limit or square < inner:
+                if square >= outer or square < inner:
+                    continue
+                shells, nearest = _shells_of(square, lengths, ltol, bands, nearest)
+                if shells == 0 or square >= limit:
                     continue
                 norm = math.sqrt(square)
-                shells = _shells_of(norm, lengths, ltol)
-                if shells == 0 or (reach > longest and norm > longest):
+                if reach > longest and norm > longest:
                     continue
                 if count == capacity:
                     return TOO_MANY
@@ -78,6 +112,7 @@ def _collect(cell, spacings, lengths, ltol, space):
                 space.place[1, count] = cube
                 space.place[2, count] = shells
                 count += 1
+    space.nearest[0] = nearest
     return count
 
 
@@ -151,6 +186,13 @@ def angle_agrees(space, p, q, limits, angle, atol):
 
 
 @kernel
+def angle_at_limit(space, p, q, limits, slack):
+    """Whether the cosine of the angle between two points is near a limit."""
+    cosine = dot3(space.points[p], space.points[q]) / space.norms[p] / space.norms[q]
+    return abs(cosine - limits[0]) < slack or abs(cosine - limits[1]) < slack
+
+
+@kernel
 def directions(space, counts):
     """Fill ``space.units`` with the directions of the points in the shells."""
     for s in range(3):
@@ -166,6 +208,19 @@ def _mark(units, first, count, x, y, z, low, high, hits):
     for k in range(count):
         cosine = units[first, k] * x + units[first + 1, k] * y + units[first + 2, k] * z
         hits[k] = (cosine > low) & (cosine < high)
+
+
+@kernel
+def any_at_limit(space, shell, count, i, limits, slack):
+    """Whether some point of a shell is at an angle to point ``i`` of the first near a limit."""
+    units = space.units
+    x, y, z = units[0, i], units[1, i], units[2, i]
+    near = 0
+    for k in range(count):
+        cosine = units[3 * shell, k] * x + units[3 * shell + 1, k] * y
+        cosine += units[3 * shell + 2, k] * z
+        near += (abs(cosine - limits[0]) < slack) | (abs(cosine - limits[1]) < slack)
+    return near > 0
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,6 +30,7 @@ class MatchSettings:
         supercell: Whether one crystal may be a supercell of the other (``attempt_supercell`` with
             ``supercell_size="num_sites"``).
         keep_first: Whether to keep the first match found instead of the best.
+        symmetric: Whether the second crystal must also match the first (``symmetric`` of ``fit``).
     """
 
     tolerances: Tolerances = field(default_factory=Tolerances)
@@ -39,12 +41,16 @@ class MatchSettings:
     primitive: bool = True
     supercell: bool = False
     keep_first: bool = False
+    symmetric: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode is {self.mode!r}, expected one of {', '.join(MODES)}")
         if self.criterion not in ("rms", "largest"):
             raise ValueError(f"criterion is {self.criterion!r}, expected 'rms' or 'largest'")
+        for name, value in zip(("ltol", "stol", "angle_tol"), self.numbers, strict=True):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}, expected a number from 0 on")
 
     @property
     def numbers(self) -> tuple[float, float, float]:
@@ -66,7 +72,9 @@ class Counts:
 
     Attributes:
         considered: All pairs that were asked for.
-        refused: Pairs that a necessary condition refused, by its name.
+        refused: Pairs that were not searched, by the name of the necessary condition that refused
+            them; and under "too large" those that were given up, undecided, because their search
+            has more lattice points than fit.
         tested: Pairs that were searched.
         matched: Pairs that match.
         improved: Pairs of which a better match than the first was kept.
@@ -93,6 +101,7 @@ class Matches:
         largest: Largest displacement in units of (V/n)^(1/3).
         element_maps: For "anonymous": atomic number by atomic number, -1 where the element does
             not occur, (m, 256); else None.
+        undecided: Rows of both tables of the pairs whose search is too large, (k, 2).
         counts: What became of all pairs.
     """
 
@@ -102,6 +111,7 @@ class Matches:
     rms_angstrom: np.ndarray
     largest: np.ndarray
     element_maps: np.ndarray | None
+    undecided: np.ndarray
     counts: Counts
 
     def __len__(self) -> int:
@@ -117,6 +127,7 @@ class PairScores:
         rms: As in :class:`Matches`, as are the fields below.
         rms_angstrom: In Å.
         largest: In units of (V/n)^(1/3).
+        undecided: Whether the pair's search is too large; such a pair counts as not matched.
         counts: What became of the pairs.
     """
 
@@ -124,4 +135,5 @@ class PairScores:
     rms: np.ndarray
     rms_angstrom: np.ndarray
     largest: np.ndarray
+    undecided: np.ndarray
     counts: Counts

@@ -14,6 +14,7 @@ from matscale.matching.algebra import (
 )
 from matscale.matching.assignment import FORBIDDEN, assign
 from matscale.matching.compiling import kernel
+from matscale.matching.partners import all_can_pair, list_partners
 from matscale.matching.periodic import (
     image_vectors,
     nearest_image,
@@ -25,6 +26,7 @@ from matscale.matching.periodic import (
 BASE, S1, S2, RAW, WRAPPED, POINTS, MOVED = 0, 1, 2, 3, 5, 7, 9
 # Matrices of the workspace's ``small``; 0 to 2 and 7 to 9 are scratch.
 ALIGNED, REDUCED, TO_REDUCED, AVERAGE, SCALES, VECTORS, BEST_STEPS = 3, 4, 6, 10, 11, 12, 13
+TIES = 2
 # Rows of the workspace's ``integers``; the first three are the assignment's scratch.
 PAIRS, BEST_PAIRS = 3, 4
 MAXIMUM_CODES = 256
@@ -144,7 +146,7 @@ def reduce_average(n, stol, normalization, space):
     """LLL cell of the average: images, spacings and tolerances; crystal 1 in its fractions."""
     small, sites = space.small, space.sites
     reduced, mapping, scales = small[REDUCED], small[5], small[SCALES]
-    lll(small[AVERAGE], reduced, mapping, small[7:10])
+    lll(small[AVERAGE], reduced, mapping, small[7:10], small[TIES])
     reciprocal_lengths(reduced, small[0], small[1], scales[0])
     for x in range(3):
         scales[1, x] = scales[0, x] * stol / (math.pi * normalization)
@@ -159,6 +161,49 @@ def reduce_average(n, stol, normalization, space):
 
 
 @kernel
+def shift_sites(n, shift, space):
+    """Shift crystal 2 and put it into the reduced average cell."""
+    sites = space.sites
+    moved = sites[MOVED]
+    for i in range(n):
+        for x in range(3):
+            moved[i, x] = sites[S2, i, x] + shift[x]
+    rows_times(moved, n, space.small[TO_REDUCED], sites[RAW])
+    wrapped_to_cartesian(sites[RAW], n, space.small[REDUCED], sites[WRAPPED], sites[POINTS])
+
+
+@kernel
+def distances_within(n, tolerance, space):
+    """Squared distances of the shifted sites; False if not all can be paired within tolerance."""
+    sites = space.sites
+    if not list_partners(
+        n,
+        sites[RAW],
+        space.fractions,
+        space.codes,
+        tolerance,
+        space.partners,
+        space.degrees,
+        space.flags,
+    ):
+        return False
+    if not all_can_pair(n, space.partners, space.degrees, space.integers, space.flags[0]):
+        return False
+    squared_distances(
+        n,
+        space.partners,
+        space.degrees,
+        sites[WRAPPED : WRAPPED + 2],
+        sites[POINTS:MOVED],
+        space.images,
+        space.small[SCALES, 2],
+        space.cost,
+        space.bound,
+    )
+    return True
+
+
+@kernel
 def pair_sites(n, shift, normalization, limit, space):
     """Pair the sites and take off the mean displacement; False if that cannot be below ``limit``.
 
@@ -167,27 +212,13 @@ def pair_sites(n, shift, normalization, limit, space):
     """
     sites, scales = space.sites, space.small[SCALES]
     vectors = sites[MOVED]
-    for i in range(n):
-        for x in range(3):
-            vectors[i, x] = sites[S2, i, x] + shift[x]
-    rows_times(vectors, n, space.small[TO_REDUCED], sites[RAW])
-    wrapped_to_cartesian(sites[RAW], n, space.small[REDUCED], sites[WRAPPED], sites[POINTS])
-    wrapped, points = sites[WRAPPED : WRAPPED + 2], sites[POINTS:MOVED]
-    if not squared_distances(
-        n,
-        sites[RAW],
-        space.fractions,
-        wrapped,
-        points,
-        space.codes,
-        space.images,
-        scales[2],
-        scales[1],
-        limit / normalization,
-        space.cost,
-        space.flags,
-    ):
+    shift_sites(n, shift, space)
+    if not distances_within(n, scales[1], space):
         return False
+    # Rounding is far below this slack; ties at the limit go to the full test.
+    if not space.bound[0] < (limit / normalization) ** 2 * (1 + 1e-9) + 1e-12:
+        return False
+    wrapped, points = sites[WRAPPED : WRAPPED + 2], sites[POINTS:MOVED]
     column = space.integers[PAIRS]
     if not assign(space.cost, n, column, space.floats, space.integers, space.flags):
         return False

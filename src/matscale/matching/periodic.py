@@ -139,86 +139,52 @@ def nearest_image(f, g, p, q, images, spacings):
 
 
 @kernel
-def _mark_partners(point, code, columns, codes, n, tolerance, cost, partners):
-    """``partners`` = which sites a site may pair with; ``cost`` = FORBIDDEN; it vectorises."""
-    x, y, z = point[0], point[1], point[2]
-    t0, t1, t2 = tolerance[0], tolerance[1], tolerance[2]
-    for j in range(n):
-        cost[j] = FORBIDDEN
-        d0, d1, d2 = columns[0, j] - x, columns[1, j] - y, columns[2, j] - z
-        partners[j] = (
-            (codes[j] == code)
-            & (abs(d0 - np.rint(d0)) <= t0)
-            & (abs(d1 - np.rint(d1)) <= t1)
-            & (abs(d2 - np.rint(d2)) <= t2)
-        )
+def squared_distances(n, partners, degrees, wrapped, points, images, spacings, cost, bound):
+    """Squared distances in Å^2 between sites that may be paired, and a bound for all pairings.
 
-
-@kernel
-def squared_distances(
-    n, raw, columns, wrapped, points, codes, images, spacings, tolerance, limit, cost, scratch
-):
-    """Squared distances in Å^2 between two sets of sites; False if they cannot match.
-
-    As pymatgen's ``pbc_shortest_vectors`` with a mask and ``lll_frac_tol``: pairs of different
-    species and pairs farther apart than the tolerance in any coordinate are forbidden.
+    As pymatgen's ``pbc_shortest_vectors``: other pairs cost FORBIDDEN.
 
     Args:
         n: Number of sites.
-        raw: Fractional coordinates of crystal 2 in the reduced cell, (n, 3).
-        columns: Those of crystal 1 by column, (3, n).
-        wrapped: The same wrapped into [0, 1), (2, n, 3): crystal 2, crystal 1.
+        partners: As from :func:`matscale.matching.partners.list_partners`.
+        degrees: Likewise.
+        wrapped: Fractional coordinates in the reduced cell in [0, 1), (2, n, 3): crystal 2, then
+            crystal 1.
         points: The same in Å.
-        codes: Species of crystal 1 and 2, (2, n) int64.
         images: As from :func:`image_vectors`.
         spacings: Distances between the lattice planes of the reduced cell, (3,) in Å.
-        tolerance: Largest difference of each coordinate, (3,).
-        limit: The rms in Å that must not be reached.
         cost: Receives the squared distances, (n, n).
-        scratch: (2, n) bool.
+        bound: Receives q^2 - m^2 in Å^2 and the largest squared distance of partners, (2,).
 
-    They cannot match if some site of either crystal has no partner. Nor if q^2 - m^2 >= limit^2,
-    with q^2 the mean over sites of the squared distance to the nearest partner, and m an upper
-    bound of the mean displacement, from the extremes of the displacements to any partner. For in
-    any pairing with displacements v_i the mean of v_i^2 is at least q^2; once their mean is taken
-    off, the rms squared is mean(v_i^2) - |mean(v_i)|^2 >= q^2 - m^2; and the largest distance is
-    no less.
+    q^2 is the mean over sites of the squared distance to the nearest partner, m an upper bound of
+    the mean displacement, from the extremes of the displacements to any partner. In any pairing
+    with displacements v_i the mean of v_i^2 is at least q^2; once their mean is taken off, the rms
+    squared is mean(v_i^2) - |mean(v_i)|^2 >= q^2 - m^2; and the largest distance is no less.
     """
-    total = 0.0
-    partners, wanted = scratch[0], scratch[1]
-    for j in range(n):
-        wanted[j] = False
+    total = farthest = 0.0
     low0 = low1 = low2 = high0 = high1 = high2 = 0.0
     for i in range(n):
-        alone = True
         nearest = np.inf
         min0 = min1 = min2 = np.inf
         max0 = max1 = max2 = -np.inf
-        _mark_partners(raw[i], codes[1, i], columns, codes[0], n, tolerance, cost[i], partners)
         for j in range(n):
-            if not partners[j]:
-                continue
-            alone = False
-            wanted[j] = True
+            cost[i, j] = FORBIDDEN
+        for place in range(degrees[i]):
+            j = partners[i, place]
             image, square = nearest_image(
                 wrapped[0, i], wrapped[1, j], points[0, i], points[1, j], images, spacings
             )
             cost[i, j] = square
             nearest = min(nearest, square)
+            farthest = max(farthest, square)
             v = points[1, j, 0] - points[0, i, 0] + images[image, 0]
             min0, max0 = min(min0, v), max(max0, v)
             v = points[1, j, 1] - points[0, i, 1] + images[image, 1]
             min1, max1 = min(min1, v), max(max1, v)
             v = points[1, j, 2] - points[0, i, 2] + images[image, 2]
             min2, max2 = min(min2, v), max(max2, v)
-        if alone:
-            return False
         total += nearest
         low0, low1, low2 = low0 + min0, low1 + min1, low2 + min2
         high0, high1, high2 = high0 + max0, high1 + max1, high2 + max2
-    for j in range(n):
-        if not wanted[j]:
-            return False
     m0, m1, m2 = max(-low0, high0) / n, max(-low1, high1) / n, max(-low2, high2) / n
-    # Rounding is far below this slack; ties at the limit go to the full test.
-    return total / n - (m0 * m0 + m1 * m1 + m2 * m2) < limit * limit * (1 + 1e-9) + 1e-12
+    bound[0], bound[1] = total / n - (m0 * m0 + m1 * m1 + m2 * m2), farthest

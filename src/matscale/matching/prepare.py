@@ -13,11 +13,15 @@ from matscale.matching.bounds import volume_bounds
 from matscale.matching.compiling import allocating, kernel
 from matscale.matching.primitive import reduced
 from matscale.matching.reduction import niggli_cell
-from matscale.matching.workspace import Workspace, workspace
+from matscale.matching.rotations import ROTATIONS
+from matscale.matching.workspace import MAX_SITES, Workspace, workspace
 from matscale.structures.table import StructureTable
 
 POINTS = 1 << 14
 """Lattice points that a workspace holds at first; a pair that needs more gets a larger one."""
+
+SMALLEST_VOLUME = 1e-6
+"""In Å^3; below it a cell is flat and has no lattice worth the name."""
 
 _symbols = [*chemical_symbols, *(f"~{number:03d}" for number in range(len(chemical_symbols), 256))]
 RANKS = np.empty(256, np.int64)
@@ -39,6 +43,10 @@ class Prepared(NamedTuple):
         bounds: Volumes between which anything that is mapped onto the cell must lie, (N, 2) in
             Å^3: see :func:`matscale.matching.bounds.volume_bounds`.
         minima: Successive minima of the lattice, (N, 3) in Å, rounded down.
+        rotations: Rotations that leave the crystal unchanged, (N, 50) int16, found when first
+            needed: see :func:`matscale.matching.rotations.find_rotations`. They belong to one
+            mode of matching: species count or do not.
+        errors: How exact the rotations are, (N, 2).
     """
 
     offsets: np.ndarray
@@ -50,6 +58,8 @@ class Prepared(NamedTuple):
     volumes: np.ndarray
     bounds: np.ndarray
     minima: np.ndarray
+    rotations: np.ndarray
+    errors: np.ndarray
 
     def counts(self, row: int) -> dict[int, int]:
         """Sites of each element in one cell."""
@@ -88,11 +98,13 @@ def _prepare(crystals, positions, reduce, to_primitive, ranks, ltol, atol, space
         cell, frac = crystals.cells[i], crystals.frac[start : start + n]
         codes = crystals.codes[start : start + n]
         crystals.sizes[i] = 0
-        if n == 0 or not inverse(cell, space.small[0], space.small[1]):
+        if n == 0 or not volume(cell) > SMALLEST_VOLUME:
+            continue
+        if not inverse(cell, space.small[0], space.small[1]):
             continue
         each_row_times(positions[start : start + n], n, space.small[1], frac)
         if reduce:
-            n = reduced(cell, frac, codes, n, to_primitive, ranks, space)
+            n = reduced(cell, frac, codes, n, to_primitive and n <= MAX_SITES, ranks, space)
             if n <= 0:
                 continue
         crystals.sizes[i] = n
@@ -130,6 +142,8 @@ def prepare(
         volumes=np.zeros(rows),
         bounds=np.zeros((rows, 2)),
         minima=np.zeros((rows, 3)),
+        rotations=np.zeros((rows, ROTATIONS), np.int16),
+        errors=np.zeros((rows, 2)),
     )
     space: Workspace = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
     _prepare(crystals, table.positions, reduce, to_primitive, RANKS, ltol, atol, space)

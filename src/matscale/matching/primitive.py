@@ -12,128 +12,34 @@ import math
 
 import numpy as np
 
-from matscale.matching.algebra import inverse, rows_times
+from matscale.matching.algebra import dot3, inverse, rows_times
+from matscale.matching.centring import (
+    SORTED,
+    STARTS,
+    VECTORS,
+    common_units,
+    sort_by_rank,
+    translations,
+)
 from matscale.matching.compiling import allocating, kernel
 from matscale.matching.reduction import reduce_cell
 
 FAILED, UNCHANGED, SMALLER = -1, 0, 1
-MAXIMUM_CODES = 256
 
-
-@allocating
-def _sort_by_rank(frac, codes, ranks, n):
-    """Sort sites by the alphabetical rank of their species; stable. Starts of the groups."""
-    order = np.empty(n, np.int64)
-    starts = np.empty(n + 1, np.int64)
-    groups, done = 0, 0
-    last = -1
-    while done < n:
-        rank = 1 << 30
-        for i in range(n):
-            if last < ranks[codes[i]] < rank:
-                rank = ranks[codes[i]]
-        starts[groups] = done
-        groups += 1
-        for i in range(n):
-            if ranks[codes[i]] == rank:
-                order[done] = i
-                done += 1
-        last = rank
-    starts[groups] = n
-    return frac[order], codes[order], starts[: groups + 1]
+ROUNDING = 1e-9
+"""Slack of tests that only save the full one: far above rounding errors."""
 
 
 @kernel
-def _wrapped_and_scaled(value, tolerance):
-    """A fractional coordinate in [0, 1) in units of the tolerance."""
-    scale = 1.0 / tolerance
-    return min((value - math.floor(value)) * scale, scale * (1 - 1e-15))
-
-
-@kernel
-def _near_any(point, others, count, box):
-    """Whether a point is less than 1 from another in every coordinate, in a periodic box."""
-    for j in range(count):
-        d = abs(point[0] - others[j, 0])
-        if not min(d, box[0] - d) < 1.0:
-            continue
-        d = abs(point[1] - others[j, 1])
-        if not min(d, box[1] - d) < 1.0:
-            continue
-        d = abs(point[2] - others[j, 2])
-        if min(d, box[2] - d) < 1.0:
-            return True
-    return False
-
-
-@allocating
-def _keep_common(vectors, scaled, count, sites, start, stop, tolerance):
-    """Keep the vectors that lead from each site of a group to near another; their number."""
-    size = stop - start
-    others = np.empty((size, 3))
-    box = np.empty(3)
-    for x in range(3):
-        box[x] = 1.0 / tolerance[x]
-    for origin in range(start, stop):
-        # The first vector is zero, which leads from every site to itself.
-        if count == 1:
-            return 1
-        for j in range(size):
-            for x in range(3):
-                others[j, x] = _wrapped_and_scaled(
-                    sites[start + j, x] - sites[origin, x], tolerance[x]
-                )
-        kept = 1
-        for v in range(1, count):
-            if _near_any(scaled[v], others, size, box):
-                for x in range(3):
-                    vectors[kept, x] = vectors[v, x]
-                    scaled[kept, x] = scaled[v, x]
-                kept += 1
-        count = kept
-    return count
-
-
-@allocating
-def _translations(sites, starts, tolerance):
-    """Vectors that roughly map each site onto a similar one, (m, 3) in fractions."""
-    groups = len(starts) - 1
-    sizes = starts[1:] - starts[:-1]
-    rarest = np.argmin(sizes)
-    first = starts[rarest]
-    vectors = sites[first : starts[rarest + 1]] - sites[first]
-    count = len(vectors)
-    double = np.empty(3)
-    for x in range(3):
-        double[x] = tolerance[x] * 2
-    scaled = np.empty((count, 3))
-    for v in range(count):
-        for x in range(3):
-            scaled[v, x] = _wrapped_and_scaled(vectors[v, x], double[x])
-    done = np.zeros(groups, np.bool_)
-    for _ in range(groups):
-        group = -1
-        for g in range(groups):
-            if not done[g] and (group < 0 or sizes[g] < sizes[group]):
-                group = g
-        done[group] = True
-        count = _keep_common(
-            vectors, scaled, count, sites, starts[group], starts[group + 1], double
-        )
-    return vectors[:count]
-
-
-@kernel
-def _is_translation(row, vectors, tolerance):
+def _is_translation(x, y, z, vectors, tolerance, slack):
     """Whether a vector of a superlattice is near some translation, in every coordinate."""
     for v in range(len(vectors)):
-        near = True
-        for x in range(3):
-            d = row[x] - vectors[v, x]
-            if not abs(d - np.rint(d)) < tolerance[x]:
-                near = False
-                break
-        if near:
+        d0, d1, d2 = x - vectors[v, 0], y - vectors[v, 1], z - vectors[v, 2]
+        if (
+            abs(d0 - np.rint(d0)) < tolerance[0] + slack
+            and abs(d1 - np.rint(d1)) < tolerance[1] + slack
+            and abs(d2 - np.rint(d2)) < tolerance[2] + slack
+        ):
             return True
     return False
 
@@ -232,88 +138,152 @@ def _coordinate_known(value, axis, vectors, tolerance):
     """Whether some translation has nearly this coordinate; with slack, so never wrongly not."""
     for v in range(len(vectors)):
         d = value - vectors[v, axis]
-        if abs(d - np.rint(d)) < tolerance[axis] + 1e-9:
+        if abs(d - np.rint(d)) < tolerance[axis] + ROUNDING:
             return True
     return False
 
 
 @kernel
-def _may_hold(matrix, vectors, tolerance):
-    """Whether superlattices with this diagonal can consist of translations, at a glance.
+def _mark_divisors(units, vectors, tolerance, known):
+    """Note for each axis by which divisors of ``units`` a cell may be cut along it, at a glance.
 
     The inverse of [[a, b, c], [0, e, f], [0, 0, g]] has the diagonal 1/a, 1/e, 1/g, whatever b, c
     and f are, and each of its rows must be near a translation.
+
+    Args:
+        units: Largest divisor.
+        vectors: Translations, (m, 3).
+        tolerance: Tolerance of each fractional coordinate, (3,).
+        known: Receives 1 or 0 by axis and divisor, (3, units + 1) or larger.
+
+    Returns:
+        Whether any but 1 is possible at all.
     """
-    return (
-        _coordinate_known(1.0 / matrix[2, 2], 2, vectors, tolerance)
-        and _coordinate_known(1.0 / matrix[1, 1], 1, vectors, tolerance)
-        and _coordinate_known(1.0 / matrix[0, 0], 0, vectors, tolerance)
-    )
-
-
-@allocating
-def _try_diagonal(cell, sites, codes, starts, matrix, size, vectors, length, tolerance, space):
-    """Try all superlattices with one diagonal in pymatgen's order; replaces ``cell`` if found."""
-    inverted, work = np.empty((3, 3)), np.empty((3, 3))
-    a, e = int(matrix[0, 0]), int(matrix[1, 1])
-    for b in range(a):
-        for c in range(a):
-            for f in range(e):
-                matrix[0, 1], matrix[0, 2], matrix[1, 2] = b, c, f
-                inverse(matrix, work, inverted)
-                if not (
-                    _is_translation(inverted[2], vectors, tolerance)
-                    and _is_translation(inverted[1], vectors, tolerance)
-                    and _is_translation(inverted[0], vectors, tolerance)
-                ):
-                    continue
-                count, new_frac, new_codes = _try_superlattice(
-                    cell, sites, codes, starts, matrix, inverted, size, length, tolerance, space
-                )
-                if count:
-                    rows_times(inverted, 3, cell, space.small[4])
-                    cell[:] = space.small[4]
-                    return count, new_frac, new_codes
-    return 0, sites, codes
+    possible = False
+    for divisor in range(1, units + 1):
+        if units % divisor:
+            continue
+        for axis in range(3):
+            hit = _coordinate_known(1.0 / divisor, axis, vectors, tolerance)
+            known[axis, divisor] = hit
+            possible |= hit and divisor > 1
+    return possible
 
 
 @kernel
-def _gcd(a, b):
-    while b:
-        a, b = b, a % b
-    return a
+def _rows_known(a, b, c, e, f, g, vectors, tolerance, row):
+    """Whether a row of the inverse of [[a, b, c], [0, e, f], [0, 0, g]] is near a translation.
+
+    With slack for rounding; numpy's inverse decides.
+    """
+    x, y, z = 0.0, 0.0, 1.0 / g
+    if row == 1:
+        y, z = 1.0 / e, -f / (e * g)
+    elif row == 0:
+        x, y, z = 1.0 / a, -b / (a * e), (b * f - c * e) / (a * e * g)
+    return _is_translation(x, y, z, vectors, tolerance, ROUNDING)
+
+
+@kernel
+def _next_superlattice(trial, a, e, g, vectors, tolerance, matrix, inverted, work):
+    """The next superlattice of a diagonal, in pymatgen's order, that consists of translations.
+
+    Args:
+        trial: Number of the first one to try; b, c and f count up, f fastest.
+        a: First entry of the diagonal.
+        e: Second.
+        g: Third.
+        vectors: Translations, (m, 3).
+        tolerance: Tolerance of each fractional coordinate, (3,).
+        matrix: Receives the superlattice, (3, 3).
+        inverted: Receives its inverse, (3, 3).
+        work: Scratch, (3, 3).
+
+    Returns:
+        Its number, or -1 if there is none.
+    """
+    while trial < a * a * e:
+        b, c, f = trial // (a * e), trial // e % a, trial % e
+        trial += 1
+        if not _rows_known(a, b, c, e, f, g, vectors, tolerance, 1):
+            continue
+        if not _rows_known(a, b, c, e, f, g, vectors, tolerance, 0):
+            continue
+        matrix[:] = 0.0
+        matrix[0, 0], matrix[1, 1], matrix[2, 2] = a, e, g
+        matrix[0, 1], matrix[0, 2], matrix[1, 2] = b, c, f
+        inverse(matrix, work, inverted)
+        known = True
+        for row in range(3):
+            r = inverted[row]
+            known &= _is_translation(r[0], r[1], r[2], vectors, tolerance, 0.0)
+        if known:
+            return trial - 1
+    return -1
+
+
+@kernel
+def _any_superlattice(e, g, vectors, tolerance):
+    """Whether the last two rows can be translations, whatever the first is."""
+    if not _rows_known(1, 0, 0, e, 0, g, vectors, tolerance, 2):
+        return False
+    for f in range(e):  # noqa: SIM110 - compiled
+        if _rows_known(1, 0, 0, e, f, g, vectors, tolerance, 1):
+            return True
+    return False
+
+
+@allocating
+def _try_diagonal(cell, sites, codes, starts, a, e, g, vectors, length, tolerance, space):
+    """Try all superlattices with one diagonal in pymatgen's order; replaces ``cell`` if found."""
+    matrix, inverted, work = space.small[6], space.small[7], space.small[8]
+    trial = 0
+    while _any_superlattice(e, g, vectors, tolerance):
+        trial = _next_superlattice(trial, a, e, g, vectors, tolerance, matrix, inverted, work)
+        if trial < 0:
+            break
+        trial += 1
+        count, new_frac, new_codes = _try_superlattice(
+            cell, sites, codes, starts, matrix, inverted, a * e * g, length, tolerance, space
+        )
+        if count:
+            rows_times(inverted, 3, cell, space.small[4])
+            cell[:] = space.small[4]
+            return count, new_frac, new_codes
+    return 0, sites, codes
 
 
 @allocating
 def _smaller_cell(cell, frac, codes, ranks, length, space):
     """The first smaller cell of pymatgen's search: number of sites (0 if none), sites, species."""
     n = len(codes)
-    sites, codes, starts = _sort_by_rank(frac, codes, ranks, n)
-    units = 0
-    for group in range(len(starts) - 1):
-        units = _gcd(units, starts[group + 1] - starts[group])
+    units = common_units(codes, n, space)
     if units == 1:
-        return 0, sites, codes
-    tolerance = np.empty(3)
+        return 0, frac, codes
+    groups = sort_by_rank(frac, codes, ranks, n, space)
+    tolerance = space.small[5, 0]
     for i in range(3):
-        v = cell[i]
-        tolerance[i] = length / math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
-    vectors = _translations(sites, starts, tolerance)
-    matrix = np.zeros((3, 3))
+        tolerance[i] = length / math.sqrt(dot3(cell[i], cell[i]))
+    vectors = space.sites[VECTORS, : translations(groups, tolerance, space)]
+    known = space.which
+    if units >= known.shape[1]:
+        known = np.empty((3, units + 1), np.int64)
+    if not _mark_divisors(units, vectors, tolerance, known):
+        return 0, frac, codes
+    sites, codes = space.sites[SORTED, :n], space.codes[0, :n]
+    starts = space.tally[STARTS, : groups + 1]
     for size in range(2, units + 1):
         if units % size:
             continue
         for a in range(1, size + 1):
-            if size % a:
+            if size % a or not known[0, a]:
                 continue
             for e in range(1, size // a + 1):
-                if (size // a) % e:
+                if (size // a) % e or not (known[1, e] and known[2, size // a // e]):
                     continue
-                matrix[0, 0], matrix[1, 1], matrix[2, 2] = a, e, size // a // e
-                if not _may_hold(matrix, vectors, tolerance):
-                    continue
+                g = size // a // e
                 count, new_frac, new_codes = _try_diagonal(
-                    cell, sites, codes, starts, matrix, size, vectors, length, tolerance, space
+                    cell, sites, codes, starts, a, e, g, vectors, length, tolerance, space
                 )
                 if count:
                     return count, new_frac, new_codes

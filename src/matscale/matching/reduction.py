@@ -159,7 +159,7 @@ def niggli_cell(cell, space, out):
     if not size > 0.0:
         return False
     e = TOLERANCE * size ** (1 / 3)
-    lll(cell, matrix, change, small[7:10])
+    lll(cell, matrix, change, small[7:10], small[2])
     for i in range(3):
         for k in range(3):
             g[i, k] = fma(

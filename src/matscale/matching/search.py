@@ -6,19 +6,19 @@ import numpy as np
 
 from matscale.matching.bounds import lengths_possible
 from matscale.matching.compiling import allocating, kernel
-from matscale.matching.kernel import (
+from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE, match_cells, supercell_sizes
+from matscale.matching.pairing import BEST_PAIRS
+from matscale.matching.placements import (
     FOUND,
     LARGEST,
     LENGTH,
     MAPPINGS,
-    MATCH,
     MATCHES,
-    NO_MATCH,
     PAIRINGS,
     RMS,
-    match_cells,
-    supercell_sizes,
+    SWAPPED,
 )
+from matscale.matching.workspace import MAX_SITES
 
 COMPOSITION, SITES, VOLUME, LATTICE = 3, 4, 5, 6
 """Why a pair was refused without a search; NO_MATCH, MATCH and TOO_LARGE come from the kernel."""
@@ -38,6 +38,8 @@ def _refused(first, i, second, j, scale, supercell, ltol):
     n_1, n_2 = first.sizes[i], second.sizes[j]
     if n_1 == 0 or n_2 == 0:
         return SITES
+    if max(n_1, n_2) > MAX_SITES:
+        return TOO_LARGE
     fu, base_is_1 = supercell_sizes(n_1, n_2) if supercell else (1, True)
     if (n_1 * fu != n_2) if base_is_1 else (n_2 * fu != n_1):
         return SITES
@@ -93,8 +95,8 @@ def _species(codes):
 
 @allocating
 def _anonymous(
-    cell_1, frac_1, codes_1, cell_2, frac_2, codes_2, scale, supercell, tolerances, use_rms, first,
-    space, found, element_map,
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
+    supercell, tolerances, use_rms, first, space, found, element_map,
 ):  # fmt: skip
     """Try every one-to-one map of elements that makes the compositions agree.
 
@@ -123,8 +125,8 @@ def _anonymous(
             for site in range(len(codes_1)):
                 mapped[site] = to_code[codes_1[site]]
             answer = match_cells(
-                cell_1, frac_1, mapped, cell_2, frac_2, codes_2, scale, supercell, tolerances,
-                use_rms, first, space, current,
+                cell_1, frac_1, mapped, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2,
+                errors_2, scale, supercell, tolerances, use_rms, first, space, current,
             )  # fmt: skip
             status = answer if status == COMPOSITION else max(status, answer)
             better = answer == MATCH and current[0] < found[0]
@@ -172,8 +174,9 @@ def _plain_pair(
         codes_1, codes_2 = space.zeros[:n_1], space.zeros[:n_2]
     frac_1, frac_2 = first.frac[a : a + n_1], second.frac[b : b + n_2]
     return match_cells(
-        first.cells[i], frac_1, codes_1, second.cells[j], frac_2, codes_2, scale, supercell,
-        tolerances, use_rms, keep_first, space, found,
+        first.cells[i], frac_1, codes_1, first.rotations[i], first.errors[i], second.cells[j],
+        frac_2, codes_2, second.rotations[j], second.errors[j], scale, supercell, tolerances,
+        use_rms, keep_first, space, found,
     )  # fmt: skip
 
 
@@ -189,16 +192,53 @@ def _anonymous_pair(
     a, b = first.offsets[i], second.offsets[j]
     n_1, n_2 = first.sizes[i], second.sizes[j]
     return _anonymous(
-        first.cells[i], first.frac[a : a + n_1], first.codes[a : a + n_1], second.cells[j],
-        second.frac[b : b + n_2], second.codes[b : b + n_2], scale, supercell, tolerances,
-        use_rms, keep_first, space, found, element_map,
+        first.cells[i], first.frac[a : a + n_1], first.codes[a : a + n_1], first.rotations[i],
+        first.errors[i], second.cells[j], second.frac[b : b + n_2], second.codes[b : b + n_2],
+        second.rotations[j], second.errors[j], scale, supercell, tolerances, use_rms, keep_first,
+        space, found, element_map,
+    )  # fmt: skip
+
+
+@allocating
+def _one_way(
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found,
+    element_map,
+):  # fmt: skip
+    if mode == ANONYMOUS:
+        return _anonymous_pair(
+            first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, found,
+            element_map,
+        )  # fmt: skip
+    return _plain_pair(
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found
+    )
+
+
+@allocating
+def _pair(
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, symmetric, space,
+    found, element_map,
+):  # fmt: skip
+    """Match two crystals; with ``symmetric`` only if the second also matches the first."""
+    found[:] = 0.0
+    if symmetric:
+        status = _one_way(
+            second, j, first, i, mode, scale, supercell, tolerances, use_rms, True, space, found,
+            element_map,
+        )  # fmt: skip
+        if status != MATCH:
+            return status
+        found[:] = 0.0
+    return _one_way(
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found,
+        element_map,
     )  # fmt: skip
 
 
 @allocating
 def match_rows(
-    first, rows_1, second, rows_2, mode, scale, supercell, tolerances, use_rms, keep_first, space,
-    status, values, maps,
+    first, rows_1, second, rows_2, mode, scale, supercell, tolerances, use_rms, keep_first,
+    symmetric, space, status, values, maps,
 ):  # fmt: skip
     """Match given pairs.
 
@@ -213,6 +253,7 @@ def match_rows(
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
         use_rms: Whether the rms decides, else the largest distance.
         keep_first: Whether to keep the first match instead of the best.
+        symmetric: Whether the second must match the first as well.
         space: Workspace for the largest crystal.
         status: Receives MATCH, NO_MATCH or why there was no search, (p,) int8.
         values: Receives rms and largest distance in units of (V/n)^(1/3), that length in Å, and
@@ -223,17 +264,10 @@ def match_rows(
     found = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
     for p in range(len(rows_1)):
-        found[:] = 0.0
-        if mode == ANONYMOUS:
-            status[p] = _anonymous_pair(
-                first, rows_1[p], second, rows_2[p], scale, supercell, tolerances, use_rms,
-                keep_first, space, found, element_map,
-            )  # fmt: skip
-        else:
-            status[p] = _plain_pair(
-                first, rows_1[p], second, rows_2[p], mode, scale, supercell, tolerances, use_rms,
-                keep_first, space, found,
-            )  # fmt: skip
+        status[p] = _pair(
+            first, rows_1[p], second, rows_2[p], mode, scale, supercell, tolerances, use_rms,
+            keep_first, symmetric, space, found, element_map,
+        )  # fmt: skip
         values[p, :] = np.nan
         if status[p] == MATCH:
             values[p, 0], values[p, 1] = found[RMS], found[LARGEST]
@@ -246,8 +280,9 @@ def match_rows(
 
 @allocating
 def group_rows(
-    crystals, rows, mode, scale, supercell, tolerances, space, label, representatives, counts
-):
+    crystals, rows, mode, scale, supercell, tolerances, symmetric, space, label, representatives,
+    counts,
+):  # fmt: skip
     """Group crystals as ``StructureMatcher.group_structures``: by the first that they match.
 
     Args:
@@ -257,6 +292,7 @@ def group_rows(
         scale: Whether to bring crystals to the same volume first.
         supercell: Whether one may be a supercell of the other.
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
+        symmetric: Whether both must match each other.
         space: Workspace for the largest crystal.
         label: Receives the row of each crystal's representative, (N,); only ``rows`` are set.
         representatives: Scratch, (p,).
@@ -268,16 +304,10 @@ def group_rows(
     for row in rows:
         label[row] = -1
         for g in range(groups):
-            if mode == ANONYMOUS:
-                status = _anonymous_pair(
-                    crystals, representatives[g], crystals, row, scale, supercell, tolerances,
-                    False, True, space, found, element_map,
-                )  # fmt: skip
-            else:
-                status = _plain_pair(
-                    crystals, representatives[g], crystals, row, mode, scale, supercell,
-                    tolerances, False, True, space, found,
-                )  # fmt: skip
+            status = _pair(
+                crystals, representatives[g], crystals, row, mode, scale, supercell, tolerances,
+                False, True, symmetric, space, found, element_map,
+            )  # fmt: skip
             counts[status] += 1
             if status == MATCH:
                 label[row] = representatives[g]
@@ -287,3 +317,44 @@ def group_rows(
             representatives[groups] = row
             groups += 1
     return groups
+
+
+@allocating
+def align_row(
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, sites
+):
+    """Which sites of two crystals a match pairs.
+
+    Args:
+        first: As for :func:`match_rows`, as are those up to ``space``; DIRECT or FRAMEWORK.
+        i: Row of the first set.
+        second: Prepared crystals.
+        j: Row of the second set.
+        mode: DIRECT or FRAMEWORK.
+        scale: Whether to bring crystals to the same volume first.
+        supercell: Whether one may be a supercell of the other.
+        tolerances: ``ltol``, ``stol``, ``angle_tol``.
+        use_rms: Whether the rms decides, else the largest distance.
+        keep_first: Whether to keep the first match instead of the best.
+        space: Workspace for both crystals.
+        sites: Receives the site of the first and of the second crystal, (n, 2) with n the number
+            of sites of the larger.
+
+    Returns:
+        MATCH or another status, in which case ``sites`` holds nothing.
+    """
+    found = np.zeros(FOUND)
+    status = _plain_pair(
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found
+    )
+    if status != MATCH:
+        return status
+    n = len(sites)
+    swapped = found[SWAPPED] > 0
+    for k in range(n):
+        one, other = space.integers[BEST_PAIRS, k], k
+        if swapped:
+            one, other = other, one
+        sites[k, 0] = one // (n // first.sizes[i])
+        sites[k, 1] = other // (n // second.sizes[j])
+    return status

@@ -10,6 +10,10 @@ from matscale.matching.compiling import allocating
 
 MAX_POINTS = 1 << 19
 """Most lattice points that a search over mappings may hold; degenerate cells have more."""
+MAX_SITES = 8192
+"""Most sites of a crystal that is matched: memory grows with their square, 0.8 GB there."""
+MAX_MASKED = 512
+"""Most sites of crystals whose equivalent mappings are passed over."""
 
 
 class Workspace(NamedTuple):
@@ -27,9 +31,16 @@ class Workspace(NamedTuple):
         hits: Scratch, (p,) bool.
         sites: Fractional and Cartesian coordinates, (10, n, 3): see ``pairing.py``.
         columns: Fractional coordinates of one crystal by column, sorted by species, (3, n).
+        folded: Fractional coordinates of the base in its own cell, sorted by species, (3, n).
+        laid: Those of the target in the base's cell, (n, 3).
         fractions: Fractional coordinates of crystal 1 in the reduced average cell, (3, n).
         codes: Species of the sites of both crystals and their order, (3, n) int64.
-        cost: Squared distances in Å^2, (n, n).
+        cost: Squared distances in Å^2, (n, n); up to MAX_SITES.
+        masked: The same with more pairs forbidden, (n, n); up to MAX_MASKED.
+        partners: Sites that may be paired, (n, n) int32, up to MAX_SITES: see ``partners.py``.
+        degrees: Their numbers, (n,) int64.
+        remaining: Fewer of them, (n, n) int32; up to MAX_MASKED.
+        left: Their numbers, (n,) int64; up to MAX_MASKED.
         floats: Scratch of the assignment, (3, n).
         integers: The same and assignments, (5, n) int64.
         flags: Scratch of the assignment, (2, n) bool.
@@ -37,8 +48,18 @@ class Workspace(NamedTuple):
         small: Matrices, (24, 3, 3).
         images: Cartesian vectors of the 27 images, (27, 3).
         lattices: Lattice parameters, (3, 6) in Å and degrees.
-        tally: Counters by species or cube, (5, 257) int64.
+        tally: Counters by species, cube or depth, (7, 257) int64.
         zeros: Zeros, (n,) int64: species of sites that all are alike.
+        trial: Candidates for rotations, (4, 48) int64.
+        rotations: Rotations of the base, (48, 3, 3) int64.
+        marks: A crystal's rotations while they are found, (50,) int16.
+        worst: Their errors, (2,).
+        which: Indices of rotations: all, those that keep a, those that keep a and b, (3, 48).
+        done: Indices of points whose mappings surely fail, as a, b and c, (3, p) int64.
+        bound: See ``periodic.squared_distances``, (2,).
+        doubts: Failures that need not hold for equivalent mappings: their number, (1,) int64.
+        nearest: How near a length was to a limit, (1,): see ``lattices.py``.
+        bands: Squares of lengths near their limits, (3, 4) in Å^2: see ``lattices.py``.
         triples: Mappings of a lattice onto its reduced cell, (256, 3) int64.
     """
 
@@ -52,9 +73,16 @@ class Workspace(NamedTuple):
     hits: np.ndarray
     sites: np.ndarray
     columns: np.ndarray
+    folded: np.ndarray
+    laid: np.ndarray
     fractions: np.ndarray
     codes: np.ndarray
     cost: np.ndarray
+    masked: np.ndarray
+    partners: np.ndarray
+    degrees: np.ndarray
+    remaining: np.ndarray
+    left: np.ndarray
     floats: np.ndarray
     integers: np.ndarray
     flags: np.ndarray
@@ -64,12 +92,23 @@ class Workspace(NamedTuple):
     lattices: np.ndarray
     tally: np.ndarray
     zeros: np.ndarray
+    trial: np.ndarray
+    rotations: np.ndarray
+    marks: np.ndarray
+    worst: np.ndarray
+    which: np.ndarray
+    done: np.ndarray
+    bound: np.ndarray
+    doubts: np.ndarray
+    nearest: np.ndarray
+    bands: np.ndarray
     triples: np.ndarray
 
 
 @allocating
 def workspace(n, p):
     """A workspace for cells of up to ``n`` sites and searches over ``p`` lattice points."""
+    pairs, masked = min(n, MAX_SITES), min(n, MAX_MASKED)
     return Workspace(
         np.empty((p, 3), np.int64),
         np.empty((p, 3)),
@@ -82,8 +121,15 @@ def workspace(n, p):
         np.empty((10, n, 3)),
         np.empty((3, n)),
         np.empty((3, n)),
+        np.empty((n, 3)),
+        np.empty((3, n)),
         np.empty((3, n), np.int64),
-        np.empty((n, n)),
+        np.empty((pairs, pairs)),
+        np.empty((masked, masked)),
+        np.empty((pairs, pairs), np.int32),
+        np.empty(n, np.int64),
+        np.empty((masked, masked), np.int32),
+        np.empty(masked, np.int64),
         np.empty((3, n)),
         np.empty((5, n), np.int64),
         np.empty((2, n), np.bool_),
@@ -91,7 +137,17 @@ def workspace(n, p):
         np.empty((24, 3, 3)),
         np.empty((27, 3)),
         np.empty((3, 6)),
-        np.zeros((5, 257), np.int64),
+        np.zeros((7, 257), np.int64),
         np.zeros(n, np.int64),
+        np.empty((4, 48), np.int64),
+        np.empty((48, 3, 3), np.int64),
+        np.empty(50, np.int16),
+        np.empty(2),
+        np.empty((3, 48), np.int64),
+        np.empty((3, p), np.int64),
+        np.empty(2),
+        np.zeros(1, np.int64),
+        np.empty(1),
+        np.empty((3, 4)),
         np.empty((256, 3), np.int64),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 
 def wasserstein(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -23,18 +24,41 @@ def wasserstein(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) 
     values = np.concatenate([target, predicted])
     order = np.argsort(values)  # NaN last
     order = order[: np.isfinite(values).sum()]
-    if not len(order):
-        return np.full(weights.shape[:-1], np.nan)
-    gaps = np.diff(values[order])
-    cumulative = []
-    for side, samples in enumerate((target, predicted)):
-        mass = weights * np.isfinite(samples)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mass = mass / mass.sum(axis=-1, keepdims=True)
-        blank = np.zeros_like(mass)
-        joined = np.concatenate([mass, blank] if side == 0 else [blank, mass], axis=-1)
-        cumulative.append(np.cumsum(joined[..., order], axis=-1)[..., :-1])
-    return np.abs(cumulative[0] - cumulative[1]) @ gaps
+    rows = np.ascontiguousarray(np.atleast_2d(weights), dtype=float)
+    areas = _areas(values, order, len(target), rows)
+    return areas.reshape(weights.shape[:-1])
+
+
+@njit(cache=True, nogil=True)
+def _areas(values, order, n, weights):
+    """Areas between the cumulative distributions of two sides, (b,); weights are (b, n).
+
+    Args:
+        values: The first side's values, then the second side's, (2 n,).
+        order: Places of the finite ones, by rising value, (m,).
+        n: Samples.
+        weights: How often each sample counts.
+    """
+    areas = np.empty(len(weights))
+    for row in range(len(weights)):
+        mass = weights[row]
+        totals = np.zeros(2)
+        for place in order:
+            totals[place // n] += mass[place % n]
+        if totals[0] == 0 or totals[1] == 0:
+            areas[row] = np.nan
+            continue
+        first, second, area = 0.0, 0.0, 0.0
+        for step in range(len(order) - 1):
+            place = order[step]
+            if place < n:
+                first += mass[place]
+            else:
+                second += mass[place - n]
+            gap = values[order[step + 1]] - values[place]
+            area += abs(first / totals[0] - second / totals[1]) * gap
+        areas[row] = area
+    return areas
 
 
 def freedman_diaconis_edges(values: np.ndarray) -> np.ndarray:
@@ -87,12 +111,23 @@ def histogram_divergence(
     edges = freedman_diaconis_edges(target)
     bins = len(edges) + 1
     shares = []
+    rows = np.ascontiguousarray(np.atleast_2d(weights), dtype=float)
     for samples in (target, predicted):
-        finite = np.isfinite(samples)
-        membership = np.zeros((len(samples), bins))
-        position = np.searchsorted(edges, samples[finite], side="right")
-        membership[np.flatnonzero(finite), position] = 1.0
-        counts = weights @ membership + 1.0
+        # Samples that are left out go to a bin behind the last, which is cut off.
+        position = np.where(
+            np.isfinite(samples), np.searchsorted(edges, samples, side="right"), bins
+        )
+        counts = _counts(position, bins + 1, rows)[:, :bins] + 1.0
         shares.append(counts / counts.sum(axis=-1, keepdims=True))
     p, q = shares
-    return (p * np.log(p / q)).sum(axis=-1)
+    return (p * np.log(p / q)).sum(axis=-1).reshape(weights.shape[:-1])
+
+
+@njit(cache=True, nogil=True)
+def _counts(position, bins, weights):
+    """Weight in each bin, (b, bins), from each sample's bin, (n,), and weights (b, n)."""
+    counts = np.zeros((len(weights), bins))
+    for row in range(len(weights)):
+        for sample in range(len(position)):
+            counts[row, position[sample]] += weights[row, sample]
+    return counts

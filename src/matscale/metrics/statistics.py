@@ -10,6 +10,7 @@ and has no part in it; failures of a predictor are scored by the rates, never le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import beta
@@ -39,6 +40,15 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.where(count > 0, total / count, np.nan)
 
 
+def means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """:func:`mean` of many quantities at once: values (n, k), weights (b, n), to (b, k)."""
+    defined = np.isfinite(values)
+    sides = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
+    total, count = np.split(weights @ sides, 2, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
 def root_mean_square(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Square root of the weighted mean of squares; shapes as in :func:`mean`."""
     return np.sqrt(mean(np.square(values), weights))
@@ -50,6 +60,20 @@ def resampling_weights(n: int, *, seed: int, resamples: int = RESAMPLES) -> Iter
     Each row holds how often each sample was drawn in n draws with replacement (Efron 1979).
     Equal n and seed give equal weights, which is what pairs two predictors on the same ids.
     """
+    if resamples * n <= _BLOCK and n < 1 << 16:
+        yield _known_weights(n, seed, resamples).astype(float)
+    else:
+        yield from _drawn_weights(n, seed, resamples)
+
+
+@lru_cache(maxsize=64)
+def _known_weights(n: int, seed: int, resamples: int) -> np.ndarray:
+    """Weights that fit one block: the metrics and groups of all predictors ask for the same."""
+    (weights,) = _drawn_weights(n, seed, resamples)
+    return weights.astype(np.uint16)
+
+
+def _drawn_weights(n: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
     generator = np.random.default_rng(seed)
     rows = max(1, _BLOCK // max(n, 1))
     for start in range(0, resamples, rows):

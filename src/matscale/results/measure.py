@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,8 @@ class Measure:
             given exactly where all samples agree.
         distance: Whether it is a distance of distributions, which resampling raises: two noisy
             samples of one distribution lie apart. The bootstrap's bias is then taken off its draws.
+        values: What the metric is the weighted mean of, (n,), if it is one: means are drawn
+            together.
     """
 
     metric: WeightedMetric
@@ -36,45 +39,96 @@ class Measure:
     better: Better
     share: bool = False
     distance: bool = False
+    values: np.ndarray | None = None
 
 
 def mean_of(values: np.ndarray, unit: str, better: Better = "lower") -> Measure:
     """The mean over the samples on which the values (n,) are defined (not NaN)."""
     return Measure(
-        lambda weights: statistics.mean(values, weights), np.isfinite(values), unit, better
+        lambda weights: statistics.mean(values, weights),
+        np.isfinite(values),
+        unit,
+        better,
+        values=values,
     )
 
 
 def share_of(values: np.ndarray, better: Better = "higher") -> Measure:
     """The share of samples with a property: values (n,) of 0 and 1, NaN where out of question."""
     return Measure(
-        lambda weights: statistics.mean(values, weights), np.isfinite(values), "", better, True
+        lambda weights: statistics.mean(values, weights),
+        np.isfinite(values),
+        "",
+        better,
+        share=True,
+        values=values,
     )
 
 
 def measured(measure: Measure, *, seed: int) -> Metric:
     """The metric's value, and its 95 % bootstrap interval over samples."""
-    n = len(measure.defined)
-    count = int(measure.defined.sum())
-    low: float | None = None
-    high: float | None = None
-    value = float(measure.metric(np.ones(n))) if count else float("nan")
+    return all_measured({"": measure}, seed=seed)[""]
+
+
+def all_measured(measures: Mapping[str, Measure], *, seed: int) -> dict[str, Metric]:
+    """Metrics over the same samples, all on the same resamples, which are drawn once."""
+    counts = {name: int(measure.defined.sum()) for name, measure in measures.items()}
+    values = {
+        name: float(measure.metric(np.ones(len(measure.defined)))) if counts[name] else math.nan
+        for name, measure in measures.items()
+    }
+    spread = {
+        name: measure
+        for name, measure in measures.items()
+        if np.isfinite(values[name]) and not _unanimous(measure, values[name])
+    }
+    draws = _draws(spread, seed)
+    return {
+        name: Metric(
+            value=values[name] if np.isfinite(values[name]) else None,
+            low=low,
+            high=high,
+            unit=measure.unit,
+            better=measure.better,
+            n=counts[name],
+        )
+        for name, measure in measures.items()
+        for low, high in [_interval(measure, values[name], counts[name], draws.get(name))]
+    }
+
+
+def _unanimous(measure: Measure, value: float) -> bool:
+    """Whether all samples agree on a property, so that resampling them shows no spread."""
+    return measure.share and value in (0.0, 1.0)
+
+
+def _interval(
+    measure: Measure, value: float, count: int, draws: np.ndarray | None
+) -> tuple[float | None, float | None]:
+    if draws is not None:
+        return statistics.percentile_interval(
+            statistics.centred(draws, value) if measure.distance else draws
+        )
     if np.isfinite(value):
-        if measure.share and value in (0.0, 1.0):
-            low, high = statistics.unanimous_interval(round(value * count), count)
-        else:
-            draws = statistics.bootstrap(measure.metric, n, seed=seed)
-            if measure.distance:
-                draws = statistics.centred(draws, value)
-            low, high = statistics.percentile_interval(draws)
-    return Metric(
-        value=value if np.isfinite(value) else None,
-        low=low,
-        high=high,
-        unit=measure.unit,
-        better=measure.better,
-        n=count,
-    )
+        return statistics.unanimous_interval(round(value * count), count)
+    return None, None
+
+
+def _draws(measures: Mapping[str, Measure], seed: int) -> dict[str, np.ndarray]:
+    """Each metric's values over the bootstrap resamples, (resamples,)."""
+    if not measures:
+        return {}
+    values = {name: one.values for name, one in measures.items() if one.values is not None}
+    others = {name: one for name, one in measures.items() if one.values is None}
+    table = np.stack(list(values.values()), axis=1) if values else None
+    (n,) = {len(measure.defined) for measure in measures.values()}
+    blocks: list[dict[str, np.ndarray]] = []
+    for weights in statistics.resampling_weights(n, seed=seed):
+        block = {name: one.metric(weights) for name, one in others.items()}
+        if table is not None:
+            block |= dict(zip(values, statistics.means(table, weights).T, strict=True))
+        blocks.append(block)
+    return {name: np.concatenate([block[name] for block in blocks]) for name in measures}
 
 
 def skill(value: float, floor: float, ceiling: float) -> float | None:

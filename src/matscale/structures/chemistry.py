@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache, reduce
 from math import gcd
@@ -42,8 +43,8 @@ def pettifor_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def composition(numbers: np.ndarray) -> Composition:
     """Element counts of a cell from its atomic numbers (n,)."""
-    elements, counts = np.unique(numbers, return_counts=True)
-    return tuple(zip(elements.tolist(), counts.tolist(), strict=True))
+    # Sooner than numpy for as few atoms as a cell has.
+    return tuple(sorted(Counter(numbers.tolist()).items()))
 
 
 def reduced(cell: Composition) -> Composition:

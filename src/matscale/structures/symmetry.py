@@ -9,14 +9,11 @@ import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from matscale.structures import chemistry
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
 
 SYMMETRY_PRECISION = 0.1
 """Distance in Å within which sites count as equivalent; AtomBench's choice."""
@@ -25,19 +22,51 @@ UNKNOWN = "unknown"
 """Crystal system or prototype of a structure on which the symmetry search fails."""
 
 
-def crystal_system(structure: Structure) -> str:
-    """Crystal system of the conventional standard structure, as AtomBench takes it (spglib)."""
+ANGLE_TOLERANCE = 5
+"""In degrees: what pymatgen hands to spglib, and so AtomBench."""
+
+SYSTEMS = (
+    (2, "triclinic"),
+    (15, "monoclinic"),
+    (74, "orthorhombic"),
+    (142, "tetragonal"),
+    (167, "trigonal"),
+    (194, "hexagonal"),
+    (230, "cubic"),
+)
+"""The last space group of each crystal system."""
+
+
+def crystal_system(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> str:
+    """Crystal system of the conventional standard structure, as AtomBench takes it (spglib).
+
+    The crystal is symmetrised within the tolerance and looked at once more, for what was
+    symmetrised may have a higher symmetry within the same tolerance: 25 of 4,060 crystals of
+    Carbon-24 have. moyopy is three times faster but answers otherwise for 916 of them.
+
+    Args:
+        numbers: Atomic numbers (n,).
+        positions: Cartesian (n, 3) in Å.
+        cell: Lattice vectors as rows (3, 3) in Å.
+
+    Returns:
+        Such as ``"cubic"``, or :data:`UNKNOWN` where the symmetry search fails.
+    """
     # Its C code writes to the terminal where a first tolerance fails and a tighter one is tried.
     os.environ.setdefault("SPGLIB_WARNING", "OFF")
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
+    import spglib
 
+    group = 0
     try:
-        standard = SpacegroupAnalyzer(
-            structure, symprec=SYMMETRY_PRECISION
-        ).get_conventional_standard_structure()
-        return str(SpacegroupAnalyzer(standard, symprec=SYMMETRY_PRECISION).get_crystal_system())
-    except (SymmetryUndeterminedError, ValueError, TypeError):
+        basis: Any = cell, positions @ np.linalg.inv(cell), numbers
+        for _ in range(2):
+            found = spglib.get_symmetry_dataset(basis, SYMMETRY_PRECISION, ANGLE_TOLERANCE)
+            if found is None:
+                return UNKNOWN
+            basis, group = (found.std_lattice, found.std_positions, found.std_types), found.number
+    except (spglib.error.SpglibError, ValueError, TypeError):  # LinAlgError is a ValueError
         return UNKNOWN
+    return next(name for last, name in SYSTEMS if group <= last)
 
 
 def prototype(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> str:

@@ -92,8 +92,9 @@ def to_arrow(table: StructureTable) -> pa.Table:
 def read_parquet(path: str | os.PathLike[str]) -> StructureTable:
     """Read a table that :func:`write_parquet` wrote, of crystals or particles.
 
-    Numbers, positions and cells are views of Arrow's memory where the file has one row group;
-    they cannot be written to. The structures are not checked again.
+    The file is mapped into memory; unpacking it makes the only copy, which compression makes
+    unavoidable. Numbers, positions and cells are views of that where the file has one row group;
+    they cannot be written to. Threads share them. The structures are not checked again.
 
     Args:
         path: The file.
@@ -120,7 +121,7 @@ def _read(source: str | BytesIO) -> StructureTable:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(source) as file:
+        with pq.ParquetFile(source, memory_map=isinstance(source, str)) as file:
             _check_schema(file)
             return from_arrow(file.read())
     except FileNotFoundError:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.errors import Refused
 from matscale.execution import Memory
 from matscale.metrics import sites
 from matscale.structures import cells, symmetry
 from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction.canonical import canonical_cells
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-CHUNK = 64
+CHUNK = 1024
+"""Crystals or pairs that are one piece of work: about a tenth of a second of kernels."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +70,10 @@ def split_rows(joined: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
 
 
 def _describe_chunk(table: StructureTable) -> dict[str, np.ndarray]:
-    canonical: list[Structure] = []
-    reasons: list[str] = []
-    for structure in table.iter_pymatgen():
-        try:
-            canonical.append(cells.canonical_cell(structure))
-            reasons.append("")
-        except Refused as refused:
-            reasons.append(refused.reason)
-    packed = StructureTable.from_pymatgen(canonical)
+    packed, reasons = canonical_cells(table)
     amd, pdd = _invariants(packed)
     return {
-        "reasons": np.array(reasons),
+        "reasons": reasons.astype(str),
         "n_atoms": packed.n_atoms,
         "numbers": packed.numbers,
         "positions": packed.positions,
@@ -98,9 +87,8 @@ def _describe_chunk(table: StructureTable) -> dict[str, np.ndarray]:
 def _invariants(table: StructureTable) -> tuple[np.ndarray, list[np.ndarray]]:
     amd, pdd = np.empty((len(table), sites.NEIGHBOURS)), []
     for row in range(len(table)):
-        crystal = table.row_positions(row), table.lattices[row]
-        amd[row] = sites.average_minimum_distances(*crystal)
-        pdd.append(sites.pointwise_distances(*crystal))
+        amd[row], distances = sites.invariants(table.row_positions(row), table.lattices[row])
+        pdd.append(distances)
     return amd, pdd
 
 
@@ -119,13 +107,20 @@ def crystal_systems(
     memory: Memory,
 ) -> Sequence[str]:
     """Crystal system of each crystal, at symprec 0.1 Å."""
+    # Atoms alone matter: crystals under other ids are known ones.
+    table = table.with_ids([""] * len(table))
     chunks = [table[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
     answers = memory.map(_system_chunk, chunks, label="crystal systems")
     return [str(system) for answer in answers for system in answer["systems"]]
 
 
 def _system_chunk(table: StructureTable) -> dict[str, np.ndarray]:
-    systems = [symmetry.crystal_system(structure) for structure in table.iter_pymatgen()]
+    systems = [
+        symmetry.crystal_system(
+            table.row_numbers(row), table.row_positions(row), table.lattices[row]
+        )
+        for row in range(len(table))
+    ]
     return {"systems": np.array(systems)}
 
 
@@ -134,8 +129,7 @@ def prototypes(
     memory: Memory,
 ) -> Sequence[str]:
     """Prototype label of each crystal, at symprec 0.1 Å."""
-    size = 16 * CHUNK
-    chunks = [table[start : start + size] for start in range(0, len(table), size)]
+    chunks = [table[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
     answers = memory.map(_prototype_chunk, chunks, label="prototypes")
     return [str(label) for answer in answers for label in answer["prototypes"]]
 

@@ -33,6 +33,7 @@ class PairScores:
         rms_angstrom: The same times (V/n)^(1/3) of the average cell, (n,).
         amd_distance: Chebyshev distance of the AMD vectors in Å, (n,).
         pdd_distance: Earth mover's distance of the PDDs in Å, (n,).
+        undecided: Whether the pair was too large to decide; it counts as not matched, (n,) bool.
     """
 
     target: np.ndarray
@@ -44,6 +45,7 @@ class PairScores:
     rms_angstrom: np.ndarray
     amd_distance: np.ndarray
     pdd_distance: np.ndarray
+    undecided: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> PairScores:
         """The scores of some of the pairs, by a boolean mask or indices."""
@@ -73,7 +75,7 @@ def score_pairs(
         label: For the progress display.
     """
     wanted, answered = targets.table[pairs[:, 0]], predictions.table[pairs[:, 1]]
-    found = batch.match_pairs(predictions.table, targets.table, pairs[:, ::-1], SETTINGS)
+    found = match_described(targets, predictions, pairs)
     volumes = wanted.volumes / wanted.n_atoms, answered.volumes / answered.n_atoms
     parameters = targets.parameters[pairs[:, 0]], predictions.parameters[pairs[:, 1]]
     right = [
@@ -90,7 +92,16 @@ def score_pairs(
         rms_angstrom=found.rms_angstrom,
         amd_distance=sites.chebyshev(targets.amd[pairs[:, 0]], predictions.amd[pairs[:, 1]]),
         pdd_distance=_distances(targets, predictions, pairs, memory, label),
+        undecided=found.undecided,
     )
+
+
+def match_described(
+    targets: Description, predictions: Description, pairs: np.ndarray
+) -> batch.PairScores:
+    """Match pairs of described crystals, prediction to target; see :func:`score_pairs`."""
+    # One thread: a pair takes 20 µs, and whoever scores many models does so beside this one.
+    return batch.match_pairs(predictions.table, targets.table, pairs[:, ::-1], SETTINGS, workers=1)
 
 
 def reduced_composition(table: StructureTable, row: int) -> chemistry.Composition:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from matscale.metrics import lattice, statistics
-from matscale.results.measure import Measure, mean_of, measured, share_of
+from matscale.results.measure import Measure, all_measured, mean_of, share_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import PairScores
 
@@ -51,7 +51,7 @@ def published_metrics(scores: PairScores, *, seed: int) -> dict[str, Metric]:
             "lower",
         ),
     }
-    return {name: measured(measure, seed=seed) for name, measure in measures.items()}
+    return all_measured(measures, seed=seed)
 
 
 def _absolute_errors(scores: PairScores) -> Mapping[str, Measure]:
@@ -81,9 +81,9 @@ def published_groups(scores: PairScores, systems: Sequence[str], *, seed: int) -
         rows = names == system
         if rows.sum() < SMALLEST_SYSTEM:
             continue
-        metrics = {
-            f"mae_{name}": measured(measure, seed=seed)
-            for name, measure in _absolute_errors(scores[rows]).items()
-        }
+        errors = _absolute_errors(scores[rows])
+        metrics = all_measured(
+            {f"mae_{name}": measure for name, measure in errors.items()}, seed=seed
+        )
         groups.append(Group(by="crystal system", group=system, n=int(rows.sum()), metrics=metrics))
     return tuple(groups)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from matscale.execution import Memory
+from matscale.matching.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.predictors.ceilings import Target
 from matscale.predictors.floors import CRYSTAL_FLOORS
@@ -24,7 +25,7 @@ from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
-from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, score_pairs
+from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
     DEFECTS,
     published_groups,
@@ -152,6 +153,8 @@ class Run:
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
+            undecided = int(samples.scores.undecided.sum())
+            notes += _undecided(item.predictor.name, undecided, samples.recall_undecided)
             metrics = sound_metrics(samples, seed=self.seed)
             groups = sound_groups(samples, facts, seed=self.seed)
         else:
@@ -160,6 +163,7 @@ class Run:
             groups = published_groups(scores, systems, seed=self.seed)
             if item.published:
                 counts = _row_counts(item.published, len(systems))
+            notes += _undecided(item.predictor.name, int(scores.undecided.sum()), 0)
         seconds = item.made_in_seconds + time.perf_counter() - start
         return schema.Result(
             task="reconstruction",
@@ -194,8 +198,7 @@ class Run:
             if identifier in place and own >= 0
         ]
         pairs = np.array([pair for pair in rows if pair[0] >= 0], dtype=np.int64).reshape(-1, 2)
-        scores = score_pairs(facts.description, described, pairs, self.memory, label=label)
-        altered = pairs[~scores.matched]
+        altered = pairs[~match_described(facts.description, described, pairs).matched]
         if not len(altered):
             return ()
         example = described.table.ids[altered[0, 1]]
@@ -268,6 +271,23 @@ def _refused(predictions: Reading) -> tuple[schema.RefusedItem, ...]:
         schema.RefusedItem(id=one.id, source=one.source, reason=one.reason, detail=one.detail)
         for one in predictions.refusals
     )
+
+
+def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
+    """A note if the matcher gave up on some pairs: they count as not matched."""
+    notes = []
+    if pairs:
+        notes.append(
+            f"{pairs} predictions of {name} could not be matched with their targets, because one "
+            "of the two cells is so flat or so large that the search for mappings has more than "
+            f"{MAX_POINTS} lattice points; they count as no match."
+        )
+    if recall:
+        notes.append(
+            f"METRe of {name} counts {recall} targets as not found for which such a pair was "
+            "left undecided."
+        )
+    return tuple(notes)
 
 
 def _notes(item: Answers) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from matscale.execution import Memory
-from matscale.matching import batch
 from matscale.metrics import lattice
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
@@ -19,17 +18,15 @@ from matscale.tasks.reconstruction.describe import (
     prototypes,
 )
 from matscale.tasks.reconstruction.pairs import (
-    SETTINGS,
     PairScores,
     reduced_composition,
     score_pairs,
 )
 from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.recall import recalled
 
 SCORED = "scored"
 MISSING = "missing"
-RECALL_CHUNK = 128
-"""Targets of a piece of METRe's work, and predictions that are tried on them at a time."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,8 @@ class Samples:
         duplicates: Predictions whose id came before; not scored.
         not_asked: Predictions of ids that were not asked for; not scored.
         nameless: Items that cannot be read and bear no id that was asked for.
+        recall_undecided: Targets that no prediction matches and with one of which the pair was
+            too large to decide.
     """
 
     ids: np.ndarray
@@ -75,6 +74,7 @@ class Samples:
     duplicates: int
     not_asked: int
     nameless: int
+    recall_undecided: int
 
     @property
     def scored(self) -> np.ndarray:
@@ -149,14 +149,22 @@ def score_samples(
     scores = score_pairs(facts.description, described, pairs, memory, label=f"matching {name}")
     spread = replace(_spread(scores, scored), **_all_targets(question, facts.description))
     asked = set(question.ids)
+    rows = np.where(question.rows >= 0, facts.description.rows[question.rows], -1)
+    places = np.flatnonzero(~spread.matched & (rows >= 0))
+    others, undecided = recalled(
+        facts.description, rows[places], described, memory, label=f"recall of {name}"
+    )
+    recall = spread.matched.astype(float)
+    recall[places] = others
     return Samples(
         ids=np.array(question.ids, dtype=object),
         status=np.array(status, dtype=object),
         scores=spread,
-        recalled=_recalled(question, facts.description, described, spread.matched, memory, name),
+        recalled=recall,
         duplicates=len(predictions.table) - len(first),
         not_asked=sum(identifier not in asked for identifier in first),
         nameless=sum(identifier not in asked for identifier in refused),
+        recall_undecided=int(undecided.sum()),
     )
 
 
@@ -197,39 +205,6 @@ def _spread(scores: PairScores, scored: np.ndarray) -> PairScores:
         return blank
 
     return PairScores(**{name: over_all(values) for name, values in vars(scores).items()})
-
-
-def _recalled(
-    question: Question,
-    targets: Description,
-    described: Description,
-    matched: np.ndarray,
-    memory: Memory,
-    name: str,
-) -> np.ndarray:
-    """METRe's per-target verdict: does any prediction of the right composition match it?"""
-    rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
-    places = np.flatnonzero(~matched & (rows >= 0))
-    chunks = [
-        (described.table, targets.table[rows[places[start : start + RECALL_CHUNK]]])
-        for start in range(0, len(places), RECALL_CHUNK)
-    ]
-    answers = memory.map(_recall_chunk, chunks, label=f"recall of {name}")
-    recalled = matched.astype(float)
-    recalled[places] = np.concatenate([np.empty(0), *(answer["recalled"] for answer in answers)])
-    return recalled
-
-
-def _recall_chunk(chunk: tuple[StructureTable, StructureTable]) -> dict[str, np.ndarray]:
-    """Which of some targets any prediction matches; a target that was found is asked no more."""
-    predictions, targets = chunk
-    settings = replace(SETTINGS, keep_first=True)
-    recalled = np.zeros(len(targets), dtype=bool)
-    for start in range(0, len(predictions), RECALL_CHUNK):
-        left = np.flatnonzero(~recalled)
-        found = batch.match(predictions[start : start + RECALL_CHUNK], targets[left], settings)
-        recalled[left[found.second]] = True
-    return {"recalled": recalled}
 
 
 def samples_table(samples: Samples, facts: TargetFacts) -> pa.Table:

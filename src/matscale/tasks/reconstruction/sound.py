@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from matscale.metrics import distribution, lattice, statistics
-from matscale.results.measure import Measure, mean_of, measured, share_of
+from matscale.results.measure import Measure, all_measured, mean_of, share_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import TOLERANCES
 from matscale.tasks.reconstruction.samples import Samples, TargetFacts
@@ -29,7 +29,7 @@ def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
         "metre": share_of(samples.recalled),
         **_distribution_measures(samples),
     }
-    return {name: measured(measure, seed=seed) for name, measure in measures.items()}
+    return all_measured(measures, seed=seed)
 
 
 def _main_measures(samples: Samples) -> dict[str, Measure]:
@@ -141,4 +141,4 @@ def _group_metrics(samples: Samples, rows: np.ndarray, seed: int) -> dict[str, M
         scores=samples.scores[rows],
         recalled=samples.recalled[rows],
     )
-    return {name: measured(measure, seed=seed) for name, measure in _main_measures(part).items()}
+    return all_measured(_main_measures(part), seed=seed)

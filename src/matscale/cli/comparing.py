@@ -1,0 +1,138 @@
+"""How crystals are compared, as options of several commands, and what these commands read."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matscale.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from matscale.matching.outcomes import MatchSettings
+    from matscale.structures.reading import Reading
+
+Crystals = Annotated[Path, typer.Argument(help="Crystals: any file, folder or archive.")]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Options that say how crystals are compared; None where they are not given."""
+
+    ltol: Annotated[
+        float | None,
+        typer.Option("--ltol", min=0, help="Relative tolerance of lengths.", show_default="0.2"),
+    ] = None
+    stol: Annotated[
+        float | None,
+        typer.Option(
+            "--stol", min=0, help="Largest displacement, in (V/n)^(1/3).", show_default="0.3"
+        ),
+    ] = None
+    angle_tol: Annotated[
+        float | None,
+        typer.Option(
+            "--angle-tol", min=0, help="Tolerance of angles in degrees.", show_default="5"
+        ),
+    ] = None
+    scale: Annotated[
+        bool | None,
+        typer.Option(
+            "--scale/--no-scale",
+            help="Bring crystals to one volume per site first.",
+            show_default="scale",
+        ),
+    ] = None
+    primitive: Annotated[
+        bool | None,
+        typer.Option(
+            "--primitive/--no-primitive", help="Compare primitive cells.", show_default="primitive"
+        ),
+    ] = None
+    supercell: Annotated[
+        bool | None,
+        typer.Option("--supercell", help="One crystal may be a supercell of the other."),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were given."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def settings(self, mode: str) -> MatchSettings:
+        """What the matcher is told; what is not given is as in pymatgen.
+
+        Raises:
+            UserError: If a number makes no sense.
+        """
+        from matscale.matching.outcomes import MatchSettings
+        from matscale.matching.tolerances import Tolerances
+
+        given = self.given
+        names = {"ltol": "length", "stol": "site", "angle_tol": "angle"}
+        tolerances = {field: given.pop(name) for name, field in names.items() if name in given}
+        try:
+            return MatchSettings(
+                tolerances=Tolerances(**tolerances),
+                mode=mode,  # type: ignore[arg-type]
+                criterion="largest",
+                **given,
+            )
+        except ValueError as error:
+            raise UserError(f"--{str(error).replace('_', '-')}") from error
+
+
+def read_crystals(path: Path, workers: int | None) -> Reading:
+    """The crystals of any source.
+
+    Raises:
+        UserError: If none can be read.
+    """
+    from matscale.structures import formats
+
+    reading = formats.read(path, workers=workers, label=f"reading {path.name}")
+    if not len(reading.table):
+        reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
+        raise UserError(f"{path} holds no crystal that can be read ({reasons}); check the file")
+    return reading
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table whole or not at all.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    from matscale.execution import replaced
+
+    try:
+        with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(rows)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def say_refused(readings: Sequence[Reading]) -> None:
+    """Name on stderr what could not be read."""
+    for reading in readings:
+        for refusal in reading.refusals:
+            detail = f" ({refusal.detail})" if refusal.detail else ""
+            print(f"{refusal.source}: refused: {refusal.reason}{detail}", file=sys.stderr)
+
+
+def written_map(old: np.ndarray, new: np.ndarray) -> str:
+    """Which atomic numbers take the place of which, such as ``Na>K Cl>Br``, each pair once."""
+    from ase.data import chemical_symbols
+
+    pairs = sorted(set(zip(old.tolist(), new.tolist(), strict=True)))
+    return " ".join(f"{chemical_symbols[a]}>{chemical_symbols[b]}" for a, b in pairs)

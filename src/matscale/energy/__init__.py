@@ -1,0 +1,1 @@
+"""Energies of crystals: potentials, batched relaxation, energy above the convex hull."""

@@ -1,0 +1,168 @@
+"""Any ASE calculator as a potential, one crystal after another."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from importlib import import_module, metadata
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from matscale.energy.potential import Evaluation, package_version
+from matscale.errors import UserError
+from matscale.structures.table import StructureTable
+
+
+class AsePotential:
+    """An ASE calculator.
+
+    Args:
+        name: As the user wrote it.
+        version: Of what computes, for the cache key.
+        make: Makes the calculator.
+        device: ``"cpu"`` or what torch calls another device; where the calculator works.
+    """
+
+    def __init__(
+        self, name: str, version: str, make: Callable[[], Any], device: str = "cpu"
+    ) -> None:
+        self.name, self.version, self.device = name, version, device
+        self._calculator = make()
+
+    def evaluate(self, table: StructureTable) -> Evaluation:
+        """Energies, forces and stresses; a crystal on which the calculator fails is refused."""
+        answer = Evaluation.refusing(table, {})
+        for row in range(len(table)):
+            atoms = table.to_ase(row)
+            atoms.calc = self._calculator
+            try:
+                energy = float(atoms.get_potential_energy())
+                forces, stress = atoms.get_forces(), atoms.get_stress(voigt=False)
+            # A calculator may raise anything at all; the crystal is refused with what it said.
+            except Exception as error:  # noqa: BLE001
+                answer.refused[row] = f"{self.name}: {type(error).__name__}: {error}"
+                continue
+            answer.energies[row] = energy
+            answer.forces[table.offsets[row] : table.offsets[row + 1]] = forces
+            answer.stresses[row] = (stress + np.transpose(stress)) / 2
+        return answer
+
+
+class Family(NamedTuple):
+    """Calculators of one package that are known by name.
+
+    Attributes:
+        package: Name in the registry, to be installed and for the version.
+        make: From a model's name and a device to a calculator; imports the package.
+        default: The model if none is named.
+    """
+
+    package: str
+    make: Callable[[str, str], Any]
+    default: str
+
+
+def _mace(model: str, device: str) -> Any:
+    from mace.calculators import mace_mp
+
+    return mace_mp(model=model, device=device, default_dtype="float64")
+
+
+def _orb(model: str, device: str) -> Any:
+    from orb_models.forcefield import pretrained
+    from orb_models.forcefield.calculator import ORBCalculator
+
+    load = getattr(pretrained, model, None)
+    if load is None:
+        raise UserError(f"orb-models has no model {model!r}; see orb_models.forcefield.pretrained")
+    return ORBCalculator(load(device=device), device=device)
+
+
+def _sevennet(model: str, device: str) -> Any:
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator(model, device=device)
+
+
+FAMILIES = {
+    "mace": Family("mace-torch", _mace, "medium-mpa-0"),
+    "orb": Family("orb-models", _orb, "orb_v3_conservative_inf_omat"),
+    "sevennet": Family("sevenn", _sevennet, "7net-0"),
+}
+"""Their weights come from the network at the first use, and are kept by the packages."""
+
+
+def from_family(family: str, model: str, device: str) -> AsePotential:
+    """A calculator known by name.
+
+    Raises:
+        UserError: If its package is not installed, or the weights cannot be had.
+    """
+    package, make, default = FAMILIES[family]
+    model = model or default
+    try:
+        calculator = make(model, device)
+    except ImportError as error:
+        raise UserError(
+            f"the potential {family} needs a package: pip install {package} ({error})"
+        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{package} could not load {model!r}: {error}") from error
+    return AsePotential(f"{family}:{model}", package_version(package), lambda: calculator, device)
+
+
+def from_path(path: str) -> AsePotential:
+    """A calculator by import path ``module:factory``; the factory is called without arguments.
+
+    Raises:
+        UserError: If there is no such module or factory, or if what it makes is no calculator.
+    """
+    module, factory = import_object(path)
+    calculator = call_factory(path, factory)
+    if not hasattr(calculator, "get_property"):
+        raise UserError(f"{path} made a {type(calculator).__name__}, which is no ASE calculator")
+    return AsePotential(path, version_of(module), lambda: calculator)
+
+
+def import_object(path: str) -> tuple[ModuleType, Any]:
+    """A module and what it holds, from ``module:name``.
+
+    Raises:
+        UserError: If either is not there.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise UserError(f"the potential {path} cannot be imported: {error}") from error
+    if not hasattr(module, name):
+        raise UserError(f"the potential {path} cannot be imported: {module_name} has no {name}")
+    return module, getattr(module, name)
+
+
+def call_factory(path: str, factory: Any, *arguments: Any) -> Any:
+    """What a user's factory makes.
+
+    Raises:
+        UserError: If it raises.
+    """
+    try:
+        return factory(*arguments)
+    except Exception as error:
+        raise UserError(f"{path} failed: {type(error).__name__}: {error}") from error
+
+
+def version_of(module: ModuleType) -> str:
+    """Version of the package of a module; the hash of its source where there is no package."""
+    top = module.__name__.partition(".")[0]
+    packages = metadata.packages_distributions().get(top)
+    if packages:
+        return f"{packages[0]} {package_version(packages[0])}"
+    try:
+        source = inspect.getsource(module)
+    except (OSError, TypeError):
+        return "unknown"
+    return hashlib.sha256(source.encode()).hexdigest()

@@ -1,0 +1,52 @@
+"""Models of torch-sim as potentials, whole batches at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from matscale.energy.ase_potential import call_factory, import_object, version_of
+from matscale.energy.potential import Evaluation
+from matscale.errors import UserError
+from matscale.structures.table import StructureTable
+
+
+class TorchSimPotential:
+    """A model of torch-sim, made by a factory ``module:factory`` that is called with the device.
+
+    Args:
+        path: Import path of the factory.
+        device: What torch calls the device.
+
+    Raises:
+        UserError: If torch-sim or the factory is missing, or the model gives no stress.
+    """
+
+    def __init__(self, path: str, device: str = "cpu") -> None:
+        try:
+            import torch
+            from torch_sim.io import atoms_to_state
+        except ImportError as error:
+            raise UserError(
+                "potentials of torch-sim need a package: pip install torch-sim-atomistic"
+            ) from error
+        module, factory = import_object(path)
+        self._model: Any = call_factory(f"torchsim:{path}", factory, torch.device(device))
+        self._to_state = atoms_to_state
+        if not getattr(self._model, "compute_stress", False):
+            raise UserError(f"torchsim:{path} gives no stress; make it with compute_stress=True")
+        self.name, self.version, self.device = f"torchsim:{path}", version_of(module), device
+
+    def evaluate(self, table: StructureTable) -> Evaluation:
+        """Energies, forces and stresses of all crystals in one batch."""
+        state = self._to_state(list(table.iter_ase()), self._model.device, self._model.dtype)
+        output = self._model(state)
+
+        def array(name: str) -> np.ndarray:
+            return output[name].detach().cpu().numpy().astype(np.float64)
+
+        stresses = array("stress")
+        return Evaluation(
+            array("energy"), array("forces"), (stresses + stresses.transpose(0, 2, 1)) / 2
+        )

@@ -1,0 +1,253 @@
+"""Runs the matching kernel over chunks of pairs, in as many threads as there are cores.
+
+The kernels release the interpreter's lock, so threads share the crystals without a copy. Each
+borrows a workspace of its own. What is found for a pair depends on that pair alone; so chunks
+and threads change nothing but the time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from matscale import __version__
+from matscale.execution import Memory, content_key
+from matscale.matching import search
+from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE
+from matscale.matching.outcomes import Counts, MatchSettings
+from matscale.matching.prepare import POINTS, Prepared, prepare
+from matscale.matching.workspace import MAX_POINTS, Workspace, workspace
+from matscale.structures.table import StructureTable
+
+CHUNK = 1 << 13
+"""Pairs of small cells that are one piece of work, to be kept or lost when interrupted."""
+
+HEAVY = 32
+"""Sites a cell at which a pair takes about twice as long as one of small cells."""
+
+SLICE_S = 0.05
+"""Seconds that a call of the kernel should take: nothing can be interrupted while it runs."""
+FIRST_SLICE = 64
+"""Pairs of the first call, which shows how long they take."""
+
+CODES = {"direct": search.DIRECT, "framework": search.FRAMEWORK, "anonymous": search.ANONYMOUS}
+
+STATUSES = {
+    "composition": search.COMPOSITION,
+    "sites": search.SITES,
+    "volume": search.VOLUME,
+    "lattice": search.LATTICE,
+    "too large": TOO_LARGE,
+}
+"""Why pairs are not searched, by the name under which they are counted."""
+
+Answer = dict[str, np.ndarray]
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class InterruptedWork(Exception):  # noqa: N818 - nobody's mistake
+    """Raised in a thread whose answer nobody waits for any more."""
+
+
+@cache
+def code_version() -> str:
+    """Version of matscale and of the code in this folder: edited kernels give other answers."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return content_key(__version__, *(path.read_text(encoding="utf-8") for path in sources))
+
+
+def ready(table: StructureTable, settings: MatchSettings) -> Prepared:
+    """The crystals of a table in the cells in which the settings compare them."""
+    return prepare(
+        table,
+        reduce=settings.reduce,
+        to_primitive=settings.primitive,
+        ltol=settings.tolerances.length,
+        atol=settings.tolerances.angle,
+    )
+
+
+def heaviness(*crystals: Prepared) -> float:
+    """About how many times longer a pair takes than one of small cells."""
+    sizes = np.concatenate([part.sizes for part in crystals])
+    return 1 + (float(sizes.mean()) / HEAVY) ** 2 if len(sizes) else 1.0
+
+
+class Engine:
+    """The kernel, for the crystals of two tables under one set of settings.
+
+    Args:
+        first: Crystals.
+        second: Crystals.
+        settings: How they are compared.
+    """
+
+    def __init__(
+        self, first: StructureTable, second: StructureTable, settings: MatchSettings
+    ) -> None:
+        self.started = time.perf_counter()
+        self.settings = settings
+        self.first = ready(first, settings)
+        self.second = self.first if second is first else ready(second, settings)
+        self._tables = first, second
+        self._largest = max(int(part.sizes.max(initial=1)) for part in (self.first, self.second))
+        self._spaces: defaultdict[int, list[Workspace]] = defaultdict(list)
+        self._stopped = False
+
+    # --- work ----------------------------------------------------------------------------
+
+    def chunks(self, pairs: int) -> list[tuple[int, int]]:
+        """Where chunks of so many pairs begin and end: the fewer, the larger the cells are."""
+        size = max(1, math.ceil(CHUNK / heaviness(self.first, self.second)))
+        return [(start, min(start + size, pairs)) for start in range(0, pairs, size)]
+
+    def map(
+        self,
+        function: Callable[[tuple[int, int]], Answer],
+        items: Sequence[tuple[int, int]],
+        memory: Memory,
+        question: str,
+        label: str = "",
+    ) -> list[Answer]:
+        """Answers to pieces of the work; those that the memory holds are not computed again.
+
+        Args:
+            function: Answers a piece.
+            items: The pieces.
+            memory: See :meth:`memory`.
+            question: What tells this work apart from others, see :meth:`question`.
+            label: For the progress display.
+        """
+
+        def asked(item: tuple[str, int, int]) -> Answer:
+            return function(item[1:])
+
+        self._stopped = False
+        try:
+            return memory.map(asked, [(question, *item) for item in items], label=label)
+        finally:
+            # After an interruption, threads that still compute end at their next slice.
+            self._stopped = True
+
+    def memory(self, keep: str | Path | None, workers: int | None) -> Memory:
+        """A memory in a folder, or in this process only."""
+        folder = None if keep is None else Path(keep)
+        return Memory(folder, code_version() if folder else "", workers, threads=True)
+
+    def question(self, name: str, keep: str | Path | None, *parts: object) -> str:
+        """What an answer depends on, as a hash; "" if none is to be kept."""
+        if keep is None:
+            return ""
+        # The repr of the settings has all of their fields.
+        return content_key(name, *self._tables, repr(self.settings), *parts)
+
+    @contextmanager
+    def space(self, points: int | None = None) -> Iterator[Workspace]:
+        """A workspace that no other thread uses meanwhile, of the largest kind by default."""
+        points = points or MAX_POINTS
+        spare = self._spaces[points]
+        try:
+            # Taking and giving back are atomic; a look at the length first would not be.
+            space = spare.pop()
+        except IndexError:
+            space = workspace(self._largest, points)
+        try:
+            yield space
+        finally:
+            spare.append(space)
+
+    def go_on(self) -> None:
+        """Do nothing while the work is wanted.
+
+        Raises:
+            InterruptedWork: If it is not.
+        """
+        if self._stopped:
+            raise InterruptedWork
+
+    # --- pairs ---------------------------------------------------------------------------
+
+    def run(self, rows_1: np.ndarray, rows_2: np.ndarray) -> Found:
+        """Status, values and element maps of the pairs; see ``search.match_rows``."""
+        status, values, maps = self._search(rows_1, rows_2, POINTS)
+        large = np.flatnonzero(status == TOO_LARGE)
+        if len(large):
+            again = self._search(rows_1[large], rows_2[large], MAX_POINTS)
+            status[large], values[large] = again[:2]
+            if len(maps):
+                maps[large] = again[2]
+        return status, values, maps
+
+    def _search(self, rows_1: np.ndarray, rows_2: np.ndarray, points: int) -> Found:
+        """One pass over the pairs, in slices of about :data:`SLICE_S`."""
+        count = len(rows_1)
+        status, values = np.empty(count, np.int8), np.empty((count, 6))
+        anonymous = self.settings.mode == "anonymous"
+        maps = np.full((count if anonymous else 0, 256), -1, np.int16)
+        start, size = 0, FIRST_SLICE
+        with self.space(points) as space:
+            while start < count:
+                self.go_on()
+                part = slice(start, start + size)
+                answer = status[part], values[part], maps[part] if anonymous else maps
+                began = time.perf_counter()
+                self._call(rows_1[part], rows_2[part], space, *answer)
+                took = max(time.perf_counter() - began, 1e-6)
+                start += size
+                size = max(1, int(min(size * SLICE_S / took, CHUNK)))
+        return status, values, maps
+
+    def _call(
+        self,
+        rows_1: np.ndarray,
+        rows_2: np.ndarray,
+        space: Workspace,
+        status: np.ndarray,
+        values: np.ndarray,
+        maps: np.ndarray,
+    ) -> None:
+        settings = self.settings
+        search.match_rows(
+            self.first,
+            rows_1,
+            self.second,
+            rows_2,
+            CODES[settings.mode],
+            settings.scale,
+            settings.supercell,
+            settings.numbers,
+            settings.criterion == "rms",
+            settings.keep_first,
+            settings.symmetric,
+            space,
+            status,
+            values,
+            maps,
+        )
+
+    # --- books ---------------------------------------------------------------------------
+
+    def counts(self, statuses: np.ndarray, considered: int, improved: int = 0) -> Counts:
+        """The books by status (7,); pairs never looked at differ in composition."""
+        refused = {name: int(statuses[code]) for name, code in STATUSES.items()}
+        refused["composition"] += considered - int(statuses.sum())
+        return Counts(
+            considered=considered,
+            refused=refused,
+            tested=int(statuses[NO_MATCH] + statuses[MATCH]),
+            matched=int(statuses[MATCH]),
+            improved=improved,
+            seconds=time.perf_counter() - self.started,
+        )
+
+
+def tally(status: np.ndarray) -> np.ndarray:
+    """Pairs by status, (7,)."""
+    return np.bincount(status, minlength=search.STATUSES).astype(np.int64)

@@ -1,0 +1,162 @@
+"""Laying one crystal onto another in one cell: each translation, the best pairing of sites."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from matscale.matching.algebra import copy_rows, reciprocal_lengths, volume
+from matscale.matching.apart import WIDER, surely_apart, widen
+from matscale.matching.compiling import kernel
+from matscale.matching.pairing import (
+    AVERAGE,
+    BEST_PAIRS,
+    BEST_STEPS,
+    PAIRS,
+    S1,
+    S2,
+    VECTORS,
+    pair_sites,
+    reduce_average,
+)
+from matscale.matching.periodic import first_unpaired
+
+STEPS, SHIFT = 17, 18
+"""Matrices of the workspace's ``small`` that are used here."""
+
+# What a search reports, by place in its ``found`` array.
+VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
+FOUND = 9
+
+MOST_WORK = 2e10
+"""Squared sites of all pairings after which a search gives up: a minute or two."""
+
+
+class Question(NamedTuple):
+    """Two crystals to be matched, as the search takes them.
+
+    Attributes:
+        n: Sites of either, once the base is laid out as a supercell.
+        n_base: Sites of the base.
+        fu: Cells of the base in its supercell.
+        base_is_1: Whether crystal 1 is the base, else crystal 2.
+        base: Fractional coordinates of the base in its own cell, (n_base, 3).
+        target: Lattice parameters of the target, (6,) in Å and degrees.
+        pivot: The site of crystal 2 that is laid onto others.
+        starts: Where the species start among the sorted sites of crystal 1, (257,).
+        tolerances: ``ltol``, ``stol``, ``angle_tol``.
+        use_rms: Whether the rms decides, else the largest distance.
+        first: Whether the first match ends the search.
+        turns: Rotations of the base under which mappings are equivalent.
+        blur: Their error as a distance in Å; 0 if there is but one.
+        slack: Their error as a cosine of an angle.
+    """
+
+    n: int
+    n_base: int
+    fu: int
+    base_is_1: bool
+    base: np.ndarray
+    target: np.ndarray
+    pivot: int
+    starts: np.ndarray
+    tolerances: tuple[float, float, float]
+    use_rms: bool
+    first: bool
+    turns: int
+    blur: float
+    slack: float
+
+
+@kernel
+def _keep_better(n, shift, use_rms, normalization, space, found):
+    """Note the pairing just made if it is the best so far. True if it is."""
+    total, largest = 0.0, 0.0
+    for i in range(n):
+        d = space.distances[0, i]
+        total += d * d
+        largest = max(largest, d)
+    rms = math.sqrt(total) / math.sqrt(n)
+    value = rms if use_rms else largest
+    if not value < found[VALUE]:
+        return False
+    found[VALUE], found[RMS], found[LARGEST] = value, rms, largest
+    found[LENGTH] = 1.0 / normalization
+    for i in range(n):
+        space.integers[BEST_PAIRS, i] = space.integers[PAIRS, i]
+    copy_rows(space.small[STEPS], 3, space.small[BEST_STEPS])
+    for x in range(3):
+        space.small[VECTORS, 2, x] = shift[x]
+    return True
+
+
+@kernel
+def try_translations(question, space, found):
+    """Lay the pivot onto every site of its kind; True if the search may end.
+
+    Args:
+        question: See :class:`Question`.
+        space: Workspace with both crystals in ``sites`` and their average cell.
+        found: What was found so far; see the constants of this module.
+    """
+    n, pivot, starts, blur = question.n, question.pivot, question.starts, question.blur
+    stol = question.tolerances[1]
+    stride = question.fu if question.base_is_1 else 1
+    sites, small = space.sites, space.small
+    normalization = (n / volume(small[AVERAGE])) ** (1 / 3)
+    tolerance = small[VECTORS, 1]
+    if not reciprocal_lengths(small[AVERAGE], small[0], small[1], tolerance):
+        return False
+    wider = small[WIDER, 0]
+    for x in range(3):
+        wider[x] = tolerance[x] * (stol / normalization + blur / 2) / math.pi
+        tolerance[x] = tolerance[x] * stol / (math.pi * normalization)
+    order = space.codes[2]
+    for place in range(n):
+        for x in range(3):
+            space.columns[x, place] = sites[S1, order[place], x]
+    found[WORK] += n
+    reduced = False
+    suspect = 0
+    shift = small[SHIFT, 0]
+    code = space.codes[1, pivot]
+    for place in range(starts[code], starts[code + 1], stride):
+        j = order[place]
+        for x in range(3):
+            shift[x] = sites[S1, j, x] - sites[S2, pivot, x]
+        alone = first_unpaired(
+            sites[S2], shift, space.codes[1], starts, space.columns, n, wider, suspect
+        )
+        if alone >= 0:
+            suspect = alone
+            continue
+        if not reduced:
+            reduce_average(n, stol, normalization, space)
+            if blur > 0.0:
+                widen(2 * stol / normalization + blur, space)
+            reduced = True
+        found[PAIRINGS] += 1
+        found[WORK] += n * n
+        if found[WORK] > MOST_WORK:
+            return True
+        if blur > 0.0:
+            limit = min(stol, found[VALUE]) / normalization
+            if surely_apart(n, shift, limit, blur, space):
+                continue
+            space.doubts[0] += 1
+            alone = first_unpaired(
+                sites[S2], shift, space.codes[1], starts, space.columns, n, tolerance, suspect
+            )
+            if alone >= 0:
+                continue
+        if not pair_sites(n, shift, normalization, min(stol, found[VALUE]), space):
+            continue
+        if _keep_better(n, shift, question.use_rms, normalization, space, found):
+            value = found[VALUE]
+            if value < stol:
+                found[MATCHES] += 1
+                if question.first or value < 1e-5:
+                    return True
+    return False

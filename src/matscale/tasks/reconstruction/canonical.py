@@ -1,0 +1,104 @@
+"""Canonical cells of whole tables: ``cells.canonical_cell`` with the matching kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from matscale.errors import Refused
+from matscale.matching.algebra import each_row_times, inverse
+from matscale.matching.compiling import allocating
+from matscale.matching.prepare import POINTS, RANKS
+from matscale.matching.primitive import primitive
+from matscale.matching.reduction import reduce_cell
+from matscale.matching.workspace import workspace
+from matscale.structures import cells
+from matscale.structures.table import StructureTable
+
+TOLERANCE_A = 0.25
+"""Distance within which ``get_primitive_structure`` takes sites for copies, by default."""
+FLATTEST, SHORTEST_A = 1e-6, 1e-3
+"""Volume over the product of the edges, and edge in Å, below which pymatgen is asked instead."""
+
+
+def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
+    """The primitive, Niggli-reduced cells of crystals, as :func:`cells.canonical_cell`.
+
+    Args:
+        table: Crystals.
+
+    Returns:
+        The cells of the crystals that have one, with their ids; why there is none, (N,) of str,
+        "" where there is one.
+    """
+    offsets, lattices = table.offsets, table.lattices.copy()
+    positions, numbers = table.positions.copy(), table.numbers.copy()
+    sizes = _reduce(offsets, lattices, positions, numbers)
+    slow = np.flatnonzero(sizes == 0)
+    kept = np.arange(len(numbers)) - np.repeat(offsets[:-1], table.n_atoms) < np.repeat(
+        sizes, table.n_atoms
+    )
+    found = sizes > 0
+    quick = StructureTable(
+        ids=table.ids[found],
+        offsets=np.concatenate([[0], np.cumsum(sizes[found])]),
+        numbers=numbers[kept],
+        positions=positions[kept],
+        cells=lattices[found],
+    )
+    return _with_slow(table, quick, np.flatnonzero(found), slow)
+
+
+def _reduce(
+    offsets: np.ndarray, lattices: np.ndarray, positions: np.ndarray, numbers: np.ndarray
+) -> np.ndarray:
+    """Put crystals into their canonical cells, in place; numbers of sites, 0 without a cell."""
+    lengths = np.diff(offsets)
+    space = workspace(max(3, int(lengths.max(initial=0))), POINTS)
+    codes, sizes = numbers.astype(np.int64), np.zeros(len(lengths), np.int64)
+    sound = _sound(lattices)
+    _reduce_rows(offsets, lattices, positions, codes, sound, RANKS, TOLERANCE_A, space, sizes)
+    numbers[:] = codes
+    return sizes
+
+
+def _sound(lattices: np.ndarray) -> np.ndarray:
+    """Whether a cell has a volume to speak of, (N,) bool: a flat one divides by zero."""
+    edges = np.linalg.norm(lattices, axis=2)
+    with np.errstate(all="ignore"):
+        share = np.abs(np.linalg.det(lattices)) / edges.prod(axis=1)
+    return np.isfinite(share) & (share > FLATTEST) & (edges > SHORTEST_A).all(axis=1)
+
+
+@allocating
+def _reduce_rows(offsets, lattices, positions, codes, sound, ranks, tolerance, space, sizes):
+    """The kernel of :func:`_reduce`: the primitive cell, then the Niggli cell of that."""
+    frac = np.empty_like(positions)
+    for i in range(len(sizes)):
+        start, stop = offsets[i], offsets[i + 1]
+        cell, sites = lattices[i], frac[start:stop]
+        if start == stop or not sound[i] or not inverse(cell, space.small[0], space.small[1]):
+            continue
+        each_row_times(positions[start:stop], stop - start, space.small[1], sites)
+        n = primitive(cell, sites, codes[start:stop], stop - start, ranks, tolerance, space)
+        if n > 0 and reduce_cell(cell, sites, n, space):
+            sizes[i] = n
+            each_row_times(sites, n, cell, positions[start:stop])
+
+
+def _with_slow(
+    table: StructureTable, quick: StructureTable, done: np.ndarray, slow: np.ndarray
+) -> tuple[StructureTable, np.ndarray]:
+    """Add the crystals on which the kernel gives up: pymatgen finds a cell or says why not."""
+    reasons = np.full(len(table), "", dtype=object)
+    if not len(slow):
+        return quick, reasons
+    parts, rows = [quick], [*done.tolist()]
+    for row in slow.tolist():
+        try:
+            cell = cells.canonical_cell(table.to_pymatgen(row))
+        except Refused as refused:
+            reasons[row] = refused.reason
+            continue
+        parts.append(StructureTable.from_pymatgen([cell], [table.ids[row]]))
+        rows.append(row)
+    return StructureTable.concatenate(parts)[np.argsort(rows)], reasons

@@ -1,0 +1,158 @@
+"""What scoring computes by kernels and all at once equals what others compute one by one."""
+
+from dataclasses import replace
+from itertools import product
+
+import amd
+import numpy as np
+import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from crystals import held_out, training
+from matscale.execution import Memory
+from matscale.matching.kernel import TOO_LARGE
+from matscale.metrics import sites, statistics
+from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
+from matscale.structures import symmetry
+from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction import recall, run
+from matscale.tasks.reconstruction.canonical import canonical_cells
+from matscale.tasks.reconstruction.describe import describe
+
+
+@pytest.fixture(scope="module")
+def crystals() -> StructureTable:
+    """Crystals, supercells of them, some of them rattled, strained or turned."""
+    rng = np.random.default_rng(0)
+    structures = []
+    for plain in (*held_out().iter_pymatgen(), *training().iter_pymatgen()):
+        grown = plain.copy()
+        grown.make_supercell(np.triu(rng.integers(0, 2, (3, 3)), 1) + np.diag([2, 1, 2]))
+        rattled = grown.copy()
+        rattled.perturb(0.03)
+        strained = plain.copy()
+        strained.apply_strain(rng.normal(0, 0.01, 3))
+        structures += [plain, grown, rattled, strained]
+    return StructureTable.from_pymatgen(structures)
+
+
+def test_canonical_cells_are_pymatgens(crystals):
+    table, reasons = canonical_cells(crystals)
+    assert set(reasons) == {""}
+    for row, structure in enumerate(crystals.iter_pymatgen()):
+        expected = structure.get_primitive_structure().get_reduced_structure("niggli")
+        assert table.ids[row] == crystals.ids[row]
+        assert table.row_numbers(row).tolist() == list(expected.atomic_numbers)
+        np.testing.assert_allclose(table.lattices[row], expected.lattice.matrix, atol=1e-10)
+        np.testing.assert_allclose(table.row_positions(row), expected.cart_coords, atol=1e-10)
+
+
+def test_a_cell_without_a_canonical_one_is_named_in_its_place(crystals):
+    flat = Structure(np.diag([3.0, 3.0, 0.0]) + 1e-300, ["C"], [[0, 0, 0]])
+    parts = [crystals[:1], StructureTable.from_pymatgen([flat], ["flat"]), crystals[1:2]]
+    table, reasons = canonical_cells(StructureTable.concatenate(parts))
+    assert reasons.tolist() == ["", "no reduced cell", ""]
+    assert table.ids.tolist() == ["0", "1"]
+
+
+def test_invariants_are_those_of_the_authors_package(crystals):
+    for row in range(len(crystals)):
+        crystal = crystals.row_positions(row), crystals.lattices[row]
+        averages, distances = sites.invariants(*crystal)
+        expected = amd.PDD(amd.PeriodicSet(*crystal), sites.NEIGHBOURS)
+        # Rounding decides the order of rows that begin alike, so rows are compared as a set.
+        assert distances.shape == expected.shape
+        assert sites.earth_movers_distance(distances, expected) == pytest.approx(0, abs=1e-12)
+        mean = amd.AMD(amd.PeriodicSet(*crystal), sites.NEIGHBOURS)
+        np.testing.assert_allclose(averages, mean, atol=1e-12)
+
+
+def test_crystal_systems_are_those_of_the_conventional_standard_structure(crystals):
+    found = set()
+    for row, structure in enumerate(crystals.iter_pymatgen()):
+        standard = SpacegroupAnalyzer(structure, 0.1).get_conventional_standard_structure()
+        expected = SpacegroupAnalyzer(standard, 0.1).get_crystal_system()
+        crystal = crystals.row_numbers(row), crystals.row_positions(row), crystals.lattices[row]
+        assert symmetry.crystal_system(*crystal) == expected
+        found.add(expected)
+    assert len(found) > 1
+
+
+def test_the_crystal_system_of_atoms_in_one_place_is_unknown():
+    assert symmetry.crystal_system(np.array([6, 6]), np.zeros((2, 3)), np.eye(3)) == "unknown"
+    assert symmetry.crystal_system(np.array([6]), np.zeros((1, 3)), np.zeros((3, 3))) == "unknown"
+
+
+def carbon(count: int, seed: int) -> StructureTable:
+    """Cells of 2 to 4 atoms anywhere: many match another one, many do not."""
+    rng = np.random.default_rng(seed)
+    structures = []
+    for _ in range(count):
+        n = rng.integers(2, 5)
+        lattice = Lattice.from_parameters(*rng.uniform(2, 12, 3), *rng.uniform(70, 110, 3))
+        structures.append(Structure(lattice, ["C"] * n, rng.random((n, 3))))
+    return StructureTable.from_pymatgen(structures)
+
+
+def test_recall_is_whether_any_pair_matches(monkeypatch):
+    """In chunks that do not divide the targets, and with few pairs held at once."""
+    monkeypatch.setattr(recall, "CHUNK", 7)
+    monkeypatch.setattr(recall, "MOST", 10)
+    memory = Memory(None, "", 1)
+    targets = describe(carbon(16, 1), memory, label="")
+    predictions = describe(carbon(10, 2), memory, label="")
+    found, undecided = recall.recalled(targets, np.arange(16), predictions, memory, label="")
+    matcher = StructureMatcher(ltol=0.3, stol=0.5, angle_tol=10)
+    expected = np.zeros(16, bool)
+    for row, other in product(range(16), range(10)):
+        pair = predictions.table.to_pymatgen(other), targets.table.to_pymatgen(row)
+        expected[row] |= matcher.get_rms_dist(*pair) is not None
+    assert found.tolist() == expected.tolist()
+    assert 0 < expected.sum() < 16
+    assert not undecided.any()
+
+
+def test_pairs_too_large_to_match_are_noted(monkeypatch):
+    def too_large(self, rows_1, rows_2):
+        status = np.full(len(rows_1), TOO_LARGE, np.int8)
+        return status, np.full((len(rows_1), 6), np.nan), np.empty((0, 256), np.int16)
+
+    monkeypatch.setattr(recall.Engine, "run", too_large)
+    memory = Memory(None, "", 1)
+    described = describe(held_out(), memory, label="")
+    rows = np.arange(len(described.table))
+    found, undecided = recall.recalled(described, rows, described, memory, label="")
+    assert not found.any()
+    assert undecided.all()
+    assert run._undecided("model", 0, 0) == ()
+    pairs, recalled = run._undecided("model", 3, 2)
+    assert pairs.startswith("3 predictions of model could not be matched")
+    assert "2 targets" in recalled
+
+
+def test_metrics_measured_together_are_those_measured_apart():
+    rng = np.random.default_rng(4)
+    values, some = rng.normal(size=90), rng.normal(size=90)
+    some[rng.random(90) < 0.4] = np.nan
+    hits = (rng.random(90) < 0.3).astype(float)
+    spread = Measure(
+        lambda weights: statistics.root_mean_square(values, weights), np.ones(90, bool), "", "lower"
+    )
+    measures = {
+        "mean": mean_of(values, ""),
+        "some": mean_of(some, ""),
+        "share": share_of(hits),
+        "all": share_of(np.ones(90)),
+        "none": mean_of(np.full(90, np.nan), ""),
+        "rms": spread,
+    }
+    together = all_measured(measures, seed=3)
+    assert list(together) == list(measures)
+    for name, measure in measures.items():
+        alone = measured(replace(measure, values=None), seed=3)
+        assert together[name].n == alone.n
+        for field in ("value", "low", "high"):
+            one, other = getattr(together[name], field), getattr(alone, field)
+            assert one == (other if other is None else pytest.approx(other, rel=1e-12))
