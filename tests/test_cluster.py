@@ -289,10 +289,8 @@ def tables() -> tuple[StructureTable, StructureTable]:
 def test_chunks_by_an_object_that_was_sent_are_those_of_threads(settings):
     first, second = tables()
     work = pickle.loads(pickle.dumps(remote.Matching(first, second, settings)))  # noqa: S301
-    engine = Engine(first, second, settings)
-    pairs = len(remote.Candidates.of(engine.first, engine.second, settings.mode))
-    bounds = [(0, pairs // 3), (pairs // 3, pairs)]
-    got = [work(("", *one)) for one in bounds]
+    pairs = len(work)
+    got = [work(("", *one)) for one in [(0, pairs // 3), (pairs // 3, pairs)]]
     found = np.concatenate([answer["pairs"] for answer in got])
     expected = match(first, second, settings, workers=1)
     assert len(expected) > 0
@@ -302,19 +300,20 @@ def test_chunks_by_an_object_that_was_sent_are_those_of_threads(settings):
 
 
 @needs_dask
-def test_matching_on_two_workers_is_matching_here(two, tmp_path):
+@pytest.mark.parametrize("given", [False, True])
+def test_matching_on_two_workers_is_matching_here(two, tmp_path, given):
     first, second = tables()
+    rows = np.argwhere(np.ones((len(first), len(second)))) if given else None
+    work = remote.Matching(first, second, NOVELTY, rows)
     engine = Engine(first, second, NOVELTY)
-    pairs = len(remote.Candidates.of(engine.first, engine.second, NOVELTY.mode))
-    chunks = [(k, min(k + 7, pairs)) for k in range(0, pairs, 7)]
+    chunks = [(k, min(k + 37, len(work))) for k in range(0, len(work), 37)]
     question = engine.question("match", tmp_path)
-    work = remote.Matching(first, second, NOVELTY)
-    here = remote.answers(work, chunks, question, None, "")
+    here = work.answers(chunks, question, keep=None, workers=1, label="")
     with execution.on(two.address):
-        there = remote.answers(work, chunks, question, tmp_path, "")
+        there = work.answers(chunks, question, keep=tmp_path, workers=1, label="")
     for one, other in zip(here, there, strict=True):
         assert all(one[name].tobytes() == other[name].tobytes() for name in one)
-    assert len(list(tmp_path.glob("*.npz"))) == len(chunks)
+    assert len(list(tmp_path.glob("*.npz"))) == len(chunks) > 2
 
 
 @needs_dask

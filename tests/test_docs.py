@@ -170,8 +170,9 @@ def test_submissions_page_has_the_whole_vocabulary():
             assert f"`{suffix}`" in text, f"{form.name}: {suffix}"
 
 
-def test_task_page_defines_every_metric():
-    text = mentioned("tasks/reconstruction.md")
+def test_task_pages_define_every_metric():
+    pages = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     families = {"wasserstein", "histogram_kl", "kld", "mae"}
     for name in METRIC_TEXT:
         family, _, parameter = name.rpartition("_")
@@ -209,3 +210,14 @@ def test_documented_names_exist():
     assert named
     for name in named:
         resolve_name(name)
+
+
+def test_novelty_page_has_every_column_and_class():
+    from matscale.tasks.novelty import classify, samples
+
+    text = mentioned("tasks/novelty.md")
+    table = (samples.__doc__ or "").split("=\ncolumn")[1]
+    columns = re.findall(r"^(\w+) +(?:string|bool|int|double)  ", table, re.MULTILINE)
+    assert len(columns) == 24
+    for name in (*columns, *classify.CLASSES, *classify.KINDS):
+        assert f"`{name}`" in text, name

@@ -17,6 +17,8 @@ FLOOR = {
     "matching": 4,
     "energy": 4,
     "datasets": 4,
+    "recovery": 4,
+    "figures": 4,
     "results": 4,
     "predictors": 5,
     "report": 5,

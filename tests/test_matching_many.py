@@ -269,8 +269,9 @@ def test_little_work_leaves_no_files(tmp_path):
 
 
 FINE = """
-import sys, time
+import signal, sys, time
 from matscale.matching import engine, grouping
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 engine.CHUNK, grouping.BLOCK = 100, 16
 go_on = engine.Engine.go_on
 engine.Engine.go_on = lambda self: (time.sleep(0.1), go_on(self))

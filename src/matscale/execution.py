@@ -216,18 +216,19 @@ class Memory:
         function: Callable[[Item], dict[str, np.ndarray]],
         items: Sequence[Item],
         *,
+        name: str = "",
         label: str = "",
     ) -> list[dict[str, np.ndarray]]:
         """Answers of ``function`` to the items, in order; known ones are not computed again.
 
         Args:
-            function: As for :func:`run`. An object is known by its class: what else decides its
-                answers must be among the items.
+            function: As for :func:`run`.
             items: Arrays, strings, numbers, objects with a ``sha256()``, or tuples of these.
+            name: Under which answers are kept, for functions that share them; by default the
+                function's own, where it has one.
             label: As for :func:`run`.
         """
-        named = function if hasattr(function, "__qualname__") else type(function)
-        name = f"{named.__module__}.{named.__qualname__}"
+        name = name or f"{function.__module__}.{function.__qualname__}"
         keys = [content_key(self._version, name, item) for item in items]
         first = {key: place for place, key in reversed(list(enumerate(keys)))}
         new = [

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from matscale.cli.novelty import score_novelty
 from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
 from matscale.errors import UserError
-
-if TYPE_CHECKING:
-    from matscale.report.scorecard import Scorecard
 
 score_app = typer.Typer(
     help="Score predictions on a task, beside floors and a ceiling.", no_args_is_help=True
 )
-
-
-class ProtocolChoice(StrEnum):
-    """Choices of ``--protocol``."""
-
-    both = "both"
-    sound = "sound"
-    published = "published"
+score_app.command("novelty")(score_novelty)
 
 
 @score_app.command("reconstruction")
@@ -85,8 +74,8 @@ def score_reconstruction(
             workers=workers,
             command=command_line(),
         )
-    _show_card(card, out, as_json)
-    if strict and _incomplete(card):
+    show_card(card, out, as_json)
+    if strict and incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)
 
 
@@ -99,21 +88,3 @@ def _told(options: list[str] | None) -> str | dict[str, str] | None:
     if any("=" not in option for option in options):
         raise UserError("--told is given once for all models, or as MODEL=FIELDS for each of them")
     return dict(option.split("=", 1) for option in options)
-
-
-def _incomplete(card: Scorecard) -> bool:
-    return any(
-        result.counts.read < result.counts.submitted
-        for result in card.results
-        if result.predictor.kind == "model"
-    )
-
-
-def _show_card(card: Scorecard, out: Path, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([result.model_dump(mode="json") for result in card.results], indent=1))
-        return
-    from matscale.report.console import print_scores
-
-    print_scores(card.results)
-    print(f"\nResults are in {out}; `matscale report {shlex.quote(str(out))}` makes the page.")

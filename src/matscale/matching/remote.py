@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.execution import Memory
+from matscale.execution import Memory, is_elsewhere
 from matscale.matching.compositions import Candidates
 from matscale.matching.engine import Answer, Engine, code_version, tally
 from matscale.matching.kernel import MATCH, TOO_LARGE
@@ -23,6 +23,9 @@ from matscale.matching.outcomes import MatchSettings
 from matscale.structures.table import StructureTable
 
 Bounds = tuple[int, int]
+
+NAME = "matching"
+"""Under which answers are kept, whoever gave them."""
 
 
 def match_chunk(engine: Engine, candidates: Candidates, bounds: Bounds) -> Answer:
@@ -54,6 +57,7 @@ class Matching:
         second: Crystals.
         settings: How they are compared.
         rows: The pairs in question, (p, 2); None for all of equal composition.
+        engine: The engine for them, where there is one already.
     """
 
     def __init__(
@@ -62,57 +66,77 @@ class Matching:
         second: StructureTable,
         settings: MatchSettings,
         rows: np.ndarray | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        self._question = (first, second, settings, rows)
+        self._first, self._second, self._settings, self._rows = first, second, settings, rows
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
+        self._engine = engine
         self._candidates: Candidates | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> tuple[Any, ...]:
         # Ids and columns decide nothing.
-        first, second, settings, rows = self._question
-        bare = _bare(first)
-        other = bare if second is first else _bare(second)
-        return {"question": (bare, other, settings, rows)}
+        first = _bare(self._first)
+        second = first if self._second is self._first else _bare(self._second)
+        return first, second, self._settings, self._rows
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(*state["question"])  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        """Number of pairs that chunks are taken from."""
+        _, candidates = self._prepared()
+        pairs = self._rows if candidates is None else candidates
+        assert pairs is not None
+        return len(pairs)
 
     def __call__(self, item: tuple[str, int, int]) -> Answer:
         """The answer to a chunk: what tells the work apart, and its bounds."""
-        _, start, stop = item
-        first, second, settings, rows = self._question
+        return self.chunk(item[1:])
+
+    def chunk(self, bounds: Bounds) -> Answer:
+        """The answer to a chunk."""
+        engine, candidates = self._prepared()
+        if candidates is not None:
+            return match_chunk(engine, candidates, bounds)
+        assert self._rows is not None
+        return pairs_chunk(engine, self._rows, bounds)
+
+    def answers(
+        self,
+        chunks: Sequence[Bounds],
+        question: str,
+        *,
+        keep: str | Path | None,
+        workers: int | None,
+        label: str,
+    ) -> list[Answer]:
+        """Answers to the chunks from threads or the cluster; known ones are not computed again.
+
+        Args:
+            chunks: See :meth:`matscale.matching.engine.Engine.chunks`.
+            question: See :meth:`matscale.matching.engine.Engine.question`.
+            keep: Folder of the answers; None keeps nothing.
+            workers: Threads.
+            label: For the progress display.
+        """
+        if not is_elsewhere():
+            engine, _ = self._prepared()
+            return engine.map(self.chunk, chunks, engine.memory(keep, workers), question, label)
+        folder = None if keep is None else Path(keep)
+        memory = Memory(folder, code_version() if folder else "")
+        return memory.map(self, [(question, *one) for one in chunks], name=NAME, label=label)
+
+    def _prepared(self) -> tuple[Engine, Candidates | None]:
+        # The first of a worker's threads prepares the crystals, the others wait for it.
         with self._lock:
-            # The first of a worker's threads prepares the crystals, the others wait for it.
             if self._engine is None:
-                self._engine = Engine(first, second, settings)
-            if rows is None and self._candidates is None:
-                self._candidates = Candidates.of(
-                    self._engine.first, self._engine.second, settings.mode
-                )
-        if self._candidates is not None:
-            return match_chunk(self._engine, self._candidates, (start, stop))
-        assert rows is not None
-        return pairs_chunk(self._engine, rows, (start, stop))
+                self._engine = Engine(self._first, self._second, self._settings)
+            if self._candidates is None and self._rows is None:
+                crystals = self._engine.first, self._engine.second
+                self._candidates = Candidates.of(*crystals, self._settings.mode)
+            return self._engine, self._candidates
 
 
 def _bare(table: StructureTable) -> StructureTable:
     ids = np.full(len(table), "", dtype=object)
     return StructureTable(ids, table.offsets, table.numbers, table.positions, table.lattices)
-
-
-def answers(
-    work: Matching, chunks: Sequence[Bounds], question: str, keep: str | Path | None, label: str
-) -> list[Answer]:
-    """Answers to the chunks from the cluster at hand; known ones are not computed again.
-
-    Args:
-        work: What to ask.
-        chunks: See :meth:`matscale.matching.engine.Engine.chunks`.
-        question: See :meth:`matscale.matching.engine.Engine.question`.
-        keep: Folder of the answers, which are those of threads too; None keeps nothing.
-        label: For the progress display.
-    """
-    folder = None if keep is None else Path(keep)
-    memory = Memory(folder, code_version() if folder else "")
-    return memory.map(work, [(question, *bounds) for bounds in chunks], label=label)

@@ -77,23 +77,22 @@ def _same_composition(codes_1, codes_2, counts):
     return different == 0
 
 
-@allocating
-def _species(codes):
-    """Species in the order of their first site, and how many sites each has."""
-    species, counts = np.empty(len(codes), np.int64), np.zeros(len(codes), np.int64)
+@kernel
+def _species(codes, species, counts):
+    """Species in the order of their first site and how many sites each has; their number."""
     known = 0
     for code in codes:
         place = 0
         while place < known and species[place] != code:
             place += 1
         if place == known:
-            species[known] = code
+            species[known], counts[known] = code, 0
             known += 1
         counts[place] += 1
-    return species[:known], counts[:known]
+    return known
 
 
-@allocating
+@kernel
 def _anonymous(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
     supercell, tolerances, use_rms, first, space, found, element_map,
@@ -106,16 +105,14 @@ def _anonymous(
     """
     found[:] = 0.0
     found[0] = np.inf
-    species_1, counts_1 = _species(codes_1)
-    species_2, counts_2 = _species(codes_2)
-    k = len(species_1)
-    if k != len(species_2):
+    species_1, counts_1 = space.species[0], space.species[1]
+    species_2, counts_2 = space.species[2], space.species[3]
+    chosen, used, to_code = space.species[4], space.species[5], space.species[6]
+    current, mapped = space.current[:FOUND], space.mapped[: len(codes_1)]
+    k = _species(codes_1, species_1, counts_1)
+    if k != _species(codes_2, species_2, counts_2):
         return COMPOSITION
-    chosen = np.full(k, -1, np.int64)
-    used = np.zeros(k, np.bool_)
-    to_code = np.zeros(MAXIMUM_CODES, np.int64)
-    current = np.empty(FOUND)
-    mapped = np.empty(len(codes_1), np.int64)
+    chosen[:k], used[:k] = -1, 0
     status = COMPOSITION
     depth = 0
     while depth >= 0:
@@ -131,17 +128,19 @@ def _anonymous(
             status = answer if status == COMPOSITION else max(status, answer)
             better = answer == MATCH and current[0] < found[0]
             if better:
-                found[:MAPPINGS] = current[:MAPPINGS]
+                for place in range(MAPPINGS):
+                    found[place] = current[place]
                 element_map[:] = -1
                 for place in range(k):
                     element_map[species_1[place]] = species_2[chosen[place]]
-            found[MAPPINGS:] += current[MAPPINGS:]
+            for place in range(MAPPINGS, FOUND):
+                found[place] += current[place]
             if answer == MATCH and first:
                 return MATCH
             depth -= 1
             continue
         if chosen[depth] >= 0:
-            used[chosen[depth]] = False
+            used[chosen[depth]] = 0
         candidate = chosen[depth] + 1
         while candidate < k and (
             used[candidate] or counts_1[depth] * len(codes_2) != counts_2[candidate] * len(codes_1)
@@ -152,7 +151,7 @@ def _anonymous(
             depth -= 1
             continue
         chosen[depth] = candidate
-        used[candidate] = True
+        used[candidate] = 1
         depth += 1
     return status
 
@@ -180,7 +179,7 @@ def _plain_pair(
     )  # fmt: skip
 
 
-@allocating
+@kernel
 def _anonymous_pair(
     first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, found,
     element_map,
@@ -199,7 +198,7 @@ def _anonymous_pair(
     )  # fmt: skip
 
 
-@allocating
+@kernel
 def _one_way(
     first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found,
     element_map,
@@ -214,7 +213,7 @@ def _one_way(
     )
 
 
-@allocating
+@kernel
 def _pair(
     first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, symmetric, space,
     found, element_map,

@@ -61,6 +61,9 @@ class Workspace(NamedTuple):
         nearest: How near a length was to a limit, (1,): see ``lattices.py``.
         bands: Squares of lengths near their limits, (3, 4) in Å^2: see ``lattices.py``.
         triples: Mappings of a lattice onto its reduced cell, (256, 3) int64.
+        species: Scratch of the search over element maps, (7, 257) int64.
+        mapped: Species of the sites of crystal 1 under an element map, (n,) int64.
+        current: What was found under it, (16,).
     """
 
     steps: np.ndarray
@@ -103,6 +106,9 @@ class Workspace(NamedTuple):
     nearest: np.ndarray
     bands: np.ndarray
     triples: np.ndarray
+    species: np.ndarray
+    mapped: np.ndarray
+    current: np.ndarray
 
 
 @allocating
@@ -150,4 +156,7 @@ def workspace(n, p):
         np.empty(1),
         np.empty((3, 4)),
         np.empty((256, 3), np.int64),
+        np.empty((7, 257), np.int64),
+        np.empty(n, np.int64),
+        np.empty(16),
     )

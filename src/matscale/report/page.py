@@ -19,10 +19,11 @@ from matscale.errors import UserError
 from matscale.execution import replaced
 from matscale.report import svg, tables, wording
 from matscale.report.crystal_view import elements
+from matscale.report.novelty import Novelty
 from matscale.report.sections import Section, make_section
 from matscale.results.result import Result
 
-STYLES = ("base.css", "score.css", "figures.css")
+STYLES = ("base.css", "score.css", "figures.css", "novelty.css")
 SCRIPTS = ("page.js", "table.js", "viewer.js")
 
 
@@ -208,4 +209,18 @@ def _drawings(section: Section) -> dict[str, str]:
         found[f"parity-{slug(one.name)}"] = svg.keyed(parity, key)
         errors = svg.grid(list(one.errors), 3, f"{one.name}: errors")
         found[f"errors-{slug(one.name)}"] = svg.keyed(errors, [(one.name, series[one.name])])
+    return found | (_novelty_drawings(section.novelty, series) if section.novelty else {})
+
+
+def _novelty_drawings(novelty: Novelty, series: dict[str, str]) -> dict[str, str]:
+    key = [(name, f"st {colour}") for name, colour in novelty.classes]
+    found = {"classes": svg.keyed(novelty.overall, key)}
+    for one in novelty.generated:
+        found[f"classes-{slug(one.name)}"] = svg.keyed(one.by_system, key)
+        if one.swaps:
+            found[f"swapped-out-{slug(one.name)}"] = one.swaps.out
+            found[f"swapped-in-{slug(one.name)}"] = one.swaps.into
+    lines = [(name, series[name]) for name in novelty.drawn]
+    for k, curve in enumerate(novelty.curves, start=1):
+        found[f"novelty-curve-{k}"] = svg.keyed(curve, lines)
     return found

@@ -10,6 +10,7 @@ from typing import Any
 from matscale.report import figures
 from matscale.report.cases import case_views
 from matscale.report.headline import Headline, headline
+from matscale.report.novelty import Novelty, has_classes, novelty, novelty_cases
 from matscale.report.samples import Samples, read_samples
 from matscale.report.scoretable import (
     ScoreTable,
@@ -17,8 +18,17 @@ from matscale.report.scoretable import (
     ordered,
     score_tables,
 )
-from matscale.report.wording import PARAMETERS, TASK_TEXT
+from matscale.report.wording import PARAMETERS, members_of
 from matscale.results.result import Counts, RefusedItem, Result
+
+PREDICTIONS = (
+    "The worst predictions by AMD distance, a near miss and a typical match, target and prediction"
+)
+UNMATCHED = (
+    "Crystals that no training crystal matches, even with its elements swapped, and the training "
+    "crystal nearest by AMD,"
+)
+"""What the cases are, for the sentence above them."""
 
 OPEN_LIST = 8
 """A list of refused items longer than this starts folded."""
@@ -49,11 +59,16 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Cases:
-    """Samples of one model to look at in 3D, or why there are none."""
+    """Samples of one model to look at in 3D, or why there are none.
+
+    ``sides`` says what is drawn on the left and on the right.
+    """
 
     name: str
     cases: tuple[dict[str, Any], ...]
     problem: str
+    sides: tuple[str, str] = ("target", "predicted")
+    about: str = PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ class Section:
     key: str
     title: str
     results: tuple[Result, ...]
-    subject: str
+    members: str
     headlines: tuple[Headline, ...]
     ladder: str
     tables: dict[str, list[ScoreTable]]
@@ -89,6 +104,7 @@ class Section:
     breakdowns: tuple[Breakdown, ...]
     curves: tuple[str, ...]
     lattice: tuple[Lattice, ...]
+    novelty: Novelty | None
     cases: tuple[Cases, ...]
     refused: tuple[RefusedList, ...]
     series: dict[str, str]
@@ -106,14 +122,13 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
     series = figures.series_of(ordered(results))
     leading = _leading(results)
     samples = {result.predictor.name: read_samples(result, folder) for result in ordered(leading)}
-    task = TASK_TEXT.get(results[0].task)
     tables = score_tables(results)
     lead = next((table for table in tables if not table.family), None)
     return Section(
         key=key,
         title=_title(results[0]),
         results=tuple(ordered(results)),
-        subject=task.subject if task else "targets",
+        members=members_of(results[0].task),
         headlines=tuple(_headlines(leading)),
         ladder=figures.ladder(lead, series) if lead else "",
         tables=_by_protocol(tables),
@@ -123,6 +138,7 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
         breakdowns=_breakdowns(leading, series),
         curves=_curves(samples, series),
         lattice=_lattice(leading, samples, series),
+        novelty=novelty(ordered(leading), samples, series, folder),
         cases=_cases(leading, samples, folder),
         refused=_refused(leading),
         series=series,
@@ -278,8 +294,13 @@ def _cases(
     for result in ordered(results):
         if result.predictor.kind == "model":
             name = result.predictor.name
-            views, problem = case_views(result, samples[name], folder)
-            found.append(Cases(name, tuple(views), problem))
+            if has_classes(samples[name]):
+                views, problem = novelty_cases(result, samples[name], folder)
+                sides = "nearest in training", "generated"
+                found.append(Cases(name, tuple(views), problem, sides, UNMATCHED))
+            else:
+                views, problem = case_views(result, samples[name], folder)
+                found.append(Cases(name, tuple(views), problem))
     return tuple(found)
 
 

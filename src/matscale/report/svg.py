@@ -18,11 +18,15 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 SERIES = 8
 """Number of distinct series classes, ``s0`` to ``s7``."""
+CLASSES = 7
+"""Number of colours for what may become of a crystal, ``k0`` to ``k6``."""
 
 LIGHT = {
     "ink": "#1d2127", "soft": "#59616c", "line": "#c9cdd3", "paper": "#ffffff",
     "s0": "#1c5fb0", "s1": "#b5430f", "s2": "#7a3b9e", "s3": "#0b7467", "s4": "#8a6d00",
     "s5": "#5f6875", "s6": "#98774a", "s7": "#9ba3ad", "ceiling": "#3f7d2a",
+    "k0": "#8c2d04", "k1": "#d9600e", "k2": "#f39b37", "k3": "#fbd08a", "k4": "#1c6aa8",
+    "k5": "#8d95a0", "k6": "#d0d4da", "sw": "#1c6aa8",
 }  # fmt: skip
 """Colours of a standalone file; the page has its own in ``report.css``."""
 
@@ -158,10 +162,13 @@ def standalone(svg: str) -> str:
         f".no{{stroke:{colours['soft']};stroke-opacity:.45}}",
         f".ce{{fill:none;stroke:{colours['ceiling']};stroke-width:1.5}}",
         ".ti{font-weight:600}",
+        f".el{{fill:none;stroke:{colours['line']};stroke-width:.6}}",
+        f".sy{{font-size:9px}}.off{{fill:{colours['soft']};fill-opacity:.6}}",
         ".ln.s6{stroke-dasharray:6 2}.ln.s7{stroke-dasharray:2 2}",
         ".ln{fill:none;stroke-width:1.6}.iv{stroke-width:2.4;stroke-opacity:.45;fill:none}",
     ]
-    for key in [*(f"s{k}" for k in range(SERIES)), "ceiling"]:
+    classes = (*(f"k{k}" for k in range(CLASSES)), "sw")
+    for key in [*(f"s{k}" for k in range(SERIES)), "ceiling", *classes]:
         rules.append(f".st.{key}{{stroke:{colours[key]}}}.fi.{key}{{fill:{colours[key]}}}")
     style = f"<style>{''.join(rules)}</style>"
     size = f'<rect width="100%" height="100%" fill="{colours["paper"]}"/>'

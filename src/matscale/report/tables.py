@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable, breakdown_tables, score_tables
-from matscale.report.wording import metric_text
+from matscale.report.wording import members_of, metric_text
 from matscale.results.result import Metric, Result
 
 _ARROW = {"higher": "↑", "lower": "↓"}
@@ -64,7 +64,7 @@ def describe_dataset(result: Result) -> str:
     """Task, dataset, split and size in one line."""
     data = result.dataset
     split = f", {data.split}" if data.split else ""
-    return f"{result.task}: {data.name}{split}, {data.size} targets"
+    return f"{result.task}: {data.name}{split}, {data.size} {members_of(result.task)}"
 
 
 # --- Markdown ----------------------------------------------------------------------------

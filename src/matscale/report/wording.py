@@ -130,6 +130,107 @@ METRIC_TEXT: dict[str, MetricText] = {
     ),
 }
 
+METRIC_TEXT |= {
+    "unmatched": MetricText(
+        "unmatched",
+        "%",
+        "Share of crystals that no training crystal matches, neither as it is nor with its "
+        "elements swapped.",
+    ),
+    "substituted": MetricText(
+        "substituted",
+        "%",
+        "Share of crystals that a training crystal turns into when elements are swapped "
+        "(arXiv 2606.23166).",
+    ),
+    "substituted_both": MetricText(
+        "substituted, both ways",
+        "%",
+        "Substituted by a site match that ignores elements and by Wyckoff positions alike.",
+    ),
+    "substituted_anonymous": MetricText(
+        "substituted, anonymous only", "%", "Substituted by a site match that ignores elements."
+    ),
+    "substituted_wyckoff": MetricText(
+        "substituted, Wyckoff only", "%", "Substituted by equal Wyckoff positions."
+    ),
+    "duplicate": MetricText(
+        "duplicate", "%", "Share of crystals that match a training crystal as it is."
+    ),
+    "unique": MetricText(
+        "unique", "%", "Share of crystals that are valid and the same as no earlier one."
+    ),
+    "unique_novel": MetricText(
+        "unique and novel", "%", "Share of crystals that are unique and no duplicate of training."
+    ),
+    "invalid": MetricText(
+        "invalid", "%", "Share of submitted crystals with atoms too close or a degenerate cell."
+    ),
+    "failed": MetricText(
+        "failed", "%", "Share of submitted crystals that could not be read, relaxed or compared."
+    ),
+    "valid": MetricText(
+        "valid",
+        "%",
+        "Share of crystals whose atoms, periodic images included, are 0.5 Å apart or more, in a "
+        "cell of 0.1 Å³ or more.",
+    ),
+    "balanced_cdvae": MetricText(
+        "balanced (CDVAE)",
+        "%",
+        "Share of crystals whose charges balance as CDVAE and MatterGen test it (smact 2).",
+    ),
+    "balanced_paper": MetricText(
+        "balanced (smact)",
+        "%",
+        "Share of crystals whose charges balance by smact's defaults, as in arXiv 2606.23166.",
+    ),
+    "converged": MetricText("converged", "%", "Share of crystals whose relaxation converged."),
+    "stable": MetricText("stable", "%", "Share of crystals at or below the hull."),
+    "metastable": MetricText(
+        "metastable", "%", "Share of crystals at most 0.1 eV/atom above the hull."
+    ),
+    "sun": MetricText(
+        "S.U.N.", "%", "Share of crystals that are stable, unique and novel at once."
+    ),
+    "metastable_sun": MetricText(
+        "metastable S.U.N.", "%", "Share of crystals that are metastable, unique and novel at once."
+    ),
+    "above_hull_mean": MetricText(
+        "above hull", "eV/atom", "Mean energy above the hull.", "no energies"
+    ),
+    "amd_nearest": MetricText(
+        "AMD to nearest",
+        "Å",
+        "Mean AMD distance to the nearest training crystal, elements ignored.",
+    ),
+    "element_nearest": MetricText(
+        "elements to nearest",
+        "",
+        "Mean element mover's distance (modified Pettifor scale, 0 to 102) to the nearest "
+        "training composition.",
+    ),
+    "prototype_new": MetricText(
+        "new prototype",
+        "%",
+        "Share of crystals whose space group and Wyckoff positions no training crystal has.",
+    ),
+    "prototypes": MetricText("prototypes", "", "Number of distinct prototypes."),
+    "prototypes_new": MetricText(
+        "new prototypes", "", "Number of distinct prototypes that training does not have."
+    ),
+    "prototype_coverage": MetricText(
+        "prototype coverage", "%", "Share of training's prototypes that were generated."
+    ),
+    "memorisation_ratio": MetricText(
+        "memorisation ratio",
+        "",
+        "Share of duplicates over that among held-out real crystals: above 1 the model repeats "
+        "training more often than nature does.",
+        "no held-out crystal is a duplicate",
+    ),
+}
+
 _FAMILIES: dict[str, tuple[str, str | None, str]] = {
     "wasserstein": (
         "Wasserstein distance",
@@ -194,19 +295,24 @@ class TaskText:
     Attributes:
         question: Title of the page.
         says: For a headline metric, the verb phrase before and after the value.
-        subject: What the targets are, in the plural.
+        members: What the size of a dataset counts, in the plural.
     """
 
     question: str
     says: dict[str, tuple[str, str]]
-    subject: str
+    members: str
 
 
 TASK_TEXT: dict[str, TaskText] = {
     "reconstruction": TaskText(
         "Does the model rebuild crystals it has never seen?",
         {"match_rate": ("rebuilds", "of {n} held-out crystals")},
-        "crystals",
+        "targets",
+    ),
+    "novelty": TaskText(
+        "Are the generated crystals new, or training crystals in other clothes?",
+        {"unmatched": ("has", "unmatched crystals among {n}")},
+        "training crystals",
     ),
 }
 GENERAL_QUESTION = "Does the model understand structure, or does it remember it?"
@@ -245,6 +351,12 @@ def question_of(tasks: set[str]) -> str:
         if text is not None:
             return text.question
     return GENERAL_QUESTION
+
+
+def members_of(task: str) -> str:
+    """What the size of a task's datasets counts, in the plural."""
+    text = TASK_TEXT.get(task)
+    return text.members if text else "targets"
 
 
 def told_text(told: tuple[str, ...] | None) -> str:

@@ -10,7 +10,10 @@ from typing import Any
 from matscale.errors import UserError
 from matscale.report.scorecard import Scorecard
 
-TASKS = {"reconstruction": "matscale.tasks.reconstruction"}
+TASKS = {
+    "reconstruction": "matscale.tasks.reconstruction",
+    "novelty": "matscale.tasks.novelty",
+}
 """Task name to the module that holds its ``TASK``. A new task is a module and a line here."""
 
 

@@ -192,7 +192,7 @@
         const figure = side.canvas.closest("figure");
         figure.querySelector(".formula").textContent = drawn.formula;
         figure.querySelector(".cellfacts").textContent = this.facts(drawn);
-        side.canvas.setAttribute("aria-label", `${side.canvas.dataset.side}: ${drawn.formula}, ${this.facts(drawn)}. Arrow keys turn, plus and minus zoom, 0 resets.`);
+        side.canvas.setAttribute("aria-label", `${figure.querySelector(".side").textContent}: ${drawn.formula}, ${this.facts(drawn)}. Arrow keys turn, plus and minus zoom, 0 resets.`);
       }
       this.box.querySelector(".casefacts").textContent = `${one.id}: ${one.facts.join(", ")}`;
       for (const button of this.box.querySelectorAll("[data-case]")) {

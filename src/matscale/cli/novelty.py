@@ -1,0 +1,92 @@
+"""``matscale score novelty``: copies of training, copies with swapped elements, or neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
+
+
+def score_novelty(
+    generated: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files or folders of generated crystals, one model each.", show_default=False
+        ),
+    ],
+    train: Annotated[
+        str, typer.Option(help="Training set: a dataset's name or a file.", show_default=False)
+    ],
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            "--held-out",
+            help="Real crystals that are not in training, a dataset's name (its test split) or a "
+            "file: the reference line.",
+        ),
+    ] = None,
+    relax: Annotated[
+        str,
+        typer.Option(
+            help="Potential that relaxes generated crystals and candidates, such as 'chgnet', "
+            "'mace:medium-mpa-0' or 'module:factory'; 'none' compares them as they are."
+        ),
+    ] = "none",
+    relaxed: Annotated[
+        bool, typer.Option("--relaxed", help="The generated crystals come relaxed.")
+    ] = False,
+    hull: Annotated[
+        Path | None,
+        typer.Option(
+            help="Reference entries of the hull, pymatgen JSON, plain or gzipped. Default: the "
+            "training crystals, relaxed with the same potential."
+        ),
+    ] = None,
+    top: Annotated[
+        int, typer.Option(min=1, help="Cheapest training crystals of each kind to try.")
+    ] = 3,
+    protocol: Annotated[
+        ProtocolChoice, typer.Option(help="Which protocol to score under.")
+    ] = ProtocolChoice.both,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
+    seed: Annotated[int, typer.Option(help="Seed of floors and of the bootstrap.")] = 0,
+    workers: Workers = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Dask scheduler that the work is sent to, 'tcp://host:port', or 'local:N' for N "
+            "workers on this machine."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any crystal could not be read.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Are generated crystals copies of training, copies with swapped elements, or neither?"""
+    from matscale import execution
+    from matscale.api import score
+
+    with resumable(), execution.on(cluster):
+        card = score(
+            "novelty",
+            generated,
+            train=train,
+            held_out=held_out,
+            relax=relax,
+            relaxed=relaxed,
+            hull=hull,
+            top=top,
+            protocol=protocol.value,
+            out=out,
+            seed=seed,
+            workers=workers,
+            command=command_line(),
+        )
+    show_card(card, out, as_json)
+    if strict and incomplete(card):
+        raise typer.Exit(REFUSED_ITEMS)

@@ -1,0 +1,1 @@
+"""Figures to be read by models: items, folders of them, and synthetic ones."""

@@ -1,0 +1,1 @@
+"""The crystal that a particle was cut from."""

@@ -1,0 +1,179 @@
+"""Training crystals that a generated one may come from by swapping elements, the cheapest first.
+
+Anonymous candidates have the same sites whatever the elements; Wyckoff candidates have the same
+space group and occupied Wyckoff positions. The generated elements are put on the training sites.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from matscale.execution import Memory
+from matscale.matching import batch
+from matscale.matching.wyckoff import WyckoffTable
+from matscale.matching.wyckoff_matches import wyckoff_matches
+from matscale.structures.table import StructureTable
+from matscale.tasks.novelty.settings import NoveltySettings
+from matscale.tasks.novelty.site_maps import SiteMaps, costs, site_maps
+
+ANONYMOUS, WYCKOFF = "anonymous", "wyckoff"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Training crystals that bear the elements of generated ones, (K,) each.
+
+    Attributes:
+        generated: Row of the generated crystal.
+        train: Row of the training crystal.
+        kind: ``"anonymous"`` or ``"wyckoff"``.
+        cost: Mean modified-Pettifor distance over the sites.
+        swaps: Such as ``"Na>K Cl>Br"``: training element, generated element, changed ones only.
+        crystals: The substituted crystals, in the training crystal's cell.
+        pairs: Pairs that were found before the cheapest were chosen, by kind.
+        unmapped: Pairs chosen for which no site map was found.
+    """
+
+    generated: np.ndarray
+    train: np.ndarray
+    kind: np.ndarray
+    cost: np.ndarray
+    swaps: np.ndarray
+    crystals: StructureTable
+    pairs: dict[str, int]
+    unmapped: int
+
+    def __len__(self) -> int:
+        return len(self.generated)
+
+
+def find_candidates(
+    generated: WyckoffTable,
+    train: WyckoffTable,
+    settings: NoveltySettings,
+    memory: Memory,
+    *,
+    keep: Path | None,
+    workers: int | None,
+    name: str,
+) -> Candidates:
+    """The cheapest anonymous and Wyckoff candidates of each generated crystal.
+
+    Args:
+        generated: Reduced crystals with their symmetry.
+        train: Likewise.
+        settings: Of the run.
+        memory: Where site maps are kept.
+        keep: Where matches are kept.
+        workers: Threads or processes.
+        name: Whose crystals they are, for the progress display.
+    """
+    anonymous, found, unmapped = _anonymous(
+        generated.table, train.table, settings, memory, keep, workers, name
+    )
+    wyckoff, matched = _wyckoff(generated, train, settings, workers)
+    rows = [*anonymous, *wyckoff]
+    return Candidates(
+        generated=np.array([one[0] for one in rows], np.int64),
+        train=np.array([one[1] for one in rows], np.int64),
+        kind=np.array([ANONYMOUS] * len(anonymous) + [WYCKOFF] * len(wyckoff), dtype=object),
+        cost=np.array([one[2] for one in rows], float),
+        swaps=np.array([one[3] for one in rows], dtype=object),
+        crystals=StructureTable.concatenate([one[4] for one in rows]),
+        pairs={ANONYMOUS: found, WYCKOFF: matched},
+        unmapped=unmapped,
+    )
+
+
+_Row = tuple[int, int, float, str, StructureTable]
+
+
+def _anonymous(
+    generated: StructureTable,
+    train: StructureTable,
+    settings: NoveltySettings,
+    memory: Memory,
+    keep: Path | None,
+    workers: int | None,
+    name: str,
+) -> tuple[list[_Row], int, int]:
+    label = f"anonymous candidates of {name}"
+    found = batch.match(
+        generated, train, settings.framework, workers=workers, keep=keep, label=label
+    )
+    rows = np.column_stack([found.first, found.second])
+    cost = costs(generated, train, rows, settings.framework, memory, label=f"costs of {label}")
+    chosen = cheapest(rows, cost, settings.top)
+    rows, cost = rows[chosen], cost[chosen]
+    maps = site_maps(generated, train, rows, settings.framework, memory, label=f"sites of {label}")
+    unmapped, made = 0, []
+    for pair, (one, other) in enumerate(rows.tolist()):
+        part = maps.part(pair)
+        if part.start == part.stop:
+            unmapped += 1
+            continue
+        crystal = substituted(generated, train, rows[pair], maps, pair)
+        old = train.row_numbers(other)[maps.train[part]]
+        made.append((one, other, float(cost[pair]), swaps_of(old, crystal.numbers), crystal))
+    return made, len(found), unmapped
+
+
+def _wyckoff(
+    generated: WyckoffTable, train: WyckoffTable, settings: NoveltySettings, workers: int | None
+) -> tuple[list[_Row], int]:
+    found = wyckoff_matches(generated, train, workers=workers)
+    rows = np.column_stack([found.generated, found.train])
+    made = []
+    for pair in cheapest(rows, found.pettifor, settings.top).tolist():
+        one, other = rows[pair].tolist()
+        numbers = generated.table.row_numbers(one)[found.atom_map(pair)]
+        template = train.table[other]
+        crystal = StructureTable(
+            template.ids, template.offsets, numbers, template.positions, template.cells
+        )
+        swaps = swaps_of(template.numbers, numbers)
+        made.append((one, other, float(found.pettifor[pair]), swaps, crystal))
+    return made, len(found)
+
+
+def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
+    """Places of the ``top`` cheapest pairs of each first row; of equal ones the first training row.
+
+    Args:
+        rows: Row of the generated and of the training crystal, (P, 2).
+        cost: (P,); pairs with NaN are left out.
+        top: How many.
+    """
+    order = np.lexsort((rows[:, 1], cost, rows[:, 0]))
+    order = order[np.isfinite(cost[order])]
+    ranks = np.arange(len(order)) - np.searchsorted(rows[order, 0], rows[order, 0])
+    return order[ranks < top]
+
+
+def substituted(
+    generated: StructureTable,
+    train: StructureTable,
+    rows: np.ndarray,
+    maps: SiteMaps,
+    pair: int,
+) -> StructureTable:
+    """The training crystal of a pair with the generated elements on its sites, one row."""
+    one, other = rows.tolist()
+    part = maps.part(pair)
+    cell = train.lattices[other]
+    return StructureTable.from_parts(
+        [train.ids[other]],
+        [generated.row_numbers(one)[maps.generated[part]]],
+        [train.row_positions(other)[maps.train[part]] + maps.shifts[part] @ cell],
+        (maps.supercells[pair] @ cell)[None],
+    )
+
+
+def swaps_of(old: np.ndarray, new: np.ndarray) -> str:
+    """Which element became which, site by site: ``"Na>K Cl>Br"``; unchanged ones are left out."""
+    pairs = sorted({(int(a), int(b)) for a, b in zip(old, new, strict=True) if a != b})
+    return " ".join(f"{chemical_symbols[a]}>{chemical_symbols[b]}" for a, b in pairs)

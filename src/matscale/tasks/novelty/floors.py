@@ -1,0 +1,105 @@
+"""What needs no model: training crystals at random, and training crystals with swapped elements."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase.data import covalent_radii
+
+from matscale.structures import chemistry
+from matscale.structures.chemistry import PETTIFOR
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
+
+TRAINING_SAMPLE, RANDOM_SUBSTITUTION = "training_sample", "random_substitution"
+FLOORS = (TRAINING_SAMPLE, RANDOM_SUBSTITUTION)
+
+MOST_SAMPLES = 200
+"""Crystals of a floor; more would say the same and take their time to relax."""
+
+REACH = 5
+"""Places on the modified Pettifor scale within which an element is swapped for another."""
+
+TRIALS = 20
+"""Draws of swaps until a composition is not among the training crystals."""
+
+HEAVIEST = 94
+"""Plutonium: what potentials know."""
+
+LIKE_SIZE = 1.1
+"""Ratio of covalent radii, either way, up to which an element takes another's place: one that is
+much larger would not keep the crystal."""
+
+_KNOWN = np.array([z for z in np.argsort(PETTIFOR) if PETTIFOR[z] >= 0 and z <= HEAVIEST])
+"""Elements in the order of the scale."""
+
+
+def baselines(train: StructureTable, size: int, seed: int) -> dict[str, Reading]:
+    """The answers of all floors.
+
+    Args:
+        train: Training crystals.
+        size: Number of crystals that models submitted; floors answer with at most
+            :data:`MOST_SAMPLES`.
+        seed: Of the draws.
+    """
+    size = min(size, MOST_SAMPLES)
+    drawn = sample(train, size, seed)
+    return {
+        TRAINING_SAMPLE: as_reading(drawn),
+        RANDOM_SUBSTITUTION: as_reading(random_substitution(drawn, train, seed)),
+    }
+
+
+def as_reading(table: StructureTable) -> Reading:
+    """A table as what was read without refusals."""
+    return Reading(table, np.arange(len(table)))
+
+
+def sample(table: StructureTable, size: int, seed: int) -> StructureTable:
+    """Crystals drawn at random, in the order of the table: without replacement where enough."""
+    generator = np.random.default_rng(seed)
+    return table[np.sort(generator.choice(len(table), size, replace=size > len(table)))]
+
+
+def random_substitution(drawn: StructureTable, train: StructureTable, seed: int) -> StructureTable:
+    """Crystals with each element swapped for a neighbour on the modified Pettifor scale.
+
+    Different elements stay different, compositions of training crystals are avoided, and cells are
+    scaled with the covalent volumes of the elements.
+    """
+    taken = {_unit(train.row_numbers(row)) for row in range(len(train))}
+    generator = np.random.default_rng([seed, 1])
+    made = []
+    for row in range(len(drawn)):
+        old = drawn.row_numbers(row)
+        for _ in range(TRIALS):
+            new = _swapped(old, generator)
+            if _unit(new) not in taken:
+                break
+        scale = (_volume(new) / _volume(old)) ** (1 / 3)
+        made.append((new, drawn.row_positions(row) * scale, drawn.lattices[row] * scale))
+    numbers, positions, cells = zip(*made, strict=True) if made else ((), (), ())
+    return StructureTable.from_parts(list(drawn.ids), numbers, positions, cells)
+
+
+def _swapped(numbers: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """New elements (n,): each old one becomes another nearby, no two the same."""
+    table = np.arange(256, dtype=np.uint8)
+    used: set[int] = set()
+    for element in np.unique(numbers).tolist():
+        gaps = np.abs(PETTIFOR[_KNOWN] - PETTIFOR[element])
+        sizes = np.abs(np.log(covalent_radii[_KNOWN] / covalent_radii[element]))
+        unlike = np.maximum(sizes / np.log(LIKE_SIZE), 1.0)
+        order = _KNOWN[np.lexsort((generator.random(len(_KNOWN)), gaps > REACH, unlike))]
+        free = (int(z) for z in order if z != element and int(z) not in used)
+        table[element] = next(free)
+        used.add(int(table[element]))
+    return table[numbers]
+
+
+def _volume(numbers: np.ndarray) -> float:
+    return float((covalent_radii[numbers] ** 3).sum())
+
+
+def _unit(numbers: np.ndarray) -> chemistry.Composition:
+    return chemistry.reduced(chemistry.composition(numbers))

@@ -1,0 +1,177 @@
+"""What the stages of a run share: settings, where answers are kept, and how crystals are moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from matscale.energy import potentials
+from matscale.energy.evaluate import energies
+from matscale.energy.hull import Distances, Entry, Hull, self_consistent, systems_of
+from matscale.energy.potential import Potential
+from matscale.energy.relax import RelaxSettings, relax
+from matscale.energy.status import CONVERGED, FAILED, NOT_CONVERGED
+from matscale.execution import Memory
+from matscale.structures.table import StructureTable
+from matscale.tasks.novelty.settings import NoveltySettings
+
+AS_GIVEN = "as given"
+"""Status of a crystal that was not to be relaxed."""
+
+COMPLETE = (AS_GIVEN, CONVERGED, NOT_CONVERGED)
+"""Statuses of crystals with a final geometry; the others have failed."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Crystals after relaxation, or as they came.
+
+    Attributes:
+        table: Their geometries, one a given crystal.
+        statuses: :data:`AS_GIVEN` or one of :data:`matscale.energy.status.STATUSES`, (N,).
+        energies: Of the cells in eV, (N,); NaN without a potential or on failure.
+        reasons: Row -> why it failed.
+    """
+
+    table: StructureTable
+    statuses: np.ndarray
+    energies: np.ndarray
+    reasons: dict[int, str]
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Which crystals have a final geometry, (N,) bool."""
+        return np.isin(self.statuses, COMPLETE)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What every stage needs.
+
+    Attributes:
+        settings: Of the run.
+        memory: Answers by content.
+        folder: Where matches and energies are kept; None for nowhere.
+        workers: Threads or processes.
+        seed: Of all that is random.
+        potential: What moves crystals; None where nothing does.
+    """
+
+    settings: NoveltySettings
+    memory: Memory
+    folder: Path | None
+    workers: int | None
+    seed: int
+    potential: Potential | None
+
+    @property
+    def matches(self) -> Path | None:
+        """Where finished chunks of matching are kept."""
+        return self.folder and self.folder / "matches"
+
+    @property
+    def energies(self) -> Path | None:
+        """Where energies and relaxed crystals are kept."""
+        return self.folder and self.folder / "energies"
+
+    @property
+    def relaxation(self) -> RelaxSettings:
+        """The one way in which crystals are relaxed in this run."""
+        return RelaxSettings(fmax=self.settings.fmax, max_steps=self.settings.max_steps)
+
+    def move(self, table: StructureTable, *, label: str) -> Moved:
+        """Relax crystals, if there is a potential."""
+        if self.potential is None or not len(table):
+            return _as_given(table)
+        found = relax(
+            table, self.potential, self.relaxation, folder=self.energies, label=f"relaxing {label}"
+        )
+        return Moved(found.table, found.statuses, found.energies, found.reasons)
+
+    def move_submitted(self, table: StructureTable, *, label: str) -> Moved:
+        """Relax generated crystals, unless they came relaxed: then evaluate them."""
+        if self.potential is None or not self.settings.relaxed:
+            return self.move(table, label=label)
+        label = f"energies of {label}"
+        found = energies(table, self.potential, folder=self.energies, label=label)
+        statuses = np.full(len(table), AS_GIVEN, dtype=object)
+        statuses[list(found.reasons)] = FAILED
+        return Moved(table, statuses, found.energies, found.reasons)
+
+
+def _as_given(table: StructureTable) -> Moved:
+    blank = np.full(len(table), np.nan)
+    return Moved(table, np.full(len(table), AS_GIVEN, dtype=object), blank, {})
+
+
+def find_potential(settings: NoveltySettings) -> Potential | None:
+    """The potential that the settings name, or None."""
+    return potentials.potential(settings.relax) if settings.has_energies else None
+
+
+@dataclass(frozen=True)
+class References:
+    """The hull of a run, and what must be said of it.
+
+    Attributes:
+        hull: None without energies.
+        described: What it is made of, in words.
+        notes: What is missing, one sentence each.
+    """
+
+    hull: Hull | None
+    described: str = ""
+    notes: tuple[str, ...] = ()
+
+    def distances(self, table: StructureTable, energies: np.ndarray) -> Distances | None:
+        """Energies above the hull; None without a hull."""
+        return self.hull.distances(table, energies) if self.hull else None
+
+
+def references(
+    stages: Stages, train: StructureTable, crystals: Sequence[StructureTable]
+) -> References:
+    """Reference entries from the given file, or the training crystals by the same potential."""
+    if stages.potential is None:
+        return References(None)
+    if stages.settings.hull is not None:
+        from matscale.energy.entries import read_entries
+
+        found = read_entries(stages.settings.hull)
+        notes: tuple[str, ...] = ()
+        if found.refused:
+            notes = (f"{len(found.refused)} entries of the hull cannot be used.",)
+        return References(Hull(found.entries), f"entries of {stages.settings.hull.name}", notes)
+    return _own_references(stages, train, crystals)
+
+
+def _own_references(
+    stages: Stages, train: StructureTable, crystals: Sequence[StructureTable]
+) -> References:
+    assert stages.potential is not None
+    systems = [system for table in crystals for system in systems_of(table)]
+    own = self_consistent(
+        train,
+        systems,
+        stages.potential,
+        settings=stages.relaxation,
+        prototypes=True,
+        folder=stages.energies,
+        label="relaxing the hull's training crystals",
+    )
+    entries: list[Entry] = own.entries
+    notes = []
+    if own.left_out:
+        lost = ", ".join(f"{count} {why}" for why, count in own.left_out.items())
+        notes.append(f"Training crystals that are not on the hull because of their fate: {lost}.")
+    if own.supplied:
+        named = ", ".join(f"{symbol} ({name})" for symbol, name in sorted(own.supplied.items()))
+        notes.append(
+            "Elements that the training crystals lack stand on the hull as simple prototypes: "
+            f"{named}."
+        )
+    described = f"{own.considered} training crystals relaxed with {stages.potential.name}"
+    return References(Hull(entries), described, tuple(notes))
