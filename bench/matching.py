@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -57,6 +58,7 @@ def one_thread(function, *arguments):
 def framework(folder, batch, read):
     """All compatible pairs of data/novelty; pymatgen on a random sample of them."""
     import matching_parity as parity
+    from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
 
     generated = read(folder / "novelty/generated.jsonl.gz", workers=1).table
     train = read(folder / "novelty/train.jsonl.gz", workers=1).table
@@ -68,6 +70,22 @@ def framework(folder, batch, read):
     compatible = np.argwhere(np.maximum(*n) % np.minimum(*n) == 0)
     sample = compatible[np.random.default_rng(0).choice(len(compatible), 1500, replace=False)]
     theirs, _ = timed(parity.pymatgen_answers, generated, train, sample, settings)
+    verdicts = replace(settings, criterion="largest")
+    sooner, fits = timed(one_thread, batch.match, generated, train, verdicts)
+    matcher = StructureMatcher(
+        primitive_cell=False,
+        scale=False,
+        attempt_supercell=True,
+        comparator=FrameworkComparator(),
+    )
+    crystals = [(generated.to_pymatgen(i), train.to_pymatgen(j)) for i, j in sample.tolist()]
+    later, fitting = timed(
+        lambda: [matcher.fit(a, b, skip_structure_reduction=True) for a, b in crystals]
+    )
+    found = set(zip(fits.first.tolist(), fits.second.tolist(), strict=True))
+    differ = sum(
+        (tuple(pair) in found) != fit for pair, fit in zip(sample.tolist(), fitting, strict=True)
+    )
     reference = json.loads((folder / "novelty/reference_matches.json").read_text())
     known = {(i, j): rms for i, j, rms, *_ in reference["anonymous"]}
     ours = dict(zip(zip(matches.first, matches.second, strict=True), matches.rms, strict=True))
@@ -76,6 +94,11 @@ def framework(folder, batch, read):
         "pairs": len(compatible),
         "matscale_us": 1e6 * seconds / len(compatible),
         "pymatgen_us": 1e6 * theirs / len(sample),
+        "verdicts_only": {
+            "matscale_us": 1e6 * sooner / len(compatible),
+            "pymatgen_us": 1e6 * later / len(sample),
+            "verdict_differences": differ,
+        },
         "reference_matches": len(known),
         "missing": len(known.keys() - ours.keys()),
         "extra": len(ours.keys() - known.keys()),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from matscale.cli import data_particles
 from matscale.cli.options import AsJson
 from matscale.errors import UserError
 
 data_app = typer.Typer(
     help="Datasets: what is known, what is here, fetch more.", no_args_is_help=True
 )
+data_particles.register(data_app)
 DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`.")]
 
 
@@ -33,9 +36,12 @@ def data_list(as_json: AsJson = False) -> None:
 
 @data_app.command("info")
 def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """All that is known of a dataset: citation, licence, files, hashes, splits."""
+    """All that is known of a dataset, or of a folder of particles, and what leaks in it."""
     from matscale import datasets
 
+    if Path(name, "particles.json").is_file():
+        data_particles.show_particles(Path(name), as_json)
+        return
     item = datasets.describe(name)
     if as_json:
         print(json.dumps(item, indent=1))
@@ -67,7 +73,11 @@ def data_fetch(
 ) -> None:
     """Download a dataset into the cache, or take it from a file; verify its hash."""
     from matscale import datasets
+    from matscale.datasets.hub import HUB_SETS, fetch_hub
 
+    if name in HUB_SETS:
+        print(fetch_hub(name, source=source))
+        return
     pinned = dict(_pin(text) for text in pins or [])
     print(datasets.fetch(name, source=source, pins=pinned or None))
 
@@ -83,6 +93,10 @@ def _pin(text: str) -> tuple[str, str]:
 def data_path(name: Annotated[str, typer.Argument()]) -> None:
     """Where the dataset's files are on this machine."""
     from matscale import datasets
+    from matscale.datasets.hub import HUB_SETS, find_hub
 
+    if name in HUB_SETS:
+        print(find_hub(name))
+        return
     for path in datasets.find(name):
         print(path)

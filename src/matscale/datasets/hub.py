@@ -1,0 +1,144 @@
+"""Data sets that live as folders on the Hugging Face hub: figures with questions about them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from matscale.datasets.fetch import _as_user_errors, _only_one
+from matscale.datasets.locate import cache_folder, data_folder
+from matscale.errors import UserError, missing_extra
+
+
+@dataclass(frozen=True)
+class HubSet:
+    """What is known of a data set on the hub.
+
+    Attributes:
+        name: What users call it; also its folder under ``$MATSCALE_DATA`` and in the cache.
+        title: Its name in the literature.
+        repository: Its id on the hub.
+        citation: The paper to cite.
+        licence: Terms of use.
+        needed: Files without which it is not there, relative to its folder.
+        unverified: What could not be checked when this was written.
+    """
+
+    name: str
+    title: str
+    repository: str
+    citation: str
+    licence: str
+    needed: tuple[str, ...]
+    unverified: str
+
+
+_SETS = (
+    HubSet(
+        name="csmbench",
+        title="CSMBench: 1,041 figures of materials science in four scales",
+        repository="lututu/CSMBench",
+        citation="Y. Zheng, Z. Chen, Q. Jia, Benchmarking cross-scale perception ability of large "
+        "multimodal models in material science (2026), arXiv:2603.19327",
+        licence="Apache-2.0 (questions and code); the figures are their publishers'",
+        needed=(
+            "multi_scale/train/metadata.jsonl",
+            "multi_scale_mcq/train/metadata.jsonl",
+        ),
+        unverified="The files were not downloaded: their hashes and their number are not known.",
+    ),
+)
+
+HUB_SETS: Mapping[str, HubSet] = MappingProxyType({one.name: one for one in _SETS})
+"""Every such data set by its name."""
+
+
+def fetch_hub(name: str, *, source: str | Path | None = None) -> Path:
+    """Bring a data set of the hub into the cache, or copy it from a folder.
+
+    What ``huggingface_hub`` has downloaded before, it does not download again.
+
+    Args:
+        name: One of :data:`HUB_SETS`.
+        source: A folder in the hub's layout, in place of the hub.
+
+    Returns:
+        The data set's folder.
+
+    Raises:
+        UserError: If it cannot be had: no such folder, no network, or no ``huggingface_hub``.
+    """
+    known = HUB_SETS[name]
+    target = cache_folder() / name
+    with _as_user_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        with _only_one(target):
+            if source is None:
+                _download(known, target)
+            else:
+                _copy(known, Path(source).expanduser(), target)
+    absent = _absent(known, target)
+    if absent:
+        # The hub's client takes a folder that is there for the data set when it has no network.
+        raise UserError(_cannot(known, f"{', '.join(absent)} did not come"))
+    return target
+
+
+def find_hub(name: str) -> Path:
+    """The folder of a data set on this machine: in ``$MATSCALE_DATA``, else in the cache.
+
+    Raises:
+        UserError: If it is not on this machine.
+    """
+    known = HUB_SETS[name]
+    places = [place / name for place in (data_folder(), cache_folder()) if place is not None]
+    for place in places:
+        if not _absent(known, place):
+            return place
+    raise UserError(
+        f"the data set {name!r} is not in {' or '.join(map(str, places))}; get it with "
+        f"'matscale data fetch {name}', which takes '--from FOLDER' for a copy"
+    )
+
+
+def _absent(known: HubSet, folder: Path) -> list[str]:
+    return [file for file in known.needed if not (folder / file).is_file()]
+
+
+def _download(known: HubSet, target: Path) -> None:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise missing_extra("perception", f"fetching {known.name} from the hub") from None
+    try:
+        huggingface_hub.snapshot_download(
+            repo_id=known.repository,
+            repo_type="dataset",
+            local_dir=target,
+            allow_patterns=[f"{Path(file).parts[0]}/**" for file in known.needed],
+        )
+    except Exception as error:  # noqa: BLE001 - the hub's client raises what its transport raises
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(_cannot(known, reason)) from None
+
+
+def _cannot(known: HubSet, reason: str) -> str:
+    return (
+        f"cannot fetch {known.repository} from the hub ({reason}); without a network, get a copy "
+        "elsewhere and name its folder with '--from FOLDER'"
+    )
+
+
+def _copy(known: HubSet, source: Path, target: Path) -> None:
+    if not source.is_dir():
+        raise UserError(f"cannot fetch {known.name} from {source}: there is no such folder")
+    absent = _absent(known, source)
+    if absent:
+        raise UserError(f"{source} is no copy of {known.repository}: it lacks {', '.join(absent)}")
+    if source.resolve() == target.resolve():
+        return
+    for folder in dict.fromkeys(Path(file).parts[0] for file in known.needed):
+        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)

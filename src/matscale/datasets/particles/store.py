@@ -1,0 +1,179 @@
+"""Sets of particles in a folder: three Parquet files and what is known of them.
+
+=================== ===============================================================
+file                holds
+=================== ===============================================================
+materials.parquet   unit cells, with the column ``held_out``
+particles.parquet   the stored particles, with ``material`` (a row), ``radius`` and ``least``
+rotations.parquet   ``split``, ``radius``, and quaternions ``x``, ``y``, ``z``, ``w``
+particles.json      name, radii by split, how it was made, leakage, hash
+=================== ===============================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matscale.datasets.particles.leakage import Leakage
+from matscale.datasets.particles.particle_set import ParticleSet
+from matscale.datasets.particles.published import SPLITS
+from matscale.errors import UserError
+from matscale.execution import replaced
+from matscale.structures.formats.parquet import read_parquet, write_parquet
+from matscale.structures.table import StructureTable
+
+DESCRIPTION = "particles.json"
+FILES = (DESCRIPTION, "materials.parquet", "particles.parquet", "rotations.parquet")
+KIND = "matscale particles 1"
+UNIT = 1e-6
+"""How far a stored quaternion's length may be from 1."""
+
+
+def save_particles(
+    particles: ParticleSet, folder: str | os.PathLike[str], leaks: Leakage, **facts: object
+) -> None:
+    """Write a set to a folder, which is made if need be; older files of these names go.
+
+    Args:
+        particles: The set.
+        folder: Where to.
+        leaks: What :func:`leakage` found.
+        facts: JSON values to keep with it, such as the command.
+
+    Raises:
+        UserError: If the folder cannot be written to.
+    """
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write the folder {str(place)!r}: {error.strerror}") from error
+    # The description goes first and comes last: without it there is no set.
+    (place / DESCRIPTION).unlink(missing_ok=True)
+    write_parquet(particles.materials, place / "materials.parquet")
+    write_parquet(particles.particles, place / "particles.parquet")
+    _write_rotations(particles, place / "rotations.parquet")
+    description = {
+        "kind": KIND,
+        "name": particles.name,
+        "radii": {split: list(radii) for split, radii in particles.radii.items()},
+        "samples": {split: len(particles.samples(split)) for split in particles.radii},
+        "facts": {**particles.facts, **facts},
+        "leakage": leaks.as_json() | {"sentences": leaks.sentences(), "found": leaks.found},
+        "sha256": particles.sha256,
+    }
+    with replaced(place / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_rotations(particles: ParticleSet, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = sorted(particles.quaternions)
+    counts = [len(particles.quaternions[key]) for key in keys]
+    every = np.concatenate([particles.quaternions[key] for key in keys])
+    columns: dict[str, Any] = {
+        "split": pa.array(np.repeat([split for split, _ in keys], counts).tolist(), pa.string()),
+        "radius": np.repeat([float(radius) for _, radius in keys], counts),
+    }
+    columns |= {axis: every[:, place].copy() for place, axis in enumerate("xyzw")}
+    with replaced(path) as temporary:
+        pq.write_table(pa.table(columns), temporary, compression="zstd")
+
+
+def load_particles(folder: str | os.PathLike[str]) -> ParticleSet:
+    """Read a set that :func:`save_particles` wrote.
+
+    Raises:
+        UserError: If there is none, or it is damaged.
+    """
+    place = Path(folder)
+    description = describe_particles(place)
+    materials = read_parquet(place / "materials.parquet")
+    particles = read_parquet(place / "particles.parquet")
+    _check(place, materials, particles)
+    return ParticleSet(
+        name=str(description["name"]),
+        materials=materials,
+        particles=particles,
+        radii={split: tuple(description["radii"][split]) for split in description["radii"]},
+        quaternions=_read_rotations(place / "rotations.parquet", description["radii"]),
+        facts=description["facts"],
+    )
+
+
+def describe_particles(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """What is known of a set in a folder, without reading its particles.
+
+    Raises:
+        UserError: If there is no set, or its description is damaged.
+    """
+    path = Path(folder) / DESCRIPTION
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{str(folder)!r} holds no {DESCRIPTION}; make a set with: matscale data build c2np"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {str(path)!r}: {error}; build the set again") from error
+    wanted = {"kind", "name", "radii", "facts", "leakage", "samples", "sha256"}
+    if not isinstance(found, dict) or not wanted <= set(found) or found["kind"] != KIND:
+        raise UserError(f"{str(path)!r} does not describe a {KIND!r}; build the set again")
+    if not set(found["radii"]) <= set(SPLITS):
+        raise UserError(f"{str(path)!r} has splits other than {', '.join(SPLITS)}; build it again")
+    return found
+
+
+def size_on_disk(folder: str | os.PathLike[str]) -> int:
+    """Bytes of the files of a set."""
+    return sum((Path(folder) / name).stat().st_size for name in FILES)
+
+
+def _check(place: Path, materials: StructureTable, particles: StructureTable) -> None:
+    """Make sure that the two tables fit.
+
+    Raises:
+        UserError: If they do not.
+    """
+    rows = particles.columns.get("material")
+    sound = (
+        materials.cells is not None
+        and "held_out" in materials.columns
+        and rows is not None
+        and {"radius", "least"} <= set(particles.columns)
+        and ((rows >= 0) & (rows < len(materials))).all()
+    )
+    if not sound:
+        raise UserError(
+            f"particles.parquet and materials.parquet in {str(place)!r} do not fit; build it again"
+        )
+
+
+def _read_rotations(
+    path: Path, radii: Mapping[str, list[float]]
+) -> dict[tuple[str, float], np.ndarray]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        split = np.array(table["split"].to_pylist(), dtype=object)
+        radius = table["radius"].to_numpy()
+        values = np.column_stack([table[axis].to_numpy() for axis in "xyzw"])
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UserError(f"cannot read {str(path)!r}: {error}; build the set again") from error
+    if not (np.abs(np.linalg.norm(values, axis=1) - 1) < UNIT).all():
+        raise UserError(f"{str(path)!r} holds quaternions not of unit length; build the set again")
+    return {
+        (name, float(one)): values[(split == name) & (radius == one)]
+        for name, sizes in radii.items()
+        for one in sizes
+    }
