@@ -15,8 +15,10 @@ import typer
 
 from matscale import __version__
 from matscale.cli.data import data_app
+from matscale.cli.figures import figures_app
 from matscale.cli.match import group, match, reduce
 from matscale.cli.options import DONE, USER_ERROR, AsJson
+from matscale.cli.recover import recover
 from matscale.cli.score import score_app
 from matscale.errors import UserError
 
@@ -28,7 +30,8 @@ app = typer.Typer(
 )
 app.add_typer(score_app, name="score")
 app.add_typer(data_app, name="data")
-for command in (match, group, reduce):
+app.add_typer(figures_app, name="figures")
+for command in (match, group, reduce, recover):
     app.command()(command)
 
 _state = {"debug": False}

@@ -9,6 +9,8 @@ import typer
 
 from matscale.cli.novelty import score_novelty
 from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.particles import score_crystal_to_particle, score_particle_to_crystal
+from matscale.cli.perception import score_perception
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
 from matscale.errors import UserError
 
@@ -16,6 +18,9 @@ score_app = typer.Typer(
     help="Score predictions on a task, beside floors and a ceiling.", no_args_is_help=True
 )
 score_app.command("novelty")(score_novelty)
+score_app.command("perception")(score_perception)
+score_app.command("crystal-to-particle")(score_crystal_to_particle)
+score_app.command("particle-to-crystal")(score_particle_to_crystal)
 
 
 @score_app.command("reconstruction")

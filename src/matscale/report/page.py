@@ -20,11 +20,15 @@ from matscale.execution import replaced
 from matscale.report import svg, tables, wording
 from matscale.report.crystal_view import elements
 from matscale.report.novelty import Novelty
+from matscale.report.particle_splits import memory
+from matscale.report.particle_tables import shown
+from matscale.report.particle_view import cloud_data
+from matscale.report.particles import Particles
 from matscale.report.sections import Section, make_section
 from matscale.results.result import Result
 
-STYLES = ("base.css", "score.css", "figures.css", "novelty.css")
-SCRIPTS = ("page.js", "table.js", "viewer.js")
+STYLES = ("base.css", "score.css", "figures.css", "novelty.css", "perception.css", "particles.css")
+SCRIPTS = ("page.js", "table.js", "viewer.js", "particles.js")
 
 
 def write_report(results: Sequence[Result], folder_of_results: Path | None, out: Path) -> Path:
@@ -100,9 +104,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        svg=Markup, data=embedded_json, slug=slug, thousands=lambda count: f"{count:,}"
+        svg=Markup,
+        data=embedded_json,
+        slug=slug,
+        thousands=lambda count: f"{count:,}",
+        grid_value=shown,
     )
-    environment.globals.update(case_data=_case_data, copies=_copies)
+    environment.globals.update(
+        case_data=_case_data, cloud_data=cloud_data, copies=_copies, memory=memory
+    )
     return environment
 
 
@@ -187,6 +197,8 @@ def _write_tables(section: Section, folder: Path, stem: str) -> None:
         _write(folder / f"{stem}-{protocol}.md", tables.to_markdown(results, breakdowns=True))
         _write(folder / f"{stem}-{protocol}.tex", tables.to_latex(results, breakdowns=True))
         _write(folder / f"{stem}-{protocol}.csv", tables.to_csv(results))
+    for name, text in (section.particles.files if section.particles else {}).items():
+        _write(folder / f"{stem}-{name}", text)
 
 
 def _write_figures(section: Section, folder: Path, stem: str) -> None:
@@ -209,7 +221,8 @@ def _drawings(section: Section) -> dict[str, str]:
         found[f"parity-{slug(one.name)}"] = svg.keyed(parity, key)
         errors = svg.grid(list(one.errors), 3, f"{one.name}: errors")
         found[f"errors-{slug(one.name)}"] = svg.keyed(errors, [(one.name, series[one.name])])
-    return found | (_novelty_drawings(section.novelty, series) if section.novelty else {})
+    found |= _novelty_drawings(section.novelty, series) if section.novelty else {}
+    return found | (_particle_drawings(section.particles) if section.particles else {})
 
 
 def _novelty_drawings(novelty: Novelty, series: dict[str, str]) -> dict[str, str]:
@@ -224,3 +237,8 @@ def _novelty_drawings(novelty: Novelty, series: dict[str, str]) -> dict[str, str
     for k, curve in enumerate(novelty.curves, start=1):
         found[f"novelty-curve-{k}"] = svg.keyed(curve, lines)
     return found
+
+
+def _particle_drawings(particles: Particles) -> dict[str, str]:
+    key = [(name, f"st {colour}") for name, _, colour, _ in particles.lines]
+    return {slug(name): svg.keyed(one, key) for name, one in particles.drawings.items()}

@@ -11,6 +11,9 @@ from matscale.report import figures
 from matscale.report.cases import case_views
 from matscale.report.headline import Headline, headline
 from matscale.report.novelty import Novelty, has_classes, novelty, novelty_cases
+from matscale.report.particles import TASKS as PARTICLE_TASKS
+from matscale.report.particles import Particles, is_particles, particles
+from matscale.report.perception import Perception, perception
 from matscale.report.samples import Samples, read_samples
 from matscale.report.scoretable import (
     ScoreTable,
@@ -29,6 +32,9 @@ UNMATCHED = (
     "crystal nearest by AMD,"
 )
 """What the cases are, for the sentence above them."""
+
+OWN_CASES = ("perception", *PARTICLE_TASKS)
+"""Tasks whose samples are shown in a part of their own."""
 
 OPEN_LIST = 8
 """A list of refused items longer than this starts folded."""
@@ -105,6 +111,8 @@ class Section:
     curves: tuple[str, ...]
     lattice: tuple[Lattice, ...]
     novelty: Novelty | None
+    perception: Perception | None
+    particles: Particles | None
     cases: tuple[Cases, ...]
     refused: tuple[RefusedList, ...]
     series: dict[str, str]
@@ -139,6 +147,8 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
         curves=_curves(samples, series),
         lattice=_lattice(leading, samples, series),
         novelty=novelty(ordered(leading), samples, series, folder),
+        perception=perception(ordered(leading), samples),
+        particles=particles(ordered(results), samples, series, folder),
         cases=_cases(leading, samples, folder),
         refused=_refused(leading),
         series=series,
@@ -186,7 +196,12 @@ def _published_groups(
 ) -> tuple[ScoreTable, ...]:
     """Breakdowns under the published protocol that the charts do not show already."""
     others = [r for r in results if r.protocol == "published" and r not in leading]
-    return tuple(breakdown_tables(others))
+    return tuple(table for table in breakdown_tables(others) if not _drawn_elsewhere(table, others))
+
+
+def _drawn_elsewhere(table: ScoreTable, results: Sequence[Result]) -> bool:
+    """Whether a breakdown is by radius, which particles have curves of."""
+    return table.by == "radius" and is_particles(results)
 
 
 def _headlines(leading: Sequence[Result]) -> list[Headline]:
@@ -218,7 +233,7 @@ def _breakdowns(results: Sequence[Result], series: dict[str, str]) -> tuple[Brea
     for table in breakdown_tables(results):
         names = [column.name for column in table.columns]
         headlines = [result.headline for result in results if result.headline in names]
-        if not names:
+        if not names or _drawn_elsewhere(table, results):
             continue
         column = table.columns[names.index(headlines[0]) if headlines else 0]
         calm = _calm(table, results, column.name)
@@ -292,7 +307,7 @@ def _cases(
 ) -> tuple[Cases, ...]:
     found = []
     for result in ordered(results):
-        if result.predictor.kind == "model":
+        if result.predictor.kind == "model" and result.task not in OWN_CASES:
             name = result.predictor.name
             if has_classes(samples[name]):
                 views, problem = novelty_cases(result, samples[name], folder)

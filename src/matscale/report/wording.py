@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matscale.report.particle_wording import PARTICLE_FLOORS, PARTICLE_TASKS, PARTICLE_TEXT
+
 PARAMETERS = {"a": "a", "b": "b", "c": "c", "alpha": "α", "beta": "β", "gamma": "γ"}
 LENGTHS = ("a", "b", "c")
 
@@ -231,6 +233,64 @@ METRIC_TEXT |= {
     ),
 }
 
+METRIC_TEXT |= {
+    "accuracy": MetricText(
+        "right captions",
+        "%",
+        "Share of figures whose right caption is picked from four, a mean over the orders in "
+        "which they are shown; no answer counts as not right.",
+        "no multiple choice",
+    ),
+    "consistency": MetricText(
+        "same in every order",
+        "%",
+        "Share of figures for which one caption is picked in whatever order the four stand.",
+        "one order only",
+    ),
+    "accuracy_every_order": MetricText(
+        "right in every order",
+        "%",
+        "Share of figures whose right caption is picked in every order.",
+        "one order only",
+    ),
+    "judge_score": MetricText(
+        "judge's score",
+        "of 10",
+        "Mean score that a judge model gives descriptions against the paper's paragraph, 0 to 10.",
+        "nothing to judge",
+    ),
+    "judge_spread": MetricText(
+        "judge's spread",
+        "of 10",
+        "Mean difference between two scores that the judge gives one and the same answer.",
+        "judged once",
+    ),
+    "within_10": MetricText(
+        "numbers within 10 %",
+        "%",
+        "Share of numbers that are read off the figure within 10 % of the truth; no answer counts "
+        "as not read.",
+        "no numbers asked",
+    ),
+    "relative_error": MetricText(
+        "relative error",
+        "%",
+        "Median of |read - true| / |true| of the numbers that were given.",
+        "no number given",
+    ),
+    "unparsable": MetricText(
+        "states no answer", "%", "Share of replies that state no answer, such as a refusal."
+    ),
+    "unanswered": MetricText(
+        "not answered", "%", "Share of questions without a reply after all retries."
+    ),
+    "picked": MetricText(
+        "picked", "%", "How often a wrong caption of a kind is picked where it is offered."
+    ),
+}
+
+METRIC_TEXT |= {name: MetricText(*text) for name, text in PARTICLE_TEXT.items()}
+
 _FAMILIES: dict[str, tuple[str, str | None, str]] = {
     "wasserstein": (
         "Wasserstein distance",
@@ -314,14 +374,31 @@ TASK_TEXT: dict[str, TaskText] = {
         {"unmatched": ("has", "unmatched crystals among {n}")},
         "training crystals",
     ),
+    "perception": TaskText(
+        "Does the model read the figure, or the text around it?",
+        {
+            "accuracy": ("picks the right caption for", "of the figures"),
+            "judge_score": ("is given", "by the judge for its descriptions"),
+            "within_10": ("reads", "of the numbers within 10 %"),
+        },
+        "figures",
+    ),
 }
+TASK_TEXT |= {name: TaskText(*text) for name, text in PARTICLE_TASKS.items()}
+
 GENERAL_QUESTION = "Does the model understand structure, or does it remember it?"
 
 FLOOR_TEXT: dict[str, str] = {
     "substitution": "A rule that copies a training crystal and swaps the elements",
     "random_training": "A rule that answers with a training crystal drawn at random",
+    "chance": "Guessing",
+    "medoid": "Picking the caption most like the other three, without the figure,",
+    "longest": "Picking the longest caption, without the figure,",
+    "caption": "Handing in the caption itself",
+    "foreign": "Handing in another paper's paragraph",
     "mean_cell": "A rule that scatters the atoms in a cubic cell of mean volume",
 }
+FLOOR_TEXT |= PARTICLE_FLOORS
 
 PROTOCOL_TEXT: dict[str, str] = {
     "sound": "The same question without the defects of the original benchmark: every submitted "

@@ -77,6 +77,7 @@ _COMPARED = {
     "length_mae": _error("length_error", "in cell lengths", " Å"),
     "angle_mae": _error("angle_error", "in cell angles", "°"),
     "volume_error": _error("volume_error", "in volume per atom, as a fraction of it", ""),
+    "accuracy": _Quantity("correct", "picks the right caption"),
 }
 
 

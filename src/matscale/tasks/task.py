@@ -13,6 +13,9 @@ from matscale.report.scorecard import Scorecard
 TASKS = {
     "reconstruction": "matscale.tasks.reconstruction",
     "novelty": "matscale.tasks.novelty",
+    "perception": "matscale.tasks.perception",
+    "crystal-to-particle": "matscale.tasks.crystal_to_particle",
+    "particle-to-crystal": "matscale.tasks.particle_to_crystal",
 }
 """Task name to the module that holds its ``TASK``. A new task is a module and a line here."""
 

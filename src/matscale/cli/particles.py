@@ -1,0 +1,141 @@
+"""``matscale score crystal-to-particle|particle-to-crystal``: particles cut from crystals."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
+
+
+class SplitChoice(StrEnum):
+    """Choices of ``--split``."""
+
+    radius = "radius"
+    material = "material"
+
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A folder that `matscale data build` made, or perov-h3, diverse or radii-10."
+    ),
+]
+Split = Annotated[
+    SplitChoice,
+    typer.Option(help="What tests are apart from training by: radius, as published, or material."),
+]
+Told = Annotated[
+    str | None,
+    typer.Option(help="What the models were told, such as 'numbers,positions', or 'nothing'."),
+]
+Protocol = Annotated[ProtocolChoice, typer.Option(help="Which protocol to score under.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results.")]
+Seed = Annotated[int, typer.Option(help="Seed of draws, floors and the bootstrap.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 if any answer was refused or missing.")
+]
+
+
+def score_crystal_to_particle(
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Files of particles, extended XYZ or Parquet, one model each; none for floors "
+            "and ceiling alone.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = "perov-h3",
+    split: Split = SplitChoice.radius,
+    told: Told = None,
+    protocol: Protocol = ProtocolChoice.both,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Orientations of each material at each radius.",
+            show_default="one, of 20 materials at each radius",
+        ),
+    ] = None,
+    out: Out = Path("matscale-results"),
+    seed: Seed = 0,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Can a model cut a sphere of a given radius from a crystal?"""
+    _score(
+        "crystal-to-particle",
+        predictions,
+        out,
+        strict,
+        as_json,
+        data=data,
+        split=split.value,
+        told=told,
+        protocol=protocol.value,
+        limit=limit,
+        seed=seed,
+        workers=workers,
+    )
+
+
+def score_particle_to_crystal(
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="CSV files of cells, or files of crystals, one model each; none for floors and "
+            "ceiling alone.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = "perov-h3",
+    split: Split = SplitChoice.radius,
+    told: Told = None,
+    protocol: Protocol = ProtocolChoice.both,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Orientations of each material at each radius.")
+    ] = 1,
+    out: Out = Path("matscale-results"),
+    seed: Seed = 0,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Does a model find the crystal that a particle was cut from?"""
+    _score(
+        "particle-to-crystal",
+        predictions,
+        out,
+        strict,
+        as_json,
+        data=data,
+        split=split.value,
+        told=told,
+        protocol=protocol.value,
+        limit=limit,
+        seed=seed,
+        workers=workers,
+    )
+
+
+def _score(
+    task: str,
+    predictions: list[Path] | None,
+    out: Path,
+    strict: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    from matscale.api import score
+
+    with resumable():
+        card = score(task, predictions or [], out=out, command=command_line(), **options)
+    show_card(card, out, as_json)
+    if strict and incomplete(card):
+        raise typer.Exit(REFUSED_ITEMS)

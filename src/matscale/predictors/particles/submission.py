@@ -1,0 +1,217 @@
+"""Answers to the particle tasks that were made elsewhere and come in a file.
+
+crystal-to-particle: extended XYZ or Parquet, one particle a frame or row, with ``material``,
+``radius`` in Å and ``rotation``. particle-to-crystal: a CSV with these and ``a``, ``b``, ``c`` in
+Å, ``alpha``, ``beta``, ``gamma`` in degrees and ``space_group``; or crystals in any format that
+can carry the three, or whose ids are the samples' names.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matscale.datasets.particles.importing import parse_particle
+from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, PARTICLE_ENDINGS
+from matscale.errors import Refused, UserError
+from matscale.structures import formats
+from matscale.structures.formats.extxyz import comment
+from matscale.structures.table import StructureTable
+
+Key = tuple[str, float, int]
+"""Material, radius in Å and number of the rotation."""
+
+_SAMPLE_NAME = re.compile(r"(.+)_R(\d+(?:\.\d+)?)_rot(\d+)")
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file answers.
+
+    Attributes:
+        name: The model's, after the file.
+        source: The file.
+        answers: By sample: what the task's check takes, or why it cannot be read. Of a sample
+            that is answered twice, the first answer.
+        duplicates: Answers to samples that were answered before.
+        nameless: Rows that do not say which sample they answer.
+    """
+
+    name: str
+    source: str
+    answers: Mapping[Key, Any]
+    duplicates: int
+    nameless: int
+
+
+def read_particles(path: Path) -> Rows:
+    """Particles of a file; each answer is atomic numbers (n,) and positions (n, 3) in Å.
+
+    Raises:
+        UserError: If the file is not there or not of these kinds.
+    """
+    _check_there(path)
+    ending = path.suffix.lower()
+    if ending not in PARTICLE_ENDINGS:
+        raise UserError(
+            f"{path}: answers to crystal-to-particle end in {', '.join(PARTICLE_ENDINGS)}; "
+            "`matscale data template` writes an example"
+        )
+    frames = _parquet_frames(path) if ending == ".parquet" else _xyz_frames(path)
+    return _collected(path, frames)
+
+
+def read_cells(path: Path) -> Rows:
+    """Cells of a file; each answer is six parameters or a :class:`StructureTable` of one row.
+
+    Raises:
+        UserError: If the file is not there, has no such columns, or holds no crystals.
+    """
+    _check_there(path)
+    if path.suffix.lower() == ".csv":
+        return _collected(path, _csv_rows(path))
+    return _collected(path, _crystals(path))
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path} is no file: give one file of answers a model")
+
+
+def _collected(path: Path, rows: Iterator[tuple[Key | None, Any]]) -> Rows:
+    answers: dict[Key, Any] = {}
+    duplicates = nameless = 0
+    for key, answer in rows:
+        if key is None:
+            nameless += 1
+        elif key in answers:
+            duplicates += 1
+        else:
+            answers[key] = answer
+    if not answers:
+        raise UserError(
+            f"{path}: none of its {nameless} rows says which sample it answers; give each "
+            f"{', '.join(KEY_COLUMNS)} as in the file that `matscale data template` writes"
+        )
+    name = _UNSAFE.sub("_", path.name.rsplit(".", 1)[0]) or "model"
+    return Rows(name, str(path), answers, duplicates, nameless)
+
+
+def sample_key(values: Mapping[str, Any], name: str = "") -> Key | None:
+    """The sample that a row answers: by the three columns, or by the sample's name."""
+    if all(values.get(column) not in (None, "") for column in KEY_COLUMNS):
+        try:
+            rotation = float(values["rotation"])
+            key = str(values["material"]), float(values["radius"]), int(rotation)
+        except (ValueError, OverflowError):
+            return None
+        return key if key[2] == rotation else None
+    if found := _SAMPLE_NAME.fullmatch(name):
+        return found[1], float(found[2]), int(found[3][:9])
+    return None
+
+
+# --- particles -------------------------------------------------------------------------------
+
+
+def _parquet_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
+    table = formats.read_parquet(path)
+    for row in range(len(table)):
+        values = {name: column[row] for name, column in table.columns.items()}
+        answer = (table.row_numbers(row), table.row_positions(row))
+        yield sample_key(values, str(table.ids[row])), answer
+
+
+def _xyz_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
+    """Frames one by one.
+
+    Raises:
+        UserError: Where a count is none: nobody knows where the next frame begins.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            while head := _next_line(stream):
+                if not head.strip().isdecimal():
+                    raise UserError(
+                        f"{path}: {head.strip()[:40]!r} stands where the number of atoms of a "
+                        "frame is expected"
+                    )
+                values = comment(stream.readline())
+                lines = [stream.readline() for _ in range(int(head[:18]))]
+                yield sample_key(values, values.get("id", "")), _parsed(head, lines)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _next_line(stream: Any) -> str:
+    """The next line that is not empty, or "" at the end."""
+    for line in stream:
+        if line.strip():
+            return str(line)
+    return ""
+
+
+def _parsed(head: str, lines: list[str]) -> Any:
+    try:
+        return parse_particle(f"{head.strip()}\n\n{''.join(lines)}".encode())
+    except Refused as refusal:
+        return refusal
+
+
+# --- cells -----------------------------------------------------------------------------------
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[Key | None, Any]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            names = [str(name).strip() for name in reader.fieldnames or ()]
+            absent = [one for one in (*KEY_COLUMNS, *CELL_COLUMNS) if one not in names]
+            if absent:
+                raise UserError(
+                    f"{path} has no column {absent[0]!r}; its columns must be "
+                    f"{','.join((*KEY_COLUMNS, *CELL_COLUMNS))}"
+                )
+            reader.fieldnames = names
+            for row in reader:
+                yield sample_key(row), _parameters(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
+def _parameters(row: Mapping[str, Any]) -> Any:
+    texts = [(row.get(name) or "").strip() for name in CELL_COLUMNS]
+    if not any(texts):
+        return None
+    try:
+        values = np.array([float(text) for text in texts])
+    except ValueError:
+        return Refused("unreadable", f"{','.join(texts)[:80]} are not seven numbers")
+    return values[:6], values[6]
+
+
+def _crystals(path: Path) -> Iterator[tuple[Key | None, Any]]:
+    reading = formats.read(path)
+    table = reading.table
+    for row in range(len(table)):
+        values = {name: column[row] for name, column in table.columns.items()}
+        yield sample_key(values, str(table.ids[row])), _crystal(table, row, values)
+    for one in reading.refusals:
+        yield sample_key({}, one.id), Refused(one.reason, one.detail)
+
+
+def _crystal(table: StructureTable, row: int, values: Mapping[str, Any]) -> Any:
+    """A crystal and the number of its space group; NaN for the one that it has."""
+    given = values.get("space_group")
+    try:
+        group = float("nan") if given is None else float(given)
+    except ValueError:
+        return Refused("unreadable", f"space_group {given!r} is no number")
+    return table[row], group

@@ -1,0 +1,194 @@
+"""Floors and the ceiling of particle-to-crystal: from a particle to its cell and space group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from matscale import execution
+from matscale.errors import Refused
+from matscale.metrics.particles.columns import pair_histogram
+from matscale.predictors.particles.protocol import Told, Training
+from matscale.results.result import PredictorKind
+from matscale.structures.cells import lattice_parameters
+
+RDF_BINS, RDF_CUTOFF_A = 128, 10.0
+"""As in the published RDF energy."""
+
+ALIKE = 0.02
+"""Difference of compositions (total variation) below which they count as equal: a sphere's
+composition is not exactly its crystal's."""
+
+CellAndGroup = tuple[np.ndarray, int]
+"""Six lattice parameters in Å and degrees, or lattice vectors (3, 3) in Å; space group's number."""
+
+
+def commonest_group(training: Training) -> int:
+    """The space group that most training samples have; the lowest number of equals."""
+    groups = training.space_groups[training.samples.material]
+    numbers, counts = np.unique(groups, return_counts=True)
+    return int(numbers[counts.argmax()])
+
+
+class Zeros:
+    """Zero for all six lattice parameters, and the commonest space group."""
+
+    name = "zeros"
+    kind: PredictorKind = "floor"
+    told: tuple[str, ...] = ()
+
+    def fit(self, training: Training) -> None:
+        """Find the commonest space group."""
+        self._answer = np.zeros(6), commonest_group(training)
+
+    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+        """The same answer to everything."""
+        return [self._answer for _ in told]
+
+
+class MeanLattice:
+    """The mean of each lattice parameter over the training samples, and the commonest group."""
+
+    name = "mean_lattice"
+    kind: PredictorKind = "floor"
+    told: tuple[str, ...] = ()
+
+    def fit(self, training: Training) -> None:
+        """Take the means."""
+        parameters = lattice_parameters(training.particles.materials.lattices)
+        mean = parameters[training.samples.material].mean(axis=0)
+        self._answer = mean, commonest_group(training)
+
+    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+        """The same answer to everything."""
+        return [self._answer for _ in told]
+
+
+class Lookup:
+    """The cell of the training material of the nearest composition, and of those alike in density.
+
+    It looks at no position but to measure how dense the particle is.
+    """
+
+    name = "lookup"
+    kind: PredictorKind = "floor"
+    told = ("numbers", "positions")
+
+    def fit(self, training: Training) -> None:
+        """Remember composition and density of each material."""
+        table = training.particles.materials
+        self._cells, self._groups = table.lattices, training.space_groups
+        self._shares = np.stack([shares(table.row_numbers(row)) for row in range(len(table))])
+        self._densities = table.n_atoms / table.volumes
+
+    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+        """A training material's cell a sample."""
+        return [self._found(one["numbers"], one["positions"]) for one in told]
+
+    def _found(self, numbers: np.ndarray, positions: np.ndarray) -> CellAndGroup:
+        apart = np.abs(self._shares - shares(numbers)).sum(axis=1) / 2
+        alike = np.flatnonzero(apart <= apart.min() + ALIKE)
+        gaps = np.abs(np.log(self._densities[alike] / density(positions)))
+        row = int(alike[gaps.argmin()])
+        return self._cells[row].copy(), int(self._groups[row])
+
+
+def shares(numbers: np.ndarray) -> np.ndarray:
+    """Share of each element by atomic number, (256,)."""
+    return np.bincount(numbers, minlength=256) / len(numbers)
+
+
+def density(positions: np.ndarray) -> float:
+    """Atoms per Å^3 of a particle (n, 3), by its convex hull, or its sphere where that is flat."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    centred = positions - positions.mean(axis=0)
+    radius = max(float(np.linalg.norm(centred, axis=1).max()), 1.0)
+    sphere = 4 / 3 * np.pi * radius**3
+    try:
+        # Half of a bond belongs to the particle outside of its outermost atoms.
+        hull = float(ConvexHull(centred).volume)
+        spacing = (hull / len(positions)) ** (1 / 3)
+        volume = hull * (1 + spacing / 2 / radius) ** 3
+    except (QhullError, ValueError):
+        volume = sphere
+    return len(positions) / volume
+
+
+class NearestRdf:
+    """The cell of the training material whose particle has the most similar pair distances.
+
+    Compared are histograms of distances below 10 Å, species ignored, with training particles of
+    the radius nearest to the particle's extent.
+    """
+
+    name = "nearest_rdf"
+    kind: PredictorKind = "floor"
+    told = ("numbers", "positions")
+
+    def fit(self, training: Training) -> None:
+        """Remember the training set; histograms are made when a radius is first met."""
+        self._training = training
+        self._known: dict[float, np.ndarray] = {}
+
+    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+        """A training material's cell a sample."""
+        return [self._nearest(one["positions"]) for one in told]
+
+    def _nearest(self, positions: np.ndarray) -> CellAndGroup:
+        extent = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
+        radii = np.array(self._training.particles.radii["train"], float)
+        known = self._histograms(float(radii[np.abs(radii - extent).argmin()]))
+        row = int(((known - _histogram(positions)) ** 2).sum(axis=1).argmin())
+        cell = self._training.particles.materials.lattices[row].copy()
+        return cell, int(self._training.space_groups[row])
+
+    def _histograms(self, radius: float) -> np.ndarray:
+        """Of each training material's particle of a radius, (N, bins)."""
+        if radius not in self._known:
+            particles = self._training.particles
+            self._known[radius] = np.stack(
+                [
+                    _histogram(particles.particle(row, radius)[1])
+                    for row in range(len(particles.materials))
+                ]
+            )
+        return self._known[radius]
+
+
+def _histogram(positions: np.ndarray) -> np.ndarray:
+    counts = pair_histogram(positions, RDF_BINS, RDF_CUTOFF_A)
+    return np.asarray(counts / max(counts.sum(), 1))
+
+
+class LatticeRecovery:
+    """Crystallography: finds the lattice that the atoms repeat on, then its symmetry.
+
+    Args:
+        workers: Processes; None for one a core.
+    """
+
+    name = "lattice_recovery"
+    kind: PredictorKind = "ceiling"
+    told = ("numbers", "positions")
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers
+
+    def fit(self, training: Training) -> None:
+        """Nothing to learn."""
+
+    def predict(self, told: Sequence[Told]) -> list[CellAndGroup | Refused]:
+        """The primitive cell, or why it is not determined."""
+        pairs = [(one["numbers"], one["positions"]) for one in told]
+        return list(execution.run(_recovered, pairs, workers=self._workers))
+
+
+def _recovered(particle: tuple[np.ndarray, np.ndarray]) -> CellAndGroup | Refused:
+    from matscale.recovery import recover
+
+    found = recover(*particle)
+    if found.cell is None:
+        return Refused("not determined", found.reason)
+    return found.cell.lattices[0], int(found.space_group)

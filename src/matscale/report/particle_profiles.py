@@ -1,0 +1,269 @@
+"""Scores of particles over the radius: profiles, diagnostics, surface against interior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from matscale.datasets.particles.published import RADIUS_SPLITS
+from matscale.metrics import clusters, scales, statistics
+from matscale.metrics.particles import PARTICLE_METRICS
+from matscale.metrics.scales import Profile
+from matscale.report.particle_tables import Grid, Value
+from matscale.report.samples import Samples
+from matscale.report.wording import METRIC_TEXT
+from matscale.results.result import Metric, Result
+
+SEED = 0
+"""Of the bootstrap of every profile."""
+
+THRESHOLDS: Mapping[str, float] = {**scales.THRESHOLDS, "length_mae": 0.5, "angle_mae": 0.5}
+"""Last acceptable values: RADII's of particles, those of C2NP's joint accuracy (0.5 Å, 0.5°) of
+cells."""
+
+SURFACE, INTERIOR = "_surface", "_interior"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a metric is called and how it is shown.
+
+    Attributes:
+        name: In the samples.
+        label: On the page.
+        unit: Of the shown numbers; "" where there is none.
+        factor: Shown number over stored number.
+        better: Which direction is better.
+        definition: One sentence, may be empty.
+        threshold: Last acceptable stored value; None where nobody set one.
+    """
+
+    name: str
+    label: str
+    unit: str
+    factor: float
+    better: scales.Better
+    definition: str
+    threshold: float | None = None
+
+    @property
+    def heading(self) -> str:
+        """Label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric of one predictor over the radius, in stored units."""
+
+    predictor: str
+    kind: str
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class Radii:
+    """Radii in Å by what they are to the training set."""
+
+    id: tuple[float, ...]
+    ood: tuple[float, ...]
+    train: tuple[float, ...]
+
+
+def radii_of(every: Sequence[Samples]) -> Radii:
+    """The radii of the samples, and the training radii of the published split that has them."""
+    found: dict[str, set[float]] = {"id": set(), "ood": set()}
+    for samples in every:
+        for split, radius in zip(samples.texts("split"), samples.numbers("radius"), strict=True):
+            if split in found and math.isfinite(radius):
+                found[split].add(float(radius))
+    train: tuple[float, ...] = ()
+    for published in RADIUS_SPLITS.values():
+        if found["id"] and found["id"] <= set(map(float, published["id"])):
+            train = tuple(map(float, published["train"]))
+            break
+    return Radii(tuple(sorted(found["id"])), tuple(sorted(found["ood"])), train)
+
+
+def metric_of(name: str, known: Metric | None) -> Told:
+    """What to call a metric: the page's words, else those of the metric's own room."""
+    text, own = METRIC_TEXT.get(name), PARTICLE_METRICS.get(name)
+    unit = known.unit if known and known.unit else own.unit if own else ""
+    percent = text is not None and text.unit == "%" and not unit
+    if text is not None and not unit:
+        unit = text.unit
+    label = text.label if text else own.title if own else name.replace("_", " ")
+    definition = text.definition if text else own.definition if own else ""
+    better = own.better if own else known.better if known else "lower"
+    factor = 100.0 if percent else 1.0
+    return Told(name, label, unit, factor, better, definition, THRESHOLDS.get(name))
+
+
+def metrics_of(result: Result, samples: Samples) -> list[str]:
+    """Names of the metrics of a result that its samples have values of, the headline first."""
+    columns = [name for name in result.metrics if np.isfinite(samples.numbers(name)).any()]
+    return sorted(columns, key=lambda name: name != result.headline)
+
+
+def profile_of(result: Result, samples: Samples, name: str) -> Profile:
+    """A metric by radius.
+
+    Values are means over the samples, with intervals from a bootstrap that draws materials:
+    orientations of one particle are no independent samples. A metric that is no mean over
+    samples, such as a root mean square, is taken from the groups of the result.
+    """
+    radius, values = samples.numbers("radius"), samples.numbers(name)
+    names = samples.texts("material")
+    materials = clusters.numbered(names if any(names) else samples.texts("id"))
+    rows = [
+        _row(one, values[radius == one], materials[radius == one])
+        for one in np.unique(radius[np.isfinite(radius)])
+    ]
+    columns = np.array(rows, float).reshape(-1, 6).T
+    found = Profile(*columns[:4], *columns[4:].astype(np.int64))
+    return _of_groups(result, found, name) or found
+
+
+def _row(radius: float, values: np.ndarray, materials: np.ndarray) -> tuple[float, ...]:
+    _, drawn = np.unique(materials, return_inverse=True)
+    sums, counts = clusters.totals(values, drawn)
+    n = int(counts.sum())
+    mean = float(sums.sum() / n) if n else math.nan
+    low: float | None = None
+    high: float | None = None
+    if (counts > 0).sum() > 1:
+        draws = statistics.bootstrap(
+            lambda weights: clusters.mean(sums, counts, weights), len(counts), seed=SEED
+        )
+        low, high = statistics.percentile_interval(draws)
+    ends = (math.nan if end is None else end for end in (low, high))
+    return radius, mean, *ends, n, len(values) - n
+
+
+def _of_groups(result: Result, found: Profile, name: str) -> Profile | None:
+    """The profile with the values of the result's own groups where these are no means."""
+    groups = {one.group: one.metrics.get(name) for one in result.groups if one.by == "radius"}
+    own = [groups.get(f"{radius:g}") for radius in found.radius]
+    values = np.array([math.nan if m is None or m.value is None else m.value for m in own])
+    both = np.isfinite(values) & np.isfinite(found.mean)
+    if not both.any() or np.allclose(values[both], found.mean[both], rtol=1e-6, atol=1e-12):
+        return None
+    ends = [
+        np.array(
+            [math.nan if m is None or getattr(m, end) is None else getattr(m, end) for m in own]
+        )
+        for end in ("low", "high")
+    ]
+    return Profile(found.radius, values, ends[0], ends[1], found.n, found.failed)
+
+
+# --- diagnostics -------------------------------------------------------------------------
+
+DIAGNOSTICS = (
+    "predictor", "smoothness", "jump ratio", "OOD / ID", "frontier (Å)", "radii inside (%)",
+    "mean beyond", "power law: exponent", "its error at OOD (%)",
+)  # fmt: skip
+
+
+def diagnostics_row(curve: Curve, told: Told, samples: Samples, radii: Radii) -> tuple[Value, ...]:
+    """One line of the table of diagnostics, as ``DIAGNOSTICS`` names them."""
+    radius, mean = curve.profile.radius, told.factor * curve.profile.mean
+    ratio = scales.degradation_ratio(
+        samples.numbers("radius"), samples.numbers(told.name), radii.id, radii.ood
+    )
+    law = scales.power_law(radius, mean, radii.id, radii.ood)
+    frontier: tuple[Value, ...] = ("", "", "")
+    if told.threshold is not None:
+        one = scales.frontier(radius, mean, told.factor * told.threshold, told.better)
+        nowhere = math.isnan(one.radius)
+        frontier = ("nowhere" if nowhere else one.radius, 100 * one.share_inside, one.mean_beyond)
+    return (
+        curve.predictor, scales.smoothness(radius, mean), scales.jump_ratio(radius, mean),
+        ratio, *frontier, law.exponent, 100 * law.error,
+    )  # fmt: skip
+
+
+def failure_text(name: str, profiles: Mapping[str, Profile], labels: Mapping[str, Told]) -> str:
+    """Which metric of a predictor fails first, in words; "" where none has a threshold."""
+    profiles = {key: one for key, one in profiles.items() if key in THRESHOLDS}
+    if not profiles:
+        return ""
+    radius = next(iter(profiles.values())).radius
+    means = {key: one.mean for key, one in profiles.items() if len(one.radius) == len(radius)}
+    directions: dict[str, scales.Better] = {key: labels[key].better for key in means}
+    at: dict[float, list[str]] = {}
+    never = []
+    for key, first in scales.failure_order(radius, means, THRESHOLDS, directions):
+        if math.isnan(first):
+            never.append(labels[key].label)
+        else:
+            at.setdefault(first, []).append(labels[key].label)
+    fails = ", then ".join(f"{_listed(names)} at {first:g} Å" for first, names in at.items())
+    if not at:
+        return f"{name}: {_listed(never)} never {'fails' if len(never) == 1 else 'fail'}."
+    return f"{name}: {fails}" + (f"; never {_listed(never)}." if never else ".")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def profile_grid(
+    every: Mapping[str, Sequence[Curve]], labels: Mapping[str, Told], radii: Radii
+) -> Grid:
+    """Every point of every curve, one a line, in stored units."""
+    rows: list[tuple[Value, ...]] = []
+    for name, curves in every.items():
+        for curve in curves:
+            p = curve.profile
+            for k, radius in enumerate(p.radius):
+                split = "id" if radius in radii.id else "ood" if radius in radii.ood else ""
+                numbers = (float(p.mean[k]), float(p.low[k]), float(p.high[k]))
+                counts = (int(p.n[k]), int(p.failed[k]))
+                rows.append(
+                    (curve.predictor, curve.kind, name, split, float(radius), *numbers, *counts)
+                )
+    columns = (
+        "predictor",
+        "kind",
+        "metric",
+        "split",
+        "radius",
+        "mean",
+        "low",
+        "high",
+        "n",
+        "failed",
+    )
+    return Grid("By radius", columns, tuple(rows), lead=4)
+
+
+# --- surface against interior ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """One metric of one predictor at the surface and inside, means over ID or OOD samples."""
+
+    predictor: str
+    split: str
+    surface: float
+    interior: float
+
+
+def places_of(name: str, samples: Samples, stem: str) -> list[Place]:
+    """Means of ``stem`` of the outer and the inner quarter of the atoms, a line a split."""
+    splits = np.array(samples.texts("split"))
+    found = []
+    for split in ("id", "ood"):
+        ends = []
+        for suffix in (SURFACE, INTERIOR):
+            values = samples.numbers(stem + suffix)[splits == split]
+            known = values[np.isfinite(values)]
+            ends.append(float(known.mean()) if len(known) else math.nan)
+        if any(math.isfinite(end) for end in ends):
+            found.append(Place(name, split, *ends))
+    return found

@@ -1,0 +1,157 @@
+"""Score predicted particles beside floors and the ceiling: the entry of command and API."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matscale
+from matscale.datasets.particles import ParticleSet
+from matscale.execution import Memory
+from matscale.predictors.particles.submission import read_particles
+from matscale.predictors.particles.to_particle import (
+    BulkDensityGas,
+    Carve,
+    CarveInPose,
+    NearestTrainingParticle,
+    PredictZeroNoise,
+    ReturnInput,
+)
+from matscale.report.scorecard import Scorecard
+from matscale.results.result import Protocol
+from matscale.results.store import check_same_question
+from matscale.structures.carving import Centre
+from matscale.tasks.crystal_to_particle.notes import DEFECTS, run_notes
+from matscale.tasks.crystal_to_particle.scoring import (
+    REBUILT,
+    REBUILT_A,
+    check,
+    measures,
+    score_entrant,
+    unit_slip,
+)
+from matscale.tasks.particles.entrants import PARTIAL, check_names, entrants_of
+from matscale.tasks.particles.harness import Entrant, entrant
+from matscale.tasks.particles.labels import space_groups
+from matscale.tasks.particles.question import ROTATIONS, Question, ask
+from matscale.tasks.particles.run import Rules, protocols_of, scorecard
+from matscale.tasks.particles.training import training_samples
+
+TELLS = ("numbers", "fractional", "lattice", "radius")
+"""What the task tells: the unit cell, and the radius in Å."""
+
+RULES = Rules(
+    task="crystal-to-particle",
+    headline={"sound": REBUILT, "published": "rmsd"},
+    measures=measures,
+    defects=DEFECTS,
+    settings={"rebuilt_chamfer": REBUILT_A},
+)
+
+
+def score_crystal_to_particle(
+    predictions: Any,
+    *,
+    data: str | Path | ParticleSet,
+    split: str = "radius",
+    protocol: str = "both",
+    limit: int | None = None,
+    told: str | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    command: str = "matscale.score",
+) -> Scorecard:
+    """Score particles that models made of unit cells and radii.
+
+    Args:
+        predictions: A file (extended XYZ or Parquet), a predictor with ``fit`` and ``predict``,
+            or a list of such.
+        data: Folder of ``matscale data build``, or the name of a material set.
+        split: ``radius``, as published, or ``material``: test materials unseen.
+        protocol: ``published``, ``sound`` or ``both``.
+        limit: Orientations of each material at each radius at most, drawn by seed; by default
+            one, of some twenty materials at each radius, all materials in turn.
+        told: What models in files were told, such as ``"numbers,lattice,radius"``.
+        out: Folder for the results; None writes nothing.
+        seed: Of draws, floors and bootstrap.
+        workers: Processes; None for one a core.
+        command: What to record as the command that made the results.
+
+    Returns:
+        Results of ceiling, floors and models, in this order, under each protocol.
+
+    Raises:
+        UserError: If a file or the set is missing, or an option is wrong.
+    """
+    protocols = protocols_of(protocol)
+    question = ask(data, by=split, limit=limit or ROTATIONS, few=limit is None, seed=seed)
+    folder = Path(out) if out is not None else None
+    if folder:
+        check_same_question(folder, question.dataset)
+    memory = Memory(folder / PARTIAL if folder else None, matscale.__version__, workers)
+    training = training_samples(
+        question.particles, split, space_groups(question.particles.materials)
+    )
+    truths = [question.particle(row)[1] for row in range(len(question))]
+    models = entrants_of(
+        predictions,
+        question,
+        training,
+        read=read_particles,
+        tells=TELLS,
+        cell=True,
+        check=check,
+        unit=lambda found, place: unit_slip(found, truths[place]),
+        told=told,
+        protocols=protocols,
+    )
+    zero_noise = PredictZeroNoise(seed)
+    everyone = [*_baselines(question, training, zero_noise, protocols, seed), *models]
+    check_names(everyone)
+    scored = [score_entrant(one, question, memory, protocols) for one in everyone]
+    notes: dict[Protocol, tuple[str, ...]] = {
+        "published": run_notes(question, scored, zero_noise.loss, truths)
+    }
+    card = scorecard(
+        RULES,
+        question,
+        scored,
+        protocols,
+        notes=notes,
+        folder=folder,
+        seed=seed,
+        command=command,
+    )
+    if folder:
+        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    return card
+
+
+def _baselines(
+    question: Question,
+    training: Any,
+    zero_noise: PredictZeroNoise,
+    protocols: Sequence[Protocol],
+    seed: int,
+) -> list[Entrant]:
+    """The ceiling and the floors, of which some take part in the published protocol alone."""
+    centre = question.particles.facts.get("centre", "origin")
+    usual: Centre = centre if isinstance(centre, int) else "origin"
+    if centre == "centroid":
+        usual = "centroid"
+    taking_part: list[tuple[Any, dict[Protocol, Any]]] = [
+        (Carve(usual), {"sound": "ceiling", "published": "floor"}),
+        (CarveInPose(usual), {"published": "ceiling"}),
+        (BulkDensityGas(seed), {"sound": "floor", "published": "floor"}),
+        (NearestTrainingParticle(), {"sound": "floor", "published": "floor"}),
+        (zero_noise, {"published": "floor"}),
+        (ReturnInput(), {"published": "floor"}),
+    ]
+    return [
+        entrant(predictor, question, training, tells=TELLS, cell=True, check=check, kinds=chosen)
+        for predictor, kinds in taking_part
+        if (chosen := {name: kind for name, kind in kinds.items() if name in protocols})
+    ]

@@ -1,0 +1,156 @@
+"""Score predicted cells beside floors and the ceiling: the entry of command and API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matscale.datasets.particles import ParticleSet
+from matscale.predictors.particles import Training
+from matscale.predictors.particles.submission import read_cells
+from matscale.predictors.particles.to_crystal import (
+    LatticeRecovery,
+    Lookup,
+    MeanLattice,
+    NearestRdf,
+    Zeros,
+)
+from matscale.report.scorecard import Scorecard
+from matscale.results.result import Protocol
+from matscale.results.store import check_same_question
+from matscale.tasks.particle_to_crystal import equivalent
+from matscale.tasks.particle_to_crystal.notes import DEFECTS, label_notes, run_notes
+from matscale.tasks.particle_to_crystal.scoring import (
+    JOINT_TOLERANCE,
+    check,
+    measures,
+    score_entrant,
+    targets_of,
+    unit_slip,
+)
+from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.harness import BATCH, Entrant, entrant
+from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
+from matscale.tasks.particles.question import ROTATIONS, Question, ask
+from matscale.tasks.particles.run import Rules, protocols_of, scorecard
+from matscale.tasks.particles.training import training_samples
+
+TELLS = ("numbers", "positions")
+"""What the task tells: the particle's atomic numbers and its positions in Å."""
+
+RULES = Rules(
+    task="particle-to-crystal",
+    headline={"sound": "joint_rate", "published": "rmse"},
+    measures=measures,
+    defects=DEFECTS,
+    settings={
+        "length_tolerance": equivalent.LENGTH_TOLERANCE,
+        "angle_tolerance": equivalent.ANGLE_TOLERANCE,
+        "joint_published_tolerance": JOINT_TOLERANCE,
+        "symprec": SYMPREC,
+        "symprec_published": PUBLISHED_SYMPREC,
+    },
+)
+
+
+def score_particle_to_crystal(
+    predictions: Any,
+    *,
+    data: str | Path | ParticleSet,
+    split: str = "radius",
+    protocol: str = "both",
+    limit: int = ROTATIONS,
+    told: str | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    command: str = "matscale.score",
+) -> Scorecard:
+    """Score cells and space groups that models found for particles.
+
+    Args:
+        predictions: A file (CSV, or crystals), a predictor with ``fit`` and ``predict``, or a list
+            of such.
+        data: Folder of ``matscale data build``, or the name of a material set.
+        split: ``radius``, as published, or ``material``: test materials unseen.
+        protocol: ``published``, ``sound`` or ``both``.
+        limit: Orientations of each material at each radius at most, drawn by seed.
+        told: What models in files were told, such as ``"numbers,positions"``.
+        out: Folder for the results; None writes nothing.
+        seed: Of draws and bootstrap.
+        workers: Processes of the ceiling; None for one a core.
+        command: What to record as the command that made the results.
+
+    Returns:
+        Results of ceiling, floors and models, in this order, under each protocol.
+
+    Raises:
+        UserError: If a file or the set is missing, or an option is wrong.
+    """
+    protocols = protocols_of(protocol)
+    question = ask(data, by=split, limit=limit, seed=seed)
+    folder = Path(out) if out is not None else None
+    if folder:
+        check_same_question(folder, question.dataset)
+    targets = targets_of(question.particles.materials)
+    training = training_samples(question.particles, split, targets.groups)
+    given = targets.given[question.samples.material]
+    models = entrants_of(
+        predictions,
+        question,
+        training,
+        read=read_cells,
+        tells=TELLS,
+        cell=False,
+        check=check,
+        unit=lambda found, place: unit_slip(found, given[place]),
+        told=told,
+        protocols=protocols,
+    )
+    everyone = [*_baselines(question, training, workers, protocols), *models]
+    check_names(everyone)
+    scored = [score_entrant(one, question, targets, BATCH) for one in everyone]
+    labels = label_notes(question, targets)
+    notes: dict[Protocol, tuple[str, ...]] = {
+        "sound": labels,
+        "published": (*labels, *run_notes(question, scored, targets)),
+    }
+    return scorecard(
+        RULES,
+        question,
+        scored,
+        protocols,
+        notes=notes,
+        folder=folder,
+        seed=seed,
+        command=command,
+    )
+
+
+def _baselines(
+    question: Question,
+    training: Training,
+    workers: int | None,
+    protocols: Sequence[Protocol],
+) -> list[Entrant]:
+    """The ceiling and the floors."""
+    predictors: list[Any] = [
+        LatticeRecovery(workers),
+        Zeros(),
+        MeanLattice(),
+        Lookup(),
+        NearestRdf(),
+    ]
+    return [
+        entrant(
+            one,
+            question,
+            training,
+            tells=TELLS,
+            cell=False,
+            check=check,
+            kinds=dict.fromkeys(protocols, one.kind),
+        )
+        for one in predictors
+    ]

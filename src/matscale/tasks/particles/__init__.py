@@ -1,0 +1,1 @@
+"""What crystal-to-particle and particle-to-crystal share."""

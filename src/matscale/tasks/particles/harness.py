@@ -1,0 +1,186 @@
+"""Asking predictors: they are told copies of what the task tells, and nothing more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from matscale.errors import Refused, UserError
+from matscale.predictors.particles import PARTICLE_FIELDS, Told, Training
+from matscale.predictors.particles.protocol import unit_cell
+from matscale.results import result as schema
+from matscale.results.result import PredictorKind, Protocol
+from matscale.tasks.particles.question import Question
+
+BATCH = 64
+"""Samples that a predictor is asked at a time."""
+
+RAISED = "predictor raised an error"
+NO_ANSWER = "missing"
+
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that can be scored, or why there is none.
+
+    Attributes:
+        value: What the task's scorer takes; None where there is none.
+        reason: Short category that is counted; "" where there is a value.
+        detail: What was found.
+    """
+
+    value: Any
+    reason: str = ""
+    detail: str = ""
+
+
+Check = Callable[[Any], Any]
+"""Turns what a predictor returned into what the scorer takes.
+
+Raises:
+    Refused: If it cannot be scored.
+"""
+
+
+@dataclass(eq=False)
+class Entrant:
+    """Who answers.
+
+    Attributes:
+        predictor: As results name it.
+        answer: Answers samples of a question, given by their rows.
+        kinds: What it is under each protocol that it takes part in.
+        warnings: Counts of things that are worth knowing; filled before any answer.
+        notes: Sentences for its results.
+        seconds: Spent on answers so far.
+    """
+
+    predictor: schema.Predictor
+    answer: Callable[[Sequence[int]], list[Answer]]
+    kinds: Mapping[Protocol, PredictorKind]
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def named(self, protocol: Protocol) -> schema.Predictor:
+        """The predictor as it stands under a protocol."""
+        return self.predictor.model_copy(update={"kind": self.kinds[protocol]})
+
+
+def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:
+    """What is told of a sample: numbers and arrays that are the predictor's own.
+
+    Args:
+        question: The question.
+        row: Of the sample.
+        fields: Keys of :data:`PARTICLE_FIELDS`.
+        cell: Whether ``numbers`` are those of the unit cell, not of the particle.
+    """
+    material, radius, _ = question.key(row)
+    numbers, positions = question.particle(row)
+    cell_numbers, fractional, lattice = unit_cell(question.particles.materials, material)
+    known = {
+        "numbers": cell_numbers if cell else numbers,
+        "fractional": fractional,
+        "lattice": lattice,
+        "radius": radius,
+        "positions": positions,
+        "particle_numbers": numbers,
+        "rotation": question.rotation(row).copy() if "rotation" in fields else None,
+    }
+    return {name: known[name] for name in fields}
+
+
+def entrant(
+    predictor: Any,
+    question: Question,
+    training: Training,
+    *,
+    tells: tuple[str, ...],
+    cell: bool,
+    check: Check,
+    kinds: Mapping[Protocol, PredictorKind],
+) -> Entrant:
+    """A Python predictor, fitted and ready to be asked.
+
+    Args:
+        predictor: With ``predict``, and ``fit`` if it learns.
+        question: What will be asked.
+        training: What it learns from.
+        tells: Fields that the task tells by default.
+        cell: As in :func:`tell`.
+        check: Of its answers.
+        kinds: What it is under each protocol.
+
+    Raises:
+        UserError: If it is no predictor or asks to be told what there is not.
+    """
+    name = _UNSAFE.sub("_", str(getattr(predictor, "name", type(predictor).__name__)))
+    if not callable(getattr(predictor, "predict", None)):
+        raise UserError(f"the predictor {name!r} has no method predict(told); give it one")
+    fields = tuple(getattr(predictor, "told", tells))
+    unknown = [one for one in fields if one not in PARTICLE_FIELDS]
+    if unknown:
+        raise UserError(
+            f"the predictor {name!r} asks to be told {unknown[0]!r}; what can be told is "
+            f"{', '.join(PARTICLE_FIELDS)}"
+        )
+    if hasattr(predictor, "fit"):
+        predictor.fit(training)
+    described = schema.Predictor(
+        name=name,
+        kind="model",
+        told=fields,
+        told_the_answer=bool(set(fields) - set(tells)),
+        source=None,
+    )
+
+    def answer(rows: Sequence[int]) -> list[Answer]:
+        told = [tell(question, row, fields, cell) for row in rows]
+        return [_checked(one, check) for one in _predicted(predictor, told)]
+
+    return Entrant(described, answer, kinds)
+
+
+def _predicted(predictor: Any, told: list[dict[str, Any]]) -> list[Any]:
+    """Answers of a batch; where one raises, each sample is asked alone."""
+    try:
+        found = list(predictor.predict(told))
+    except Exception:  # noqa: BLE001 - whatever a user's model raises is a failed answer
+        return [_alone(predictor, one) for one in told]
+    if len(found) != len(told):
+        raise UserError(
+            f"the predictor returned {len(found)} answers to {len(told)} samples; return one "
+            "each, None where there is none"
+        )
+    return found
+
+
+def _alone(predictor: Any, told: Told) -> Any:
+    try:
+        (found,) = predictor.predict([told])
+    except Exception as error:  # noqa: BLE001 - see above
+        return Refused(RAISED, f"{type(error).__name__}: {error}"[:200])
+    return found
+
+
+def _checked(found: Any, check: Check) -> Answer:
+    if found is None:
+        return Answer(None, NO_ANSWER)
+    if isinstance(found, Refused):
+        return Answer(None, found.reason, found.detail)
+    try:
+        return Answer(check(found))
+    except Refused as refusal:
+        return Answer(None, refusal.reason, refusal.detail)
+
+
+def asking_order(question: Question) -> np.ndarray:
+    """The order in which samples are asked, which says nothing about them; (n,)."""
+    return np.random.default_rng([question.seed, 1]).permutation(len(question))

@@ -1,0 +1,191 @@
+"""What is asked: test particles of a set, drawn evenly over materials and radii."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from matscale.datasets.particles import (
+    MATERIAL_SETS,
+    ParticleSet,
+    Samples,
+    build_particles,
+    load_particles,
+    material_set,
+)
+from matscale.datasets.particles.particle_set import SPLIT_BY
+from matscale.datasets.particles.published import TEST_SPLITS
+from matscale.errors import UserError
+from matscale.execution import content_key
+from matscale.results import result as schema
+from matscale.structures.rotations import matrices
+
+ROTATIONS = 1
+"""Of each material and radius, by default."""
+
+MATERIALS = 20
+"""At each radius, where a task asks for few samples; all of them in turn, radius by radius."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Test samples, n of them.
+
+    Attributes:
+        particles: The set that they are of.
+        by: ``radius`` or ``material``: what tests are apart from training by.
+        samples: Which particles are asked for.
+        split: ``id`` or ``ood`` of each, (n,) of object.
+        ids: Name of each, (n,) of object.
+        available: How many test samples the set has.
+        dataset: For the results.
+        seed: Of draws.
+    """
+
+    particles: ParticleSet
+    by: str
+    samples: Samples
+    split: np.ndarray
+    ids: np.ndarray
+    available: int
+    dataset: schema.Dataset
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def particle(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (n,) and positions (n, 3) in Å of a sample's particle, as copies."""
+        material, radius, rotation = self.key(row)
+        numbers, positions = self.particles.particle(material, radius, rotation)
+        return numbers.copy(), np.array(positions)
+
+    def key(self, row: int) -> tuple[int, float, int]:
+        """Material's row, radius in Å and number of the rotation of a sample."""
+        samples = self.samples
+        return int(samples.material[row]), float(samples.radius[row]), int(samples.rotation[row])
+
+    def rotation(self, row: int) -> np.ndarray:
+        """Rotation matrix (3, 3) of a sample."""
+        _, radius, rotation = self.key(row)
+        if rotation == 0:
+            return np.eye(3)
+        turns = self.particles.rotations(self.particles.split_of(radius), radius)
+        return np.asarray(matrices(turns[rotation - 1]))
+
+    @property
+    def names(self) -> np.ndarray:
+        """The material's name of each sample, (n,)."""
+        return np.asarray(self.particles.materials.ids[self.samples.material])
+
+    def notes(self) -> tuple[str, ...]:
+        """That it is a sample, where it is one."""
+        if len(self) == self.available:
+            return ()
+        samples = self.samples
+        keys = np.column_stack([samples.material, samples.radius])
+        pairs, counts = np.unique(keys, axis=0, return_counts=True)
+        each = np.unique(pairs[:, 1], return_counts=True)[1]
+        turns = "one orientation" if counts.max() == 1 else f"up to {counts.max()} orientations"
+        return (
+            f"{len(self)} of the {self.available} test particles are asked for, drawn with seed "
+            f"{self.seed} and the same for all predictors: {turns} of up to {each.max()} of the "
+            f"{len(np.unique(samples.material))} test materials at each of {len(each)} radii.",
+        )
+
+
+def find_particles(data: str | Path) -> ParticleSet:
+    """A folder of ``matscale data build``, or a material set's name, which is built in memory.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    name = str(data)
+    if Path(data).exists():
+        return load_particles(data)
+    if name not in MATERIAL_SETS:
+        raise UserError(
+            f"--data {name}: there is no such folder; give one that `matscale data build c2np` "
+            f"made, or one of {', '.join(MATERIAL_SETS)}"
+        )
+    from matscale.matching.batch import MatchSettings, group
+
+    materials = material_set(name)
+    same = group(materials, MatchSettings(scale=False))[0]
+    return build_particles(materials, name=name, split=MATERIAL_SETS[name].split, same=same)
+
+
+def ask(
+    data: str | Path | ParticleSet,
+    *,
+    by: str = "radius",
+    limit: int | None = ROTATIONS,
+    few: bool = False,
+    seed: int = 0,
+) -> Question:
+    """The test samples of a set.
+
+    Args:
+        data: Folder, name of a material set, or the set itself.
+        by: ``radius`` or ``material``.
+        limit: Rotations of each material and radius at most, drawn by seed; None for all.
+        few: Whether to ask about :data:`MATERIALS` materials at each radius only.
+        seed: Of the draws.
+
+    Raises:
+        UserError: If there is no such set or split, or a limit is not positive.
+    """
+    if by not in SPLIT_BY:
+        raise UserError(f"--split {by!r} is not one of {', '.join(SPLIT_BY)}")
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: give a number of orientations from 1")
+    particles = data if isinstance(data, ParticleSet) else find_particles(data)
+    parts = {name: particles.samples(name, by) for name in TEST_SPLITS if name in particles.radii}
+    samples = Samples(
+        *(
+            np.concatenate([getattr(part, field) for part in parts.values()])
+            for field in ("material", "radius", "rotation")
+        )
+    )
+    if not len(samples):
+        raise UserError(f"{particles.name} has no test particles in the split by {by}")
+    split = np.repeat(np.array(list(parts), object), [len(part) for part in parts.values()])
+    available = len(samples)
+    rows = _drawn(samples, limit, few, seed)
+    samples, split = samples[rows], split[rows]
+    ids = np.array(particles.sample_ids(samples), dtype=object)
+    dataset = schema.Dataset(
+        name=particles.name,
+        split=by,
+        sha256=content_key(particles.sha256, by, *ids.tolist()),
+        size=len(ids),
+        train_name=particles.name,
+        train_sha256=particles.sha256,
+        train_size=len(particles.samples("train", by)) if "train" in particles.radii else None,
+    )
+    return Question(particles, by, samples, split, ids, available, dataset, seed)
+
+
+def _drawn(samples: Samples, limit: int | None, few: bool, seed: int) -> np.ndarray:
+    """Rows of the samples that are asked for, rising."""
+    generator = np.random.default_rng(seed)
+    # Ranks of equal material and radius in random order: the first few of each are taken.
+    order = np.lexsort((generator.random(len(samples)), samples.radius, samples.material))
+    keys = np.column_stack([samples.material[order], samples.radius[order]])
+    starts = np.flatnonzero(np.r_[True, (np.diff(keys, axis=0) != 0).any(axis=1)])
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    first = order if limit is None else order[rank < limit]
+    if few:
+        first = first[_in_turn(samples[first], generator)]
+    return np.sort(first)
+
+
+def _in_turn(samples: Samples, generator: np.random.Generator) -> np.ndarray:
+    """Which samples are of a material whose turn it is at their radius, (n,) truth values."""
+    materials, which = np.unique(samples.material, return_inverse=True)
+    places = generator.permutation(len(materials))[which]
+    radii = np.unique(samples.radius, return_inverse=True)[1]
+    every = max(1, len(materials) // MATERIALS)
+    return np.asarray((places + radii) % every == 0)

@@ -1,0 +1,130 @@
+"""Score a multimodal model on figures: the entry that command and API share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from matscale.datasets.hub import find_hub
+from matscale.errors import UserError
+from matscale.figures.folder import FigureReading, read_figures
+from matscale.figures.items import Figure
+from matscale.report.scorecard import Scorecard
+from matscale.results import result as schema
+from matscale.results.store import check_same_question
+from matscale.tasks.perception.engine import LOGS, require_inspect
+from matscale.tasks.perception.run import Run, Settings
+
+PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
+    "both": ("sound", "published"),
+    "sound": ("sound",),
+    "published": ("published",),
+}
+
+CSMBENCH = "csmbench"
+"""Name of the fetched dataset."""
+
+
+def score_perception(
+    model: str,
+    *,
+    data: str | Path = CSMBENCH,
+    protocol: str = "both",
+    orders: int = 2,
+    judge: str | None = None,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    command: str = "matscale.score",
+    settings: Settings | None = None,
+) -> Scorecard:
+    """Ask a multimodal model about figures, with and without showing them.
+
+    Keys are taken from the environment, as inspect-ai's providers want them; none is written.
+
+    Args:
+        model: As inspect-ai calls it, such as ``"openai/gpt-4o"``.
+        data: A folder of figures, a list of CSMBench's authors, or the fetched dataset's name.
+        protocol: ``"published"``, ``"sound"`` or ``"both"``.
+        orders: In how many orders options are shown under the sound protocol.
+        judge: Model that scores descriptions; None leaves them out.
+        limit: Figures of each kind at most, drawn by seed; None for all.
+        out: Folder for results and logs; None writes no results.
+        seed: Of orders, draws and the bootstrap.
+        command: What to record as the command that made the results.
+        settings: Everything else; ``orders`` and ``seed`` of it are then the two above.
+
+    Returns:
+        Results of ceiling, floors and model, in this order, under each protocol.
+
+    Raises:
+        UserError: If there are no figures, the model cannot be used, or an option is wrong.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+    if "/" not in model:
+        raise UserError(f"model {model!r} names no provider; write it as PROVIDER/MODEL")
+    require_inspect()
+    reading = read_figures(find_figures(data))
+    figures = limited(reading.figures, limit, seed)
+    notes = _notes(reading, figures, judge, limit)
+    if not [one for one in figures if judge or one.kind != "open"]:
+        raise UserError(f"{data} holds no figure that can be asked: {' '.join(notes)}")
+    chosen = settings or Settings(orders=orders, seed=seed)
+    asked = FigureReading(figures)
+    dataset = schema.Dataset(
+        name=str(data) if not Path(data).exists() else Path(data).resolve().name,
+        sha256=asked.sha256(),
+        size=len(figures),
+    )
+    folder = Path(out) if out is not None else None
+    if folder:
+        check_same_question(folder, dataset)
+    run = Run(figures, model, judge, dataset, notes, chosen, command)
+    with tempfile.TemporaryDirectory() as temporary:
+        logs = folder / LOGS if folder else Path(temporary)
+        return run.score(PROTOCOLS[protocol], folder, logs)
+
+
+def find_figures(data: str | Path) -> Path:
+    """Where figures are: a path as it is, or the folder of the fetched dataset of that name.
+
+    Raises:
+        UserError: If the dataset is not on this machine.
+    """
+    if str(data) == CSMBENCH and not Path(data).exists():
+        return find_hub(CSMBENCH)
+    return Path(data)
+
+
+def limited(figures: Sequence[Figure], limit: int | None, seed: int) -> tuple[Figure, ...]:
+    """At most so many figures of each kind, drawn by seed, in their order."""
+    if limit is None:
+        return tuple(figures)
+    kept: set[str] = set()
+    for kind in ("mcq", "open", "numeric"):
+        part = [figure.id for figure in figures if figure.kind == kind]
+        drawn = np.random.default_rng(seed).permutation(len(part))[:limit]
+        kept |= {part[k] for k in drawn}
+    return tuple(figure for figure in figures if figure.id in kept)
+
+
+def _notes(
+    reading: FigureReading, figures: Sequence[Figure], judge: str | None, limit: int | None
+) -> tuple[str, ...]:
+    notes = []
+    if reading.refusals:
+        reasons = ", ".join(f"{count} {why}" for why, count in reading.refused_by_reason.items())
+        notes.append(
+            f"{len(reading.refusals)} of {reading.submitted} rows of the set cannot be asked and "
+            f"are in no denominator: {reasons}; `matscale figures audit` lists them."
+        )
+    if limit is not None and len(figures) < len(reading.figures):
+        notes.append(f"{len(figures)} of {len(reading.figures)} figures were drawn by seed.")
+    left_out = sum(figure.kind == "open" for figure in figures)
+    if judge is None and left_out:
+        notes.append(f"{left_out} figures to describe were left out: name a judge with --judge.")
+    return tuple(notes)
