@@ -21,7 +21,7 @@ from matscale.datasets.particles import C2NP
 from matscale.report import particle_figures as figures
 from matscale.report import particle_view as view
 from matscale.report.page import write_report
-from matscale.report.particle_profiles import Curve, metric_of, profile_of, radii_of
+from matscale.report.particle_profiles import Curve, Radii, curve_of, metric_of, radii_of
 from matscale.report.particle_splits import memory
 from matscale.report.particle_tables import Grid, grid_to_csv, grid_to_latex, shown
 from matscale.report.particles import particles
@@ -216,28 +216,70 @@ def result_with(name: str, **groups: float) -> Result:
     return base.model_copy(update={"groups": own})
 
 
+RADII = Radii(tuple(map(float, C2NP["id"])), tuple(map(float, C2NP["ood"])), ())
+
+
+def by_radius(result: Result, samples: Samples, name: str):
+    return curve_of(result, samples, name, RADII).profile
+
+
 def test_orientations_do_not_narrow_an_interval():
     """Ten turns of each particle that score alike say no more than one."""
     once = {"radius": [10.0] * 6, "material": list("abcdef"), "rmse": [1, 2, 3, 4, 5, 9.0]}
     often = {name: values * 10 for name, values in once.items()}
     result = result_with("rmse")
-    one, ten = (profile_of(result, samples_of(**c), "rmse") for c in (once, often))
+    one, ten = (by_radius(result, samples_of(**c), "rmse") for c in (once, often))
     assert float(one.mean[0]) == pytest.approx(4.0) == float(ten.mean[0])
     assert [*ten.low, *ten.high] == pytest.approx([*one.low, *one.high])
     # Drawn by sample it would be narrower by the square root of ten.
     alone = {**often, "material": [str(k) for k in range(60)]}
-    narrow = profile_of(result, samples_of(**alone), "rmse")
+    narrow = by_radius(result, samples_of(**alone), "rmse")
     assert (one.high - one.low) / (narrow.high - narrow.low) == pytest.approx(10**0.5, rel=0.15)
 
 
 def test_a_root_mean_square_comes_from_the_groups():
     samples = samples_of(radius=[6.0, 6.0, 7.0, 7.0], material=list("abab"), rmse=[3, 4, 6, 8.0])
     rms = {"r6": math.sqrt(12.5), "r7": math.sqrt(50)}
-    found = profile_of(result_with("rmse", **rms), samples, "rmse")
+    found = by_radius(result_with("rmse", **rms), samples, "rmse")
     assert found.mean == pytest.approx(list(rms.values()))
     assert found.high == pytest.approx([value + 1 for value in rms.values()])
-    same = profile_of(result_with("rmse", r6=3.5, r7=7.0), samples, "rmse")
+    same = by_radius(result_with("rmse", r6=3.5, r7=7.0), samples, "rmse")
     assert same.mean == pytest.approx([3.5, 7.0]) and same.high != pytest.approx([4.5, 8.0])
+
+
+def test_its_degradation_comes_from_the_groups_too():
+    samples = samples_of(radius=[6.0, 6.0, 10.0, 10.0], material=list("abab"), rmse=[3, 4, 6, 8.0])
+    result = result_with("rmse", r6=math.sqrt(12.5), r10=math.sqrt(50))
+    base, split = result.groups[0], []
+    for name, value in (("id", 8.0), ("ood", 2.0)):
+        metric = base.metrics["rmse"].model_copy(update={"value": value})
+        change = {"by": "split", "group": name, "metrics": {"rmse": metric}}
+        split.append(base.model_copy(update=change))
+    both = result.model_copy(update={"groups": (*result.groups, *split)})
+    assert curve_of(both, samples, "rmse", RADII).degradation == pytest.approx(0.25)
+    # Without groups it is the ratio of the means, as for any metric.
+    assert curve_of(result_with("x"), samples, "rmse", RADII).degradation == pytest.approx(0.5)
+    uneven = samples_of(radius=[6.0, 10.0, 10.0], material=list("aab"), rmse=[2, 1, 7.0])
+    assert curve_of(result_with("x"), uneven, "rmse", RADII).degradation == pytest.approx(2 / 4)
+
+
+def test_a_rate_on_which_all_agree_is_not_certain():
+    """0 of n has the exact upper end 1 - 0.05^(1/n), n of n the lower end 0.05^(1/n)."""
+    result = result_with("found")
+    from matscale.results.result import Metric
+
+    metric = Metric(value=0.5, better="higher", n=4)
+    result = result.model_copy(update={"metrics": {"found": metric}})
+    samples = samples_of(
+        radius=[6.0] * 4 + [7.0] * 4, material=list("abca") * 2, found=[0.0] * 4 + [1.0] * 4
+    )
+    found = by_radius(result, samples, "found")
+    end = 0.05 ** (1 / 3)
+    assert [*found.low, *found.high] == pytest.approx([0, end, 1 - end, 1])
+    # Errors of exactly zero are no rate.
+    error = metric.model_copy(update={"better": "lower"})
+    exact = result.model_copy(update={"metrics": {"found": error}})
+    assert by_radius(exact, samples, "found").high.tolist() == [0.0, 1.0]
 
 
 def test_failures_are_counted_and_a_lost_radius_is_a_gap():
@@ -245,7 +287,7 @@ def test_failures_are_counted_and_a_lost_radius_is_a_gap():
         radius=[6.0, 6.0, 7.0, 10.0], material=list("abab"), split=["ood"] * 3 + ["id"],
         chamfer=[1.0, None, None, 2.0],
     )  # fmt: skip
-    found = profile_of(result_with("chamfer"), samples, "chamfer")
+    found = by_radius(result_with("chamfer"), samples, "chamfer")
     assert found.n.tolist() == [1, 0, 1] and found.failed.tolist() == [1, 1, 0]
     assert np.isnan(found.mean[1])
     curve = Curve("x", "model", found)
@@ -266,7 +308,7 @@ def test_bands_join_radii_that_touch():
     assert figures.runs([]) == []
 
 
-def curve_of(name: str, values: list[float]) -> Curve:
+def made_curve(name: str, values: list[float]) -> Curve:
     radius = np.arange(6.0, 6.0 + len(values))
     means = np.array(values)
     ones = np.ones(len(values), int)
@@ -277,8 +319,8 @@ def curve_of(name: str, values: list[float]) -> Curve:
 
 def test_orders_of_size_apart_are_drawn_on_a_logarithmic_axis():
     told = metric_of("hausdorff", None)
-    small, zero = curve_of("a", [0.02, 0.02]), curve_of("c", [0.0, 1e-15])
-    large = curve_of("b", [80.0, 90.0])
+    small, zero = made_curve("a", [0.02, 0.02]), made_curve("c", [0.0, 1e-15])
+    large = made_curve("b", [80.0, 90.0])
     axis = figures.Upright([small, large, zero], told)
     assert axis.logarithmic
     assert axis(0.0) == axis(1e-15) == axis.axis.start > axis(0.02) > axis(0.2) > axis(90.0)
@@ -290,7 +332,22 @@ def test_orders_of_size_apart_are_drawn_on_a_logarithmic_axis():
 def test_an_axis_holds_a_threshold_that_is_near():
     told = metric_of("bond_length_error", None)
     assert told.threshold == 0.5
-    assert figures.Upright([curve_of("a", [0.3, 0.4])], told).holds(0.5)
+    assert figures.Upright([made_curve("a", [0.3, 0.4])], told).holds(0.5)
+
+
+def test_the_frontier_is_flagged_on_the_line_of_the_threshold():
+    told = metric_of("bond_length_error", None)
+    curves = [made_curve("a", [0.1, 0.4, 0.9]), made_curve("b", [0.7, 0.8, 0.9])]
+    lines = figures.line_styles({"a": "s0", "b": "s1"})
+    drawn = figures.radius_curves(curves, told, radii_of([]), lines)
+    assert re.findall(r"(\w): frontier (\d+) Å", drawn) == [("a", "7")]
+    axis = figures.Upright(curves, told)
+    assert f" {axis(0.5):.1f}H{342 - 8}" in drawn
+    # Of floors only those that stop short are flagged.
+    floor = Curve("c", "floor", made_curve("c", [0.1, 0.1, 0.2]).profile)
+    assert "c: frontier" not in figures.radius_curves(
+        [floor], told, radii_of([]), {"c": ("s5", "")}
+    )
 
 
 def test_no_two_predictors_of_a_colour_are_dashed_alike():
@@ -303,7 +360,7 @@ def test_charts_of_nothing_known_do_not_break():
     told = metric_of("chamfer", None)
     empty = radii_of([])
     for values in ([math.nan, math.nan], [0.0, 0.0], [-1.0, 2.0]):
-        drawn = figures.radius_curves([curve_of("x", values)], told, empty, lines)
+        drawn = figures.radius_curves([made_curve("x", values)], told, empty, lines)
         assert drawn.startswith("<svg") and "nan" not in drawn
 
 
@@ -478,6 +535,7 @@ def test_two_splits_stand_beside_each_other(tmp_path):
     assert row[2:] == pytest.approx((factor * value, factor * value))
     assert memory(results, results) is None
     page = write_report([*others, *results], tmp_path, tmp_path / "r").read_text("utf-8")
+    assert len(list((tmp_path / "r" / "tables").glob("*-splits.csv"))) == 2
     assert 'id="s0-splits"' in page and 'href="#s1-splits"' in page
 
 

@@ -28,7 +28,7 @@ CANVAS = ".cloud canvas"
 def page(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("particles")
     results = [
-        *made.write_results(folder, made.FORWARD, largest=9.0),
+        *made.write_results(folder, made.FORWARD),
         *made.write_results(folder, made.BACK),
     ]
     return write_report(results, folder, folder / "report")
@@ -58,6 +58,22 @@ def test_both_particles_are_drawn_turn_and_come_back(browser):
         assert not np.array_equal(pixels(browser, k), first[k]), "both turn together"
     send(browser, CANVAS, "0")
     assert np.array_equal(pixels(browser), first[0])
+
+
+def test_thousands_of_atoms_look_like_few(browser):
+    """The worst particle has thousands of atoms, which are stamped; the median one is drawn."""
+    shown = browser.find_element("css selector", ".cloud .cellfacts").text
+    assert int(shown.split()[0].replace(",", "")) > 3000
+    stamped = pixels(browser)
+    assert set(np.unique(stamped[..., 3])) == {0, 255}
+    click(browser, ".cloud [data-case='1']")
+    drawn = pixels(browser)
+    assert len(np.unique(drawn[..., 3])) > 2, "few atoms have smooth edges"
+    # Both fill a disc about the middle of the canvas.
+    for picture in (stamped, drawn):
+        rows, columns = np.nonzero(picture[..., 3])
+        middle = np.array(picture.shape[:2]) / 2
+        assert np.abs([rows.mean(), columns.mean()] - middle).max() < 0.03 * middle.max()
 
 
 def test_cut_in_half_by_key_and_by_button(browser):

@@ -202,7 +202,7 @@ def _measured(
     )
     keys = np.column_stack([which, points])
     _, first = np.unique(keys, axis=0, return_index=True)
-    within = _inside(ideal[first], particle, margin)
+    within = kernels.are_inside(ideal[first], particle.planes, particle.radius, margin)
     held = np.bincount(which[first], minlength=len(sites))
     # A place that holds an atom counts, however near the surface.
     well_within = int(places.sum())
@@ -219,13 +219,6 @@ def _measured(
         well_within=well_within,
         doubled=len(which) - len(first),
     )
-
-
-def _inside(points: np.ndarray, particle: Particle, margin: float) -> np.ndarray:
-    within = (points**2).sum(axis=1) <= (particle.radius - margin) ** 2
-    if len(particle.planes):
-        within &= (points @ particle.planes[:, :3].T <= particle.planes[:, 3] - margin).all(axis=1)
-    return within
 
 
 def description_length(

@@ -19,6 +19,15 @@ def inside(x, y, z, planes, radius, margin):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
+def are_inside(points, planes, radius, margin):  # pragma: no cover - compiled
+    """Which points (p, 3) in Å lie within the region by at least the margin, (p,) bool."""
+    answer = np.empty(len(points), np.bool_)
+    for row in range(len(points)):
+        answer[row] = inside(points[row, 0], points[row, 1], points[row, 2], planes, radius, margin)
+    return answer
+
+
+@njit(cache=True, nogil=True)
 def nearest(
     x, y, z, kind, tolerance, positions, species, order, starts, shape, lower, width
 ):  # pragma: no cover - compiled

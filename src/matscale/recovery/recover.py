@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
 from matscale.errors import Refused
 from matscale.execution import run
-from matscale.recovery.ball import outside
-from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
-from matscale.recovery.lattices import Candidate, candidates_of, reduced
+from matscale.recovery.explanation import Explanation, explanations
+from matscale.recovery.fit import plain_length
 from matscale.recovery.particle import Particle, particle_of
 from matscale.recovery.symmetry import Symmetric, symmetries
-from matscale.recovery.tidy import tidied, with_longer_period
 from matscale.recovery.translations import Translations, translations_of
 from matscale.structures.table import StructureTable
-
-Described = TypeVar("Described", "Candidate", "Explanation")
 
 DETERMINED, NOT_DETERMINED = "determined", "not determined"
 
@@ -36,23 +31,8 @@ SCHEDULE = (
 )
 """Atoms of the core that is searched, and tolerance in Å, in the order in which they are tried."""
 
-EXPLAINED = 0.97
-"""Share of the atoms that must stand on the places of a crystal."""
-
-MOST_MISSING = 0.45
-"""Share of the places that may be empty."""
-
 MARGIN_BITS = 12.0
 """By how much the best lattice must be shorter to describe than any other."""
-
-UNEVEN = 1e-3
-"""Probability of as uneven vacancies, below which they are none."""
-
-OUTSIDE_BITS = 12.0
-"""Bits that an empty place costs within any sphere that holds the atoms."""
-
-LEAST_LINKS = 3
-"""Atoms that must repeat along each lattice vector."""
 
 COMPRESSED = 0.3
 """Share of the bits without a lattice that a crystal may take at most."""
@@ -63,11 +43,11 @@ SHARP = 0.2
 ROUNDING = 3e-4
 """Å; noise that rounded coordinates may have."""
 
+HOPELESS_BITS = 40.0
+"""Beyond the best by so many bits a lattice is not looked at further."""
+
 LEAST_SHARE = 1e-3
 """Confidence, relative to the best answer, from which another is named."""
-
-RIVALS = 8
-"""Lattices that are compared on the whole particle."""
 
 
 @dataclass(frozen=True)
@@ -185,86 +165,6 @@ def _most_noise(translations: Translations) -> float:
     return 3 * float(np.quantile(sure, 0.25)) / np.sqrt(6) + ROUNDING if len(sure) else np.inf
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """A lattice fitted to a whole particle.
-
-    Attributes:
-        particle: The atoms that stand on the lattice.
-        fit: Their fit.
-        strays: Atoms that do not.
-        tolerance: Within which atoms were assigned, in Å.
-    """
-
-    particle: Particle
-    fit: Fit
-    strays: int
-    tolerance: float
-
-    @property
-    def bits(self) -> float:
-        """What it takes to describe the particle so."""
-        return self._bits(None)
-
-    def bits_within(self, symmetric: Symmetric) -> float:
-        """The same, where symmetry says most of it, and the sphere is asked for."""
-        return self._bits(symmetric.parameters) + OUTSIDE_BITS * outside(self.particle, self.fit)
-
-    @property
-    def links(self) -> tuple[int, int]:
-        """Atoms that repeat another along the lattice vector along which fewest do; their sites."""
-        found = []
-        for axis in range(3):
-            rows = np.delete(self.fit.points, axis, axis=1)
-            lines, counts = np.unique(
-                np.column_stack([self.fit.which, rows]), axis=0, return_counts=True
-            )
-            sites = len(np.unique(lines[counts > 1, 0]))
-            found.append((len(self.particle) - len(lines), sites))
-        return min(found)
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether the particle repeats in each direction.
-
-        One site that repeats proves little: layers of one kind are stacked in many ways.
-        """
-        atoms, sites = self.links
-        return atoms >= LEAST_LINKS and sites >= min(2, self.fit.n_sites)
-
-    def _bits(self, parameters: int | None) -> float:
-        resolution = self.tolerance / 3
-        bits = description_length(self.fit, self.particle, resolution, parameters)
-        return bits + self.strays * plain_length(self.particle, resolution) / len(self.particle)
-
-    @property
-    def explained(self) -> float:
-        """Share of the atoms that have a place of their own."""
-        alone = len(self.particle) - self.fit.doubled
-        return alone / (len(self.particle) + self.strays)
-
-    @property
-    def missing(self) -> float:
-        """Share of the places well within the particle that are empty."""
-        return self.fit.missing / max(self.fit.well_within, 1)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the lattice accounts for the particle, noise and vacancies included."""
-        return (
-            self.explained >= EXPLAINED
-            and self.missing <= MOST_MISSING
-            and self.fit.noise * 3.2 <= self.tolerance
-            and self.fit.chance >= UNEVEN
-        )
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """Atomic number of each site, (m,)."""
-        _, first = np.unique(self.fit.which, return_index=True)
-        return self.particle.numbers[first]
-
-
 def _schedule(particle: Particle) -> Iterator[tuple[Particle, float]]:
     seen = set()
     for atoms, tolerance in SCHEDULE:
@@ -274,48 +174,18 @@ def _schedule(particle: Particle) -> Iterator[tuple[Particle, float]]:
             yield core, tolerance
 
 
-def explanations(
-    particle: Particle, core: Particle, translations: Translations, tolerance: float
-) -> list[Explanation]:
-    """Lattices found in the core, fitted to the whole particle, the best first."""
-    found = candidates_of(core, translations, tolerance)
-    fitted = [_explanation(particle, one.fit.basis, tolerance) for one in _distinct(found)[:RIVALS]]
-    return _distinct(sorted((one for one in fitted if one), key=lambda one: one.bits))
-
-
-def _distinct(found: list[Described]) -> list[Described]:
-    """Those that do not only repeat a better one in cells as large or larger."""
-    kept: list[Described] = []
-    for one in found:
-        if not any(_repeats(one.fit, better.fit) for better in kept):
-            kept.append(one)
-    return kept
-
-
-def _repeats(fit: Fit, better: Fit) -> bool:
-    """Whether a fit is another one in a larger cell, and lacks as many atoms."""
-    integers = fit.basis @ np.linalg.inv(better.basis)
-    if np.abs(integers - np.rint(integers)).max() > 0.1 or fit.missing < better.missing:
-        return False
-    return fit.n_sites >= better.n_sites * round(abs(np.linalg.det(integers)))
-
-
-def _explanation(particle: Particle, basis: np.ndarray, tolerance: float) -> Explanation | None:
-    fit = fit_lattice(particle, reduced(basis), tolerance)
-    if fit is None:
-        return None
-    rest, fit = tidied(particle, fit, tolerance)
-    fit = with_longer_period(rest, fit)
-    return Explanation(rest, fit, len(particle) - len(rest), tolerance)
-
-
 def _answer(good: list[Explanation]) -> Recovered:
     """The crystal that describes the particle in least bits, symmetry included."""
-    crystals = [(one, symmetries(one.fit, one.numbers)) for one in good]
-    ranked = sorted(
-        ((one.bits_within(found[0]), one, found) for one, found in crystals if found),
-        key=lambda entry: entry[0],
-    )
+    ranked: list[tuple[float, Explanation, list[Symmetric]]] = []
+    least = np.inf
+    for one in sorted(good, key=Explanation.least_bits):
+        if one.least_bits() > least + HOPELESS_BITS:
+            break
+        found = symmetries(one.fit, one.numbers)
+        if found:
+            ranked.append((one.bits_within(found[0]), one, found))
+            least = min(least, ranked[-1][0])
+    ranked.sort(key=lambda entry: entry[0])
     if not ranked:
         return _nothing("no symmetry could be found", good)
     ranked = [

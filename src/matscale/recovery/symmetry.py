@@ -17,6 +17,9 @@ SYMPREC = 0.01
 LADDER = (0.01, 0.02, 0.03, 0.045, 0.065, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.7)
 """Å; tolerances that are tried where atoms are displaced at random."""
 
+ERRORS = 12.0
+"""Standard errors of a site that the tolerance may reach."""
+
 EXACT = 2e-3
 """Å; below this noise the coordinates are those of the crystal itself."""
 
@@ -66,7 +69,7 @@ def symmetries(fit: Fit, numbers: np.ndarray) -> list[Symmetric]:
     cell = moyopy.Cell(
         basis.tolist(), (fit.sites @ np.linalg.inv(basis)).tolist(), numbers.tolist()
     )
-    ladder = (SYMPREC,) if fit.noise < EXACT else LADDER
+    ladder = _ladder(fit)
     found: dict[tuple[int, int], Symmetric] = {}
     for symprec in ladder:
         try:
@@ -83,6 +86,14 @@ def symmetries(fit: Fit, numbers: np.ndarray) -> list[Symmetric]:
         if likelihood > SIGNIFICANCE or dataset.number == 1:
             found[dataset.number, order] = _symmetric(dataset, likelihood, actions.parameters)
     return [found[key] for key in sorted(found, key=lambda key: -key[1])]
+
+
+def _ladder(fit: Fit) -> list[float]:
+    """Tolerances up to what errors of the sites can call for; larger ones only cost time."""
+    if fit.noise < EXACT:
+        return [SYMPREC]
+    largest = ERRORS * fit.noise / np.sqrt(float(np.median(fit.counts)))
+    return [symprec for symprec in LADDER if symprec <= max(largest, LADDER[1])]
 
 
 def _symmetric(dataset: Any, likelihood: float, parameters: int) -> Symmetric:

@@ -21,7 +21,7 @@ from matscale.report import svg, tables, wording
 from matscale.report.crystal_view import elements
 from matscale.report.novelty import Novelty
 from matscale.report.particle_splits import memory
-from matscale.report.particle_tables import shown
+from matscale.report.particle_tables import grid_to_csv, grid_to_latex, shown
 from matscale.report.particle_view import cloud_data
 from matscale.report.particles import Particles
 from matscale.report.sections import Section, make_section
@@ -54,6 +54,10 @@ def write_report(results: Sequence[Result], folder_of_results: Path | None, out:
     ]
     for section, stem in zip(sections, _stems(sections), strict=True):
         _write_tables(section, out / "tables", stem)
+        both = memory(section.results, [one for part in sections for one in part.results])
+        if both is not None:
+            _write(out / "tables" / f"{stem}-splits.csv", grid_to_csv(both))
+            _write(out / "tables" / f"{stem}-splits.tex", grid_to_latex(both))
         _write_figures(section, out / "figures", stem)
     page = out / "index.html"
     _write(page, render(sections))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from matscale.metrics import scales
-from matscale.report.particle_profiles import Curve, Place, Radii, Told
+from matscale.report.particle_profiles import NOISE, Curve, Place, Radii, Told
 from matscale.report.svg import Axis, bottom_axis, drawing, left_axis, number, tag, wrap
 from matscale.results.rounding import show
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 342, 226, 44, 8, 16, 40
-_NOISE = 1e-9
+_RELATIVE_NOISE = 1e-9
 """A value below this share of the largest is arithmetic noise, drawn as zero."""
 _WIDE = 200
 """Curves whose medians differ by more than this factor are drawn on a logarithmic axis."""
@@ -30,7 +30,7 @@ class Upright:
         ends = [told.factor * one.profile.high for one in curves]
         known = np.concatenate([*every, *ends, np.zeros(1)])
         known = known[np.isfinite(known)]
-        self.noise = _NOISE * float(np.abs(known).max())
+        self.noise = _RELATIVE_NOISE * float(np.abs(known).max())
         medians = [float(np.nanmedian(one)) for one in every if np.isfinite(one).any()]
         positive = [one for one in medians if one > self.noise]
         self.logarithmic = (
@@ -45,9 +45,11 @@ class Upright:
             self.axis = Axis(max(first, last - _MOST_DECADES) - 1, last, bottom, top)
             return
         high = float(known.max())
+        if high < NOISE:
+            high = 1.0 if told.threshold is None else told.factor * told.threshold
         if told.threshold is not None and told.factor * told.threshold < 2.5 * high:
             high = max(high, 1.1 * told.factor * told.threshold)
-        if told.unit == "%" and high <= 100:
+        if told.unit == "%" and told.better == "higher" and high <= 100:
             high = 100.0
         elif high != 1:
             high *= 1.04
@@ -195,7 +197,7 @@ def _line(
         x, y = x_axis(float(radius)), y_axis(mean)
         points.append(f"{x:.1f} {y:.1f}")
         interval = ""
-        if math.isfinite(low) and math.isfinite(high):
+        if high - low > NOISE:
             ends = f"M{x:.1f} {y_axis(low):.1f}V{y_axis(high):.1f}"
             parts.append(tag("path", d=ends, class_=f"iv st {colour}"))
             interval = f", 95 % interval {show(low)} to {show(high)}"

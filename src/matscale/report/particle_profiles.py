@@ -17,6 +17,8 @@ from matscale.report.samples import Samples
 from matscale.report.wording import METRIC_TEXT
 from matscale.results.result import Metric, Result
 
+NOISE = 1e-6
+"""A smaller value is rounding: an exact copy has errors of 1e-15 that follow no law."""
 SEED = 0
 """Of the bootstrap of every profile."""
 
@@ -57,11 +59,19 @@ class Told:
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric of one predictor over the radius, in stored units."""
+    """One metric of one predictor over the radius, in stored units.
+
+    Attributes:
+        predictor: Its name.
+        kind: Floor, ceiling or model.
+        profile: By radius.
+        degradation: Mean over OOD samples over that over ID samples.
+    """
 
     predictor: str
     kind: str
     profile: Profile
+    degradation: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -108,33 +118,59 @@ def metrics_of(result: Result, samples: Samples) -> list[str]:
     return sorted(columns, key=lambda name: name != result.headline)
 
 
-def profile_of(result: Result, samples: Samples, name: str) -> Profile:
-    """A metric by radius.
+def _means(result: Result, samples: Samples, name: str) -> Profile:
+    """Means over the samples of each radius."""
+    radius, values = samples.numbers("radius"), samples.numbers(name)
+    names = samples.texts("material")
+    materials = clusters.numbered(names if any(names) else samples.texts("id"))
+    rate = _is_rate(result, name, values)
+    rows = [
+        _row(one, values[radius == one], materials[radius == one], rate)
+        for one in np.unique(radius[np.isfinite(radius)])
+    ]
+    columns = np.array(rows, float).reshape(-1, 6).T
+    return Profile(*columns[:4], *columns[4:].astype(np.int64))
+
+
+def curve_of(result: Result, samples: Samples, name: str, radii: Radii) -> Curve:
+    """A metric of a predictor by radius, and how much worse it is out of distribution.
 
     Values are means over the samples, with intervals from a bootstrap that draws materials:
     orientations of one particle are no independent samples. A metric that is no mean over
     samples, such as a root mean square, is taken from the groups of the result.
     """
-    radius, values = samples.numbers("radius"), samples.numbers(name)
-    names = samples.texts("material")
-    materials = clusters.numbered(names if any(names) else samples.texts("id"))
-    rows = [
-        _row(one, values[radius == one], materials[radius == one])
-        for one in np.unique(radius[np.isfinite(radius)])
-    ]
-    columns = np.array(rows, float).reshape(-1, 6).T
-    found = Profile(*columns[:4], *columns[4:].astype(np.int64))
-    return _of_groups(result, found, name) or found
+    means = _means(result, samples, name)
+    own = _of_groups(result, means, name)
+    values = _without_noise(samples.numbers(name))
+    ratio = scales.degradation_ratio(samples.numbers("radius"), values, radii.id, radii.ood)
+    groups = {one.group: one.metrics.get(name) for one in result.groups if one.by == "split"}
+    sides = [groups.get(split) for split in ("ood", "id")]
+    known = [one.value for one in sides if one is not None and one.value is not None]
+    if own is not None and len(known) == 2:
+        ratio = known[0] / known[1] if known[1] else math.nan
+    return Curve(result.predictor.name, result.predictor.kind, own or means, ratio)
 
 
-def _row(radius: float, values: np.ndarray, materials: np.ndarray) -> tuple[float, ...]:
+def _is_rate(result: Result, name: str, values: np.ndarray) -> bool:
+    """Whether a metric says yes or no of each sample."""
+    metric = result.metrics.get(name)
+    yes_or_no = np.isin(values[np.isfinite(values)], (0.0, 1.0)).all()
+    plain = metric is not None and metric.better == "higher" and not metric.unit
+    return bool(plain and yes_or_no and name not in PARTICLE_METRICS)
+
+
+def _row(radius: float, values: np.ndarray, materials: np.ndarray, rate: bool) -> tuple[float, ...]:
     _, drawn = np.unique(materials, return_inverse=True)
     sums, counts = clusters.totals(values, drawn)
     n = int(counts.sum())
     mean = float(sums.sum() / n) if n else math.nan
     low: float | None = None
     high: float | None = None
-    if (counts > 0).sum() > 1:
+    if rate and n and mean in (0.0, 1.0):
+        # All materials agree: a bootstrap has no spread, which is not certainty.
+        several = int((counts > 0).sum())
+        low, high = statistics.unanimous_interval(round(mean) * several, several)
+    elif (counts > 0).sum() > 1:
         draws = statistics.bootstrap(
             lambda weights: clusters.mean(sums, counts, weights), len(counts), seed=SEED
         )
@@ -168,13 +204,14 @@ DIAGNOSTICS = (
 )  # fmt: skip
 
 
-def diagnostics_row(curve: Curve, told: Told, samples: Samples, radii: Radii) -> tuple[Value, ...]:
+def diagnostics_row(curve: Curve, told: Told, radii: Radii) -> tuple[Value, ...]:
     """One line of the table of diagnostics, as ``DIAGNOSTICS`` names them."""
-    radius, mean = curve.profile.radius, told.factor * curve.profile.mean
-    ratio = scales.degradation_ratio(
-        samples.numbers("radius"), samples.numbers(told.name), radii.id, radii.ood
-    )
+    radius, mean = curve.profile.radius, told.factor * _without_noise(curve.profile.mean)
     law = scales.power_law(radius, mean, radii.id, radii.ood)
+    power: tuple[Value, ...] = ("", "")
+    if told.better == "lower":
+        # A law of growth is one of errors; a share of hits has none.
+        power = law.exponent, 100 * law.error
     frontier: tuple[Value, ...] = ("", "", "")
     if told.threshold is not None:
         one = scales.frontier(radius, mean, told.factor * told.threshold, told.better)
@@ -182,8 +219,12 @@ def diagnostics_row(curve: Curve, told: Told, samples: Samples, radii: Radii) ->
         frontier = ("nowhere" if nowhere else one.radius, 100 * one.share_inside, one.mean_beyond)
     return (
         curve.predictor, scales.smoothness(radius, mean), scales.jump_ratio(radius, mean),
-        ratio, *frontier, law.exponent, 100 * law.error,
+        curve.degradation, *frontier, *power,
     )  # fmt: skip
+
+
+def _without_noise(values: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(values) < NOISE, 0.0, values)
 
 
 def failure_text(name: str, profiles: Mapping[str, Profile], labels: Mapping[str, Told]) -> str:

@@ -39,9 +39,10 @@ def memory(own: Sequence[Result], every: Sequence[Result]) -> Grid | None:
         if metric is not None and metric.value is not None:
             row = values.setdefault((one.predictor.name, one.predictor.kind), {})
             row[one.dataset.split or ""] = told.factor * metric.value
+    kinds = ("model", "floor", "ceiling")
     rows: tuple[tuple[Value, ...], ...] = tuple(
         (name, kind, *(row.get(split, math.nan) for split in splits))
-        for (name, kind), row in values.items()
+        for (name, kind), row in sorted(values.items(), key=lambda one: kinds.index(one[0][1]))
     )
     columns = ("predictor", "kind", *(f"{told.heading}, split by {split}" for split in splits))
     return Grid(f"{told.heading} under each split of {first.dataset.name}", columns, rows, lead=2)

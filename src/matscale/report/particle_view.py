@@ -13,7 +13,7 @@ import numpy as np
 from matscale.errors import UserError
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula
-from matscale.report.particle_profiles import metric_of
+from matscale.report.particle_profiles import NOISE, metric_of
 from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
@@ -235,7 +235,8 @@ def _view(samples: Samples, case: _Case, store: _Store, packed: Sequence[dict[st
         if np.isfinite(value):
             told = metric_of(name, None)
             unit = f" {told.unit}" if told.unit else ""
-            facts.append(f"{told.label} {show(told.factor * value)}{unit}")
+            shown = told.factor * value if abs(value) >= NOISE else 0.0
+            facts.append(f"{told.label} {show(shown)}{unit}")
     target, predicted = (_shown(key, store, packed) for key in (case.target, case.predicted))
     label = f"{material or target.formula}, {radius:g} Å" if np.isfinite(radius) else material
     name = samples.texts("id")[case.row]

@@ -19,13 +19,13 @@ from matscale.report.particle_profiles import (
     Place,
     Radii,
     Told,
+    curve_of,
     diagnostics_row,
     failure_text,
     metric_of,
     metrics_of,
     places_of,
     profile_grid,
-    profile_of,
     radii_of,
 )
 from matscale.report.particle_tables import Grid, Value, grid_to_csv, grid_to_latex
@@ -35,6 +35,8 @@ from matscale.report.samples import Samples, read_samples
 from matscale.results.result import Metric, Result
 
 TASKS = (FORWARD, BACK)
+FIRST = ("chamfer", "rdf_distance", "atom_count_error")
+"""Metrics without a threshold that come before others."""
 MOST_OPEN = 6
 """Charts of a protocol that are not folded away."""
 
@@ -135,12 +137,13 @@ def particles(
     own = {result.name: _samples_of(result, samples, results, folder) for result in results}
     radii = radii_of(list(own.values()))
     lines = figures.line_styles(series)
-    parts = [part for part in map(_of_protocol, *_split(results, own)) if part.metrics]
+    every = [_of_protocol(protocol, pairs, radii) for protocol, pairs in _split(results, own)]
+    parts = [part for part in every if part.metrics]
     leading = parts[0] if parts else None
     diagnostics, more = _diagnostics(parts, radii)
     surface, places = _surface(leading, series)
     beside = beside_published(results)
-    kinds = {result.predictor.name: result.predictor.kind for result in results}
+    kinds = {one.predictor.name: one.predictor.kind for one in _one_each(results)}
     found = Particles(
         charts=tuple(_charts(part, radii, lines) for part in parts),
         lines=tuple((name, kinds[name], *lines[name]) for name in kinds),
@@ -198,20 +201,23 @@ class _Part:
 
 def _split(
     results: Sequence[Result], own: Mapping[str, Samples]
-) -> tuple[list[str], list[list[tuple[Result, Samples]]]]:
-    protocols = [p for p in ("sound", "published") if any(one.protocol == p for one in results)]
-    pairs = [[(r, own[r.name]) for r in results if r.protocol == p] for p in protocols]
-    return protocols, pairs
+) -> list[tuple[str, list[tuple[Result, Samples]]]]:
+    """The protocols that there are, each with its results and their samples."""
+    pairs = [
+        (protocol, [(one, own[one.name]) for one in results if one.protocol == protocol])
+        for protocol in ("sound", "published")
+    ]
+    return [part for part in pairs if part[1]]
 
 
-def _of_protocol(protocol: str, pairs: Sequence[tuple[Result, Samples]]) -> _Part:
+def _of_protocol(protocol: str, pairs: Sequence[tuple[Result, Samples]], radii: Radii) -> _Part:
     names: dict[str, Metric | None] = {}
     for result, samples in pairs:
         for name in metrics_of(result, samples):
             names.setdefault(name, result.metrics.get(name))
     curves = {
         name: tuple(
-            Curve(r.predictor.name, r.predictor.kind, profile_of(r, samples, name))
+            curve_of(r, samples, name, radii)
             for r, samples in pairs
             if np.isfinite(samples.numbers(name)).any()
         )
@@ -222,10 +228,11 @@ def _of_protocol(protocol: str, pairs: Sequence[tuple[Result, Samples]]) -> _Par
     return _Part(protocol, tuple(pairs), {name: told[name] for name in order}, curves)
 
 
-def _place(name: str, names: Sequence[str]) -> tuple[bool, bool, bool, int]:
+def _place(name: str, names: Sequence[str]) -> tuple[bool, bool, bool, bool, int]:
     """The headline first, then what has a threshold, then the others; parts of particles last."""
     place = names.index(name)
-    return place > 0, name.endswith((SURFACE, INTERIOR)), name not in THRESHOLDS, place
+    part = name.endswith((SURFACE, INTERIOR))
+    return place > 0, part, name not in THRESHOLDS, name not in FIRST, place
 
 
 def _charts(part: _Part, radii: Radii, lines: Mapping[str, tuple[str, str]]) -> ProtocolCharts:
@@ -281,12 +288,8 @@ def _diagnostics(parts: Sequence[_Part], radii: Radii) -> tuple[tuple[Grid, ...]
     first: list[Grid] = []
     others: list[Grid] = []
     for part in parts:
-        own = {result.predictor.name: samples for result, samples in part.results}
         for k, (name, told) in enumerate(part.metrics.items()):
-            rows = tuple(
-                diagnostics_row(curve, told, own[curve.predictor], radii)
-                for curve in part.curves[name]
-            )
+            rows = tuple(diagnostics_row(curve, told, radii) for curve in part.curves[name])
             grid = Grid(f"{told.heading}, {part.protocol} protocol", DIAGNOSTICS, rows)
             (first if k == 0 or name in THRESHOLDS else others).append(grid)
     return tuple(first), tuple(others)

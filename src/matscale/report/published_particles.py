@@ -38,6 +38,9 @@ CELL_COLUMNS = (
 Pair = tuple[float, float]
 """ID and OOD."""
 
+_ROUNDING = 1e-12
+"""What is smaller is arithmetic: an exact answer has an RMSE of 1e-15."""
+
 # fmt: off
 PARTICLES: Mapping[str, tuple[Pair, ...]] = {
     "ADiT": ((0.0100, 0.0100), (40.5902, 40.8168), (86.2368, 85.9504), (30804.6101, 51410.1434),
@@ -200,8 +203,9 @@ def beside_published(results: Sequence[Result]) -> Beside | None:
     )
 
 
-def _both(pair: Pair) -> str:
-    """ID and OOD in one cell; one dash where neither is known."""
+def _both(pair: tuple[float, ...]) -> str:
+    """ID and OOD in one cell; one dash where neither is known, 0 for what is rounding."""
+    pair = tuple(0.0 if abs(value) < _ROUNDING else value for value in pair)
     return ABSENT if all(map(math.isnan, pair)) else " / ".join(map(shown, pair))
 
 

@@ -127,8 +127,8 @@ class Section:
 
 def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Section:
     """Everything the page says of results that share task and dataset."""
-    series = figures.series_of(ordered(results))
     leading = _leading(results)
+    series = figures.series_of(ordered(leading))
     samples = {result.predictor.name: read_samples(result, folder) for result in ordered(leading)}
     tables = score_tables(results)
     lead = next((table for table in tables if not table.family), None)

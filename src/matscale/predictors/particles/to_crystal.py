@@ -68,7 +68,8 @@ class MeanLattice:
 class Lookup:
     """The cell of the training material of the nearest composition, and of those alike in density.
 
-    It looks at no position but to measure how dense the particle is.
+    It looks at no position but to measure how dense the particle is, which it compares with how
+    dense training particles of the nearest radius are by the same measure.
     """
 
     name = "lookup"
@@ -76,11 +77,11 @@ class Lookup:
     told = ("numbers", "positions")
 
     def fit(self, training: Training) -> None:
-        """Remember composition and density of each material."""
+        """Remember the materials' compositions."""
         table = training.particles.materials
-        self._cells, self._groups = table.lattices, training.space_groups
+        self._training = training
         self._shares = np.stack([shares(table.row_numbers(row)) for row in range(len(table))])
-        self._densities = table.n_atoms / table.volumes
+        self._known: dict[tuple[int, float], float] = {}
 
     def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
         """A training material's cell a sample."""
@@ -88,10 +89,27 @@ class Lookup:
 
     def _found(self, numbers: np.ndarray, positions: np.ndarray) -> CellAndGroup:
         apart = np.abs(self._shares - shares(numbers)).sum(axis=1) / 2
-        alike = np.flatnonzero(apart <= apart.min() + ALIKE)
-        gaps = np.abs(np.log(self._densities[alike] / density(positions)))
-        row = int(alike[gaps.argmin()])
-        return self._cells[row].copy(), int(self._groups[row])
+        alike = np.flatnonzero(apart <= apart.min() + ALIKE).tolist()
+        radius, own = nearest_radius(self._training, positions), density(positions)
+        row = min(alike, key=lambda one: abs(np.log(self._density(one, radius) / own)))
+        return _cell_of(self._training, row)
+
+    def _density(self, row: int, radius: float) -> float:
+        if (row, radius) not in self._known:
+            _, positions = self._training.particles.particle(row, radius)
+            self._known[row, radius] = density(positions)
+        return self._known[row, radius]
+
+
+def nearest_radius(training: Training, positions: np.ndarray) -> float:
+    """The training radius in Å nearest to the extent of a particle (n, 3)."""
+    extent = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
+    radii = np.array(training.particles.radii["train"], float)
+    return float(radii[np.abs(radii - extent).argmin()])
+
+
+def _cell_of(training: Training, row: int) -> CellAndGroup:
+    return training.particles.materials.lattices[row].copy(), int(training.space_groups[row])
 
 
 def shares(numbers: np.ndarray) -> np.ndarray:
@@ -100,19 +118,14 @@ def shares(numbers: np.ndarray) -> np.ndarray:
 
 
 def density(positions: np.ndarray) -> float:
-    """Atoms per Å^3 of a particle (n, 3), by its convex hull, or its sphere where that is flat."""
+    """Atoms per Å^3 of a particle (n, 3) in its convex hull, or in its sphere if that is flat."""
     from scipy.spatial import ConvexHull, QhullError
 
     centred = positions - positions.mean(axis=0)
-    radius = max(float(np.linalg.norm(centred, axis=1).max()), 1.0)
-    sphere = 4 / 3 * np.pi * radius**3
     try:
-        # Half of a bond belongs to the particle outside of its outermost atoms.
-        hull = float(ConvexHull(centred).volume)
-        spacing = (hull / len(positions)) ** (1 / 3)
-        volume = hull * (1 + spacing / 2 / radius) ** 3
+        volume = float(ConvexHull(centred).volume)
     except (QhullError, ValueError):
-        volume = sphere
+        volume = 4 / 3 * np.pi * max(float(np.linalg.norm(centred, axis=1).max()), 1.0) ** 3
     return len(positions) / volume
 
 
@@ -137,12 +150,9 @@ class NearestRdf:
         return [self._nearest(one["positions"]) for one in told]
 
     def _nearest(self, positions: np.ndarray) -> CellAndGroup:
-        extent = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
-        radii = np.array(self._training.particles.radii["train"], float)
-        known = self._histograms(float(radii[np.abs(radii - extent).argmin()]))
+        known = self._histograms(nearest_radius(self._training, positions))
         row = int(((known - _histogram(positions)) ** 2).sum(axis=1).argmin())
-        cell = self._training.particles.materials.lattices[row].copy()
-        return cell, int(self._training.space_groups[row])
+        return _cell_of(self._training, row)
 
     def _histograms(self, radius: float) -> np.ndarray:
         """Of each training material's particle of a radius, (N, bins)."""

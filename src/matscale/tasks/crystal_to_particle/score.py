@@ -109,9 +109,11 @@ def score_crystal_to_particle(
         protocols=protocols,
     )
     zero_noise = PredictZeroNoise(seed)
-    everyone = [*_baselines(question, training, zero_noise, protocols, seed), *models]
-    check_names(everyone)
-    scored = [score_entrant(one, question, memory, protocols) for one in everyone]
+    baselines = _baselines(question, training, zero_noise, protocols, seed)
+    check_names([*baselines, *models])
+    # Models first: what is wrong with them shows before minutes of floors.
+    own = [score_entrant(one, question, memory, protocols) for one in models]
+    scored = [*(score_entrant(one, question, memory, protocols) for one in baselines), *own]
     notes: dict[Protocol, tuple[str, ...]] = {
         "published": run_notes(question, scored, zero_noise.loss, truths)
     }

@@ -108,9 +108,11 @@ def score_particle_to_crystal(
         told=told,
         protocols=protocols,
     )
-    everyone = [*_baselines(question, training, workers, protocols), *models]
-    check_names(everyone)
-    scored = [score_entrant(one, question, targets, BATCH) for one in everyone]
+    baselines = _baselines(question, training, workers, protocols)
+    check_names([*baselines, *models])
+    # Models first: what is wrong with them shows before minutes of the ceiling.
+    own = [score_entrant(one, question, targets, BATCH) for one in models]
+    scored = [*(score_entrant(one, question, targets, BATCH) for one in baselines), *own]
     labels = label_notes(question, targets)
     notes: dict[Protocol, tuple[str, ...]] = {
         "sound": labels,

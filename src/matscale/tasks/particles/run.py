@@ -135,11 +135,37 @@ def scorecard(
         ceiling = next((one for one, _ in pairs if one.predictor.kind == "ceiling"), None)
         for one, names in pairs:
             lined = between_floor_and_ceiling(one, floors, ceiling)
-            results.append(lined.model_copy(update=names))
+            results.append(_without_reversed_skill(lined).model_copy(update=names))
     if folder:
         for result in results:
             save(result, folder)
     return Scorecard(results, folder)
+
+
+def _without_reversed_skill(result: schema.Result) -> schema.Result:
+    """The result without skills between a floor and a ceiling that is below it.
+
+    Looking a crystal up beats finding it where the particle is too small to tell: the skill would
+    be the greater, the worse the predictor.
+    """
+
+    def kept(metrics: Mapping[str, schema.Metric]) -> dict[str, schema.Metric]:
+        return {
+            name: one.model_copy(update={"skill": None}) if _reversed(one) else one
+            for name, one in metrics.items()
+        }
+
+    groups = tuple(
+        group.model_copy(update={"metrics": kept(group.metrics)}) for group in result.groups
+    )
+    return result.model_copy(update={"metrics": kept(result.metrics), "groups": groups})
+
+
+def _reversed(metric: schema.Metric) -> bool:
+    if metric.floor is None or metric.ceiling is None:
+        return False
+    gap = metric.ceiling - metric.floor
+    return gap < 0 if metric.better == "higher" else gap > 0
 
 
 def _result(

@@ -1,0 +1,523 @@
+"""Particle to crystal: metrics, floors, submissions, and what a predictor can see."""
+
+import csv
+import math
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as random_arrays
+from pymatgen.core import Lattice, Structure
+from sklearn.metrics import balanced_accuracy_score
+
+import matscale
+from matscale.api import score
+from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
+from matscale.errors import Refused, UserError
+from matscale.structures.cells import lattice_parameters
+from matscale.structures.formats import write
+from matscale.structures.table import StructureTable
+from matscale.tasks.particle_to_crystal import equivalent
+from matscale.tasks.particle_to_crystal.scoring import (
+    CellAnswer,
+    balanced,
+    check,
+    published_scores,
+    sound_scores,
+    targets_of,
+)
+from matscale.tasks.particles import question as asking
+from particle_tasks import holds, reachable, small_set
+
+COLUMNS = [*KEY_COLUMNS, *CELL_COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def particles():
+    return small_set("diverse", [0, 3, 5, 8, 11, 14, 20, 30, 40, 50])
+
+
+@pytest.fixture(scope="module")
+def hydrides():
+    return small_set("perov-h3", 5)
+
+
+class Constant:
+    name = "constant"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, told):
+        return [self.answer for _ in told]
+
+
+# --- equivalent cells ------------------------------------------------------------------------
+
+
+def fcc():
+    return StructureTable.from_pymatgen(
+        [Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.05), ["Al"], [[0, 0, 0]])], ["Al"]
+    )
+
+
+CRYSTALS = {
+    "fcc": Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.05), ["Al"], [[0, 0, 0]]),
+    "bcc": Structure.from_spacegroup("Im-3m", Lattice.cubic(2.87), ["Fe"], [[0, 0, 0]]),
+    "c": Structure.from_spacegroup(
+        "C2/m", Lattice.monoclinic(9.1, 3.2, 5.3, 104), ["Na", "Cl"], [[0, 0, 0], [0.2, 0, 0.3]]
+    ),
+    "r": Structure.from_spacegroup(
+        "R-3m", Lattice.hexagonal(3.9, 15.4), ["Bi", "Te"], [[0, 0, 0.4], [0, 0, 0.21]]
+    ),
+    "cubic": Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Cs"], [[0, 0, 0]]),
+}
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_conventional_and_primitive_answers_are_the_same_answer(name):
+    conventional = CRYSTALS[name]
+    group = conventional.get_space_group_info()[1]
+    primitive = conventional.get_primitive_structure()
+    for target in (conventional, primitive):
+        targets = targets_of(StructureTable.from_pymatgen([target]))
+        for answer in (conventional, primitive, primitive.get_reduced_structure()):
+            cell = check((np.array(answer.lattice.parameters), group))
+            scores = {**published_scores(cell, targets, 0), **sound_scores(cell, targets, 0)}
+            assert scores["rmse"] == pytest.approx(0, abs=1e-4)
+            assert scores["joint_published"] == scores["joint_rate"] == 1
+            assert scores["length_mae"] == pytest.approx(0, abs=1e-5)
+            assert scores["volume_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_primitive_cell_is_not_taken_for_a_simple_cubic_one():
+    targets = targets_of(fcc())
+    simple = sound_scores(check((np.array([4.05, 4.05, 4.05, 90, 90, 90]), 221)), targets, 0)
+    assert simple["lattice_match"] == 0
+    assert simple["crystal_system_accuracy"] == 1
+    assert simple["volume_error"] == pytest.approx(3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(random_arrays(float, (3, 3), elements=st.floats(-1, 1)), st.integers(0, 3479))
+def test_any_basis_of_a_triclinic_lattice_is_found(noise, which):
+    lattice = np.diag([4.0, 5.0, 6.5]) + noise
+    reduced = equivalent.niggli(lattice)
+    target = lattice_parameters(reduced[None])[0]
+    other = equivalent.changes_of_basis()[which] @ lattice
+    parameters = lattice_parameters(other[None])[0]
+    again = equivalent.niggli(equivalent.lattice_of(parameters))
+    found = equivalent.nearest(equivalent.all_parameters(again, np.eye(3)), target)
+    assert found == pytest.approx(target, abs=1e-4)
+
+
+def test_changes_of_basis_are_all_of_them():
+    matrices = equivalent.changes_of_basis()
+    assert len(np.unique(matrices, axis=0)) == len(matrices) == 3480
+    assert np.allclose(np.linalg.det(matrices), 1)
+
+
+def test_match_tolerances():
+    target = np.array([4.0, 5, 6, 80, 90, 100])
+    assert equivalent.lattices_match(target * [1.019, 1, 1, 1, 1, 1] + [0, 0, 0, 0, 0, 1.9], target)
+    assert not equivalent.lattices_match(target * [1.021, 1, 1, 1, 1, 1], target)
+    assert not equivalent.lattices_match(np.add(target, [0, 0, 0, 2.1, 0, 0]), target)
+
+
+def test_published_joint_tolerance_is_a_half():
+    targets = targets_of(StructureTable.from_pymatgen([CRYSTALS["cubic"]]))
+    for gap, joint in ((0.49, 1), (0.51, 0)):
+        answer = check((np.array([3.9 + gap, 3.9, 3.9, 90, 90, 90]), 221))
+        scores = published_scores(answer, targets, 0)
+        assert scores["joint_published"] == joint
+        assert scores["rmse"] == pytest.approx(gap / math.sqrt(6))
+
+
+def test_labels_at_both_tolerances():
+    crystal = CRYSTALS["cubic"].copy()
+    shifted = Structure(
+        Lattice.from_parameters(3.9, 3.9, 3.9004, 90, 90, 90), crystal.species, [[0, 0, 0]]
+    )
+    targets = targets_of(StructureTable.from_pymatgen([shifted]))
+    assert targets.groups[0] == 221
+    assert targets.published_groups[0] == 123
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn():
+    generator = np.random.default_rng(1)
+    truth, answer = generator.integers(1, 5, 200), generator.integers(1, 5, 200)
+    measure = balanced((truth == answer).astype(float), truth)
+    assert measure.metric(np.ones(200)) == pytest.approx(balanced_accuracy_score(truth, answer))
+    drawn = generator.integers(0, 200, 200)
+    weights = np.bincount(drawn, minlength=200).astype(float)
+    expected = balanced_accuracy_score(truth[drawn], answer[drawn])
+    assert measure.metric(weights) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("x", "unreadable"),
+        ((np.ones(5), 1), "unreadable"),
+        ((np.array([4, 4, 4, 90, 90, np.nan]), 1), "not finite"),
+        ((np.array([4, 4, 4, 90, 90, 90]), 231), "no space group"),
+        ((np.array([4, 4, 4, 90, 90, 90]), 2.5), "no space group"),
+        ((np.zeros((3, 3)), 1), "degenerate cell"),
+    ],
+)
+def test_answers_that_are_none(answer, reason):
+    with pytest.raises(Refused) as refusal:
+        check(answer)
+    assert refusal.value.reason == reason
+
+
+def test_impossible_angles_are_no_lattice():
+    targets = targets_of(fcc())
+    assert sound_scores(CellAnswer(np.array([4, 4, 4, 30, 30, 170.0]), 1), targets, 0) == {}
+
+
+# --- floors and the ceiling ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cards(particles):
+    return {
+        split: score("particle-to-crystal", [], data=particles, split=split, workers=1)
+        for split in ("radius", "material")
+    }
+
+
+def test_lookup_knows_what_it_has_seen_and_nothing_else(cards):
+    assert cards["radius"]["lookup"].metrics["joint_rate"].value == 1.0
+    assert cards["material"]["lookup"].metrics["joint_rate"].value == 0.0
+    for split in cards:
+        assert cards[split]["lattice_recovery"].metrics["joint_rate"].value >= 0.7
+
+
+def test_zeros_are_the_norm_of_the_targets(cards, particles):
+    question = asking.ask(particles)
+    given = targets_of(particles.materials).given[question.samples.material]
+    result = cards["radius"]["zeros.published"]
+    assert result.metrics["rmse"].value == pytest.approx(math.sqrt((given**2).mean()))
+    assert result.counts.read == len(question)
+    sound = cards["radius"]["zeros.sound"]
+    assert sound.counts.refused == {"degenerate cell": len(question)}
+    assert sound.metrics["joint_rate"].value == 0 and sound.metrics["length_mae"].value is None
+
+
+def test_published_numbers_of_cubic_hydrides(hydrides):
+    card = score("particle-to-crystal", [], data=hydrides, protocol="published", workers=1)
+    assert card["zeros"].metrics["rmse"].value == pytest.approx(63.7, abs=0.1)
+    assert card["zeros"].metrics["space_group_published"].value == 1
+    notes = " ".join(card["zeros"].notes)
+    for published in ("63.71", "0.980", "0.000"):
+        assert published in notes
+    assert {result.protocol for result in card} == {"published"}
+
+
+def test_groups_and_lines(cards):
+    result = cards["radius"]["lattice_recovery"]
+    assert [(one.by, one.group) for one in result.groups] == [
+        ("radius", "6"),
+        ("radius", "10"),
+        ("split", "id"),
+        ("split", "ood"),
+    ]
+    joint = result.metrics["joint_rate"]
+    assert joint.floor_name == "lookup"
+    # At 6 Å looking up beats the ceiling: then there is no scale to give a skill on.
+    assert joint.ceiling < joint.floor and joint.skill is None
+    assert joint.ceiling == joint.value
+    # What was told nothing is held against what was told nothing.
+    assert cards["radius"]["mean_lattice"].metrics["joint_rate"].floor_name == "zeros"
+
+
+# --- submissions -----------------------------------------------------------------------------
+
+
+def rows_of(question, change=lambda place, row: [row]):
+    given = targets_of(question.particles.materials)
+    rows = []
+    for place in range(len(question)):
+        material, radius, rotation = question.key(place)
+        name = question.particles.materials.ids[material]
+        cell = given.given[material].tolist()
+        row = [name, f"{radius:g}", rotation, *cell, given.groups[material]]
+        rows += change(place, row)
+    return rows
+
+
+def write_csv(path, rows, header=COLUMNS):
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return path
+
+
+def test_a_perfect_file(tmp_path, hydrides):
+    question = asking.ask(hydrides)
+    path = write_csv(tmp_path / "mine.csv", rows_of(question))
+    out = tmp_path / "out"
+    card = score("particle-to-crystal", path, data=hydrides, out=out, workers=1)
+    assert card["mine"].metrics["joint_rate"].value == 1
+    assert card["mine.published"].metrics["rmse"].value == pytest.approx(0, abs=1e-6)
+    table = pq.read_table(out / card["mine"].samples)
+    assert table.column_names[:7] == [
+        *("id", "status", "reason", "material", "radius", "rotation", "split")
+    ]
+    assert set(card["mine"].metrics) - {"space_group_balanced"} <= set(table.column_names)
+    assert set(table["split"].to_pylist()) == {"id", "ood"}
+    assert table["radius"].type == "double" and table["rotation"].type == "int64"
+    assert not (out / ".partial").exists()
+
+
+def test_what_is_wrong_with_rows_is_counted(tmp_path, hydrides):
+    question = asking.ask(hydrides)
+
+    def change(place, row):
+        match place:
+            case 0:
+                return []
+            case 1:
+                return [[*row[:3], "nan", *row[4:]]]
+            case 2:
+                return [[*row[:3], "four", *row[4:]]]
+            case 3:
+                return [row, [*row[:3], 9, 9, 9, 90, 90, 90, 1]]
+            case 4:
+                return [[*row[:3], *(math.radians(v) if v > 10 else v for v in row[3:9]), row[9]]]
+            case 5:
+                return [[*row[:3], *(v / 10 if v < 10 else v for v in row[3:9]), row[9]]]
+            case 6:
+                return [[*row[:9], 300]]
+            case 7:
+                return [[*row[:3], *[""] * 7]]
+        return [row]
+
+    rows = rows_of(question, change)
+    rows += [["Unobtainium", "10", 1, *rows[-1][3:]], ["", "", "", *rows[-1][3:]]]
+    path = write_csv(tmp_path / "mine.csv", rows)
+    result = score("particle-to-crystal", path, data=hydrides, workers=1)["mine"]
+    assert result.counts.submitted == len(question)
+    assert result.counts.missing == 2
+    assert result.counts.refused == {
+        "not finite": 1,
+        "unreadable": 1,
+        "other unit": 2,
+        "no space group": 1,
+    }
+    assert result.counts.warnings == {
+        "to a sample that was answered before": 1,
+        "that do not say which sample they answer": 1,
+        "to samples that there are not": 1,
+    }
+    right = len(question) - 7
+    assert result.metrics["joint_rate"].value == pytest.approx(right / len(question))
+    assert result.metrics["length_mae"].n == right
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("nm", 0.1), ("radians", math.pi / 180)])
+def test_a_file_in_other_units_is_one_sentence(tmp_path, hydrides, unit, factor):
+    def change(_, row):
+        lengths, angles = row[3:6], row[6:9]
+        if unit == "nm":
+            lengths = [value * factor for value in lengths]
+        else:
+            angles = [value * factor for value in angles]
+        return [[*row[:3], *lengths, *angles, row[9]]]
+
+    path = write_csv(tmp_path / "mine.csv", rows_of(asking.ask(hydrides), change))
+    with pytest.raises(UserError, match=unit):
+        score("particle-to-crystal", path, data=hydrides)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "said"),
+    [
+        ([["A", 6, 1]], COLUMNS[:3], "no column 'a'"),
+        ([["Unobtainium", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "none of its 1 answers"),
+        ([["", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "says which sample"),
+    ],
+)
+def test_files_that_are_none(tmp_path, hydrides, rows, header, said):
+    path = write_csv(tmp_path / "mine.csv", rows, header)
+    with pytest.raises(UserError, match=said):
+        score("particle-to-crystal", path, data=hydrides)
+
+
+def test_the_template_is_a_submission_without_answers(tmp_path, hydrides):
+    write_template("particle-to-crystal", hydrides, tmp_path / "empty.csv")
+    result = score("particle-to-crystal", tmp_path / "empty.csv", data=hydrides, workers=1)["empty"]
+    assert result.counts.missing == len(asking.ask(hydrides))
+    assert result.metrics["joint_rate"].value == 0
+
+
+def test_a_cell_a_row(tmp_path, hydrides):
+    question = asking.ask(hydrides)
+    material = question.samples.material
+    table = hydrides.materials[material].with_ids(question.ids.tolist())
+    write(
+        StructureTable(table.ids, table.offsets, table.numbers, table.positions, table.cells),
+        tmp_path / "cells.extxyz",
+    )
+    result = score("particle-to-crystal", tmp_path / "cells.extxyz", data=hydrides, workers=1)
+    assert result["cells"].metrics["joint_rate"].value == 1
+
+
+def test_wrong_options_are_sentences(hydrides):
+    for options, said in (
+        ({"data": "nowhere"}, "nowhere"),
+        ({"data": hydrides, "split": "size"}, "split"),
+        ({"data": hydrides, "protocol": "loud"}, "protocol"),
+        ({"data": hydrides, "limit": 0}, "limit"),
+        ({"data": hydrides, "told": "secrets"}, "secrets"),
+    ):
+        with pytest.raises(UserError, match=said):
+            score("particle-to-crystal", [], **options)
+
+
+# --- predictors of one's own -----------------------------------------------------------------
+
+
+class Spy:
+    """Keeps all it is given, and answers with the mean training cell."""
+
+    name = "spy"
+
+    def fit(self, training):
+        self.training = training
+        self.mean = np.mean([one.lattice for one in training[:3]], axis=0)
+
+    def predict(self, told):
+        self.told = told
+        self.found = reachable([told, self.training, self.__dict__])
+        return [(self.mean, 1) for _ in told]
+
+
+def test_a_predictor_sees_what_it_is_told_and_nothing_else(particles):
+    spy = Spy()
+    card = matscale.api.score("particle-to-crystal", spy, data=particles, split="material")
+    assert set(spy.told[0]) == {"numbers", "positions"} == set(card["spy"].predictor.told)
+    assert not card["spy"].predictor.told_the_answer
+    assert spy.told[0]["positions"].base is None and spy.told[0]["numbers"].base is None
+    assert holds(spy.found, spy.told[0]["positions"]) and holds(spy.found, spy.training[0].lattice)
+    held_out = np.flatnonzero(particles.held_out)
+    assert len(held_out)
+    targets = targets_of(particles.materials)
+    names = {str(particles.materials.ids[row]) for row in held_out}
+    for row in held_out:
+        assert not holds(spy.found, particles.materials.lattices[row])
+        assert not holds(spy.found, targets.given[row])
+    assert not names & {
+        one
+        for thing in spy.found
+        if isinstance(thing, list)
+        for one in thing
+        if isinstance(one, str)
+    }
+    assert not names & {str(one) for one in spy.training.particles.materials.ids}
+    assert spy.training.particles.radii.keys() == {"train"}
+    assert {key[0] for key in spy.training.particles.quaternions} == {"train"}
+    assert spy.training.particles.particles.columns["radius"].max() == 9
+
+
+def test_a_walk_would_find_a_leak(particles):
+    class Leaky:
+        pass
+
+    leaky = Leaky()
+    leaky.told = (lambda secret: lambda: secret)(particles)
+    assert holds(reachable([leaky]), particles.materials.lattices[0])
+
+
+def test_changing_what_is_told_changes_no_truth(hydrides):
+    class Vandal:
+        def predict(self, told):
+            for one in told:
+                one["positions"][:] = 0
+                one["numbers"][:] = 1
+            return [(np.array([4.0, 4, 4, 90, 90, 90]), 221)] * len(told)
+
+    before = hydrides.sha256
+    honest = score(
+        "particle-to-crystal",
+        Constant((np.array([4.0, 4, 4, 90, 90, 90]), 221)),
+        data=hydrides,
+        workers=1,
+    )
+    vandal = score("particle-to-crystal", Vandal(), data=hydrides, workers=1)
+    assert hydrides.__class__.sha256.func(hydrides) == before
+    assert vandal["Vandal"].metrics == honest["constant"].metrics
+
+
+def test_failures_of_a_predictor_are_counted(hydrides):
+    class Moody:
+        name = "moody"
+        asked = 0
+
+        def predict(self, told):
+            if len(told) > 1:
+                raise RuntimeError("too many")
+            self.asked += 1
+            if self.asked % 3 == 0:
+                raise ValueError("no idea")
+            return [None if self.asked % 3 == 1 else (np.array([4.0, 4, 4, 90, 90, 90]), 221)]
+
+    result = score("particle-to-crystal", Moody(), data=hydrides, workers=1)["moody"]
+    assert result.counts.submitted == 10
+    assert (result.counts.read, result.counts.missing) == (3, 4)
+    assert result.counts.refused == {"predictor raised an error": 3}
+    assert "no idea" in result.refused[0].detail
+
+
+def test_predictors_that_are_none(hydrides):
+    class Short:
+        def predict(self, told):
+            return []
+
+    class Curious:
+        told = ("the answer",)
+
+        def predict(self, told):
+            return told
+
+    for wrong, said in ((object(), "predict"), (Short(), "0 answers"), (Curious(), "the answer")):
+        with pytest.raises(UserError, match=said):
+            score("particle-to-crystal", wrong, data=hydrides)
+    twins = [Constant(None), Constant(None)]
+    with pytest.raises(UserError, match="two predictors"):
+        score("particle-to-crystal", twins, data=hydrides)
+
+
+def test_being_told_the_answer_shows(hydrides):
+    class Told:
+        name = "told"
+        told = ("lattice",)
+
+        def predict(self, told):
+            return [(one["lattice"], 221) for one in told]
+
+    result = score("particle-to-crystal", Told(), data=hydrides, workers=1)["told"]
+    assert result.predictor.told_the_answer
+    assert result.metrics["joint_rate"].value == 1
+
+
+# --- the sample ------------------------------------------------------------------------------
+
+
+def test_samples_are_even_and_drawn_by_seed(particles):
+    one, same, other = (asking.ask(particles, limit=2, seed=seed) for seed in (1, 1, 2))
+    assert one.ids.tolist() == same.ids.tolist() != other.ids.tolist()
+    keys = np.column_stack([one.samples.material, one.samples.radius])
+    assert set(np.unique(keys, axis=0, return_counts=True)[1]) == {2}
+    assert "drawn with seed 1" in one.notes()[0]
+    everything = asking.ask(particles, limit=10_000)
+    assert len(everything) == everything.available == 10 * (92 + 163) and not everything.notes()
+
+
+def test_few_materials_at_each_radius_are_all_materials_in_turn(monkeypatch, particles):
+    monkeypatch.setattr(asking, "MATERIALS", 5)
+    few = asking.ask(particles, few=True)
+    assert np.unique(few.samples.radius, return_counts=True)[1].tolist() == [5, 5]
+    assert len(np.unique(few.samples.material)) == 10
