@@ -22,6 +22,18 @@ def small_set(name: str, materials: int | list[int]) -> ParticleSet:
     )
 
 
+class Constant:
+    """The same answer to everything."""
+
+    name = "constant"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, told):
+        return [self.answer for _ in told]
+
+
 _OPAQUE = (
     str,
     bytes,
@@ -36,31 +48,25 @@ _OPAQUE = (
 )
 
 
-def reachable(start: list[object], *, upward: int = 3) -> list[object]:
+def reachable(start: list[object]) -> list[object]:
     """Everything that a predictor finds from what it holds.
 
     Attributes, items, closures, bases of arrays and whatever the garbage collector knows an object
-    to refer to; and, a few steps up, what refers to it. Modules, classes and frames end the walk:
-    they lead to the whole interpreter.
+    to refer to. Modules, classes and frames end the walk: they lead to the whole interpreter.
     """
     found: dict[int, object] = {}
-    queue = [(one, upward) for one in start]
-    own = {id(found), id(queue), id(start)}
+    queue = list(start)
     while queue:
-        thing, up = queue.pop()
-        if id(thing) in found or id(thing) in own or isinstance(thing, _OPAQUE):
+        thing = queue.pop()
+        if id(thing) in found or isinstance(thing, _OPAQUE):
             continue
         found[id(thing)] = thing
-        below = [] if isinstance(thing, types.FunctionType) else gc.get_referents(thing)
-        below += gc.get_referents(*(getattr(thing, "__closure__", None) or ()))
-        below += [getattr(thing, "base", None)] if isinstance(thing, np.ndarray) else []
-        own_values = getattr(thing, "__dict__", None)
-        below += list(own_values.values()) if isinstance(own_values, dict) else []
-        queue += [(one, up) for one in below]
-        if up and isinstance(thing, np.ndarray | list | tuple | dict):
-            above = [one for one in gc.get_referrers(thing) if not isinstance(one, types.FrameType)]
-            own.add(id(above))
-            queue += [(one, up - 1) for one in above if one is not queue and one is not found]
+        if not isinstance(thing, types.FunctionType):  # whose globals are the whole module
+            queue += gc.get_referents(thing)
+        queue += gc.get_referents(*(getattr(thing, "__closure__", None) or ()))
+        queue += [thing.base] if isinstance(thing, np.ndarray) else []
+        values = getattr(thing, "__dict__", None)
+        queue += list(values.values()) if isinstance(values, dict) else []
     return list(found.values())
 
 

@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays as random_arrays
 from pymatgen.core import Lattice, Structure
 from sklearn.metrics import balanced_accuracy_score
 
-import matscale
 from matscale.api import score
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
 from matscale.errors import Refused, UserError
@@ -29,7 +28,7 @@ from matscale.tasks.particle_to_crystal.scoring import (
     targets_of,
 )
 from matscale.tasks.particles import question as asking
-from particle_tasks import holds, reachable, small_set
+from particle_tasks import small_set
 
 COLUMNS = [*KEY_COLUMNS, *CELL_COLUMNS]
 
@@ -42,16 +41,6 @@ def particles():
 @pytest.fixture(scope="module")
 def hydrides():
     return small_set("perov-h3", 5)
-
-
-class Constant:
-    name = "constant"
-
-    def __init__(self, answer):
-        self.answer = answer
-
-    def predict(self, told):
-        return [self.answer for _ in told]
 
 
 # --- equivalent cells ------------------------------------------------------------------------
@@ -375,149 +364,3 @@ def test_wrong_options_are_sentences(hydrides):
     ):
         with pytest.raises(UserError, match=said):
             score("particle-to-crystal", [], **options)
-
-
-# --- predictors of one's own -----------------------------------------------------------------
-
-
-class Spy:
-    """Keeps all it is given, and answers with the mean training cell."""
-
-    name = "spy"
-
-    def fit(self, training):
-        self.training = training
-        self.mean = np.mean([one.lattice for one in training[:3]], axis=0)
-
-    def predict(self, told):
-        self.told = told
-        self.found = reachable([told, self.training, self.__dict__])
-        return [(self.mean, 1) for _ in told]
-
-
-def test_a_predictor_sees_what_it_is_told_and_nothing_else(particles):
-    spy = Spy()
-    card = matscale.api.score("particle-to-crystal", spy, data=particles, split="material")
-    assert set(spy.told[0]) == {"numbers", "positions"} == set(card["spy"].predictor.told)
-    assert not card["spy"].predictor.told_the_answer
-    assert spy.told[0]["positions"].base is None and spy.told[0]["numbers"].base is None
-    assert holds(spy.found, spy.told[0]["positions"]) and holds(spy.found, spy.training[0].lattice)
-    held_out = np.flatnonzero(particles.held_out)
-    assert len(held_out)
-    targets = targets_of(particles.materials)
-    names = {str(particles.materials.ids[row]) for row in held_out}
-    for row in held_out:
-        assert not holds(spy.found, particles.materials.lattices[row])
-        assert not holds(spy.found, targets.given[row])
-    assert not names & {
-        one
-        for thing in spy.found
-        if isinstance(thing, list)
-        for one in thing
-        if isinstance(one, str)
-    }
-    assert not names & {str(one) for one in spy.training.particles.materials.ids}
-    assert spy.training.particles.radii.keys() == {"train"}
-    assert {key[0] for key in spy.training.particles.quaternions} == {"train"}
-    assert spy.training.particles.particles.columns["radius"].max() == 9
-
-
-def test_a_walk_would_find_a_leak(particles):
-    class Leaky:
-        pass
-
-    leaky = Leaky()
-    leaky.told = (lambda secret: lambda: secret)(particles)
-    assert holds(reachable([leaky]), particles.materials.lattices[0])
-
-
-def test_changing_what_is_told_changes_no_truth(hydrides):
-    class Vandal:
-        def predict(self, told):
-            for one in told:
-                one["positions"][:] = 0
-                one["numbers"][:] = 1
-            return [(np.array([4.0, 4, 4, 90, 90, 90]), 221)] * len(told)
-
-    before = hydrides.sha256
-    honest = score(
-        "particle-to-crystal",
-        Constant((np.array([4.0, 4, 4, 90, 90, 90]), 221)),
-        data=hydrides,
-        workers=1,
-    )
-    vandal = score("particle-to-crystal", Vandal(), data=hydrides, workers=1)
-    assert hydrides.__class__.sha256.func(hydrides) == before
-    assert vandal["Vandal"].metrics == honest["constant"].metrics
-
-
-def test_failures_of_a_predictor_are_counted(hydrides):
-    class Moody:
-        name = "moody"
-        asked = 0
-
-        def predict(self, told):
-            if len(told) > 1:
-                raise RuntimeError("too many")
-            self.asked += 1
-            if self.asked % 3 == 0:
-                raise ValueError("no idea")
-            return [None if self.asked % 3 == 1 else (np.array([4.0, 4, 4, 90, 90, 90]), 221)]
-
-    result = score("particle-to-crystal", Moody(), data=hydrides, workers=1)["moody"]
-    assert result.counts.submitted == 10
-    assert (result.counts.read, result.counts.missing) == (3, 4)
-    assert result.counts.refused == {"predictor raised an error": 3}
-    assert "no idea" in result.refused[0].detail
-
-
-def test_predictors_that_are_none(hydrides):
-    class Short:
-        def predict(self, told):
-            return []
-
-    class Curious:
-        told = ("the answer",)
-
-        def predict(self, told):
-            return told
-
-    for wrong, said in ((object(), "predict"), (Short(), "0 answers"), (Curious(), "the answer")):
-        with pytest.raises(UserError, match=said):
-            score("particle-to-crystal", wrong, data=hydrides)
-    twins = [Constant(None), Constant(None)]
-    with pytest.raises(UserError, match="two predictors"):
-        score("particle-to-crystal", twins, data=hydrides)
-
-
-def test_being_told_the_answer_shows(hydrides):
-    class Told:
-        name = "told"
-        told = ("lattice",)
-
-        def predict(self, told):
-            return [(one["lattice"], 221) for one in told]
-
-    result = score("particle-to-crystal", Told(), data=hydrides, workers=1)["told"]
-    assert result.predictor.told_the_answer
-    assert result.metrics["joint_rate"].value == 1
-
-
-# --- the sample ------------------------------------------------------------------------------
-
-
-def test_samples_are_even_and_drawn_by_seed(particles):
-    one, same, other = (asking.ask(particles, limit=2, seed=seed) for seed in (1, 1, 2))
-    assert one.ids.tolist() == same.ids.tolist() != other.ids.tolist()
-    keys = np.column_stack([one.samples.material, one.samples.radius])
-    assert set(np.unique(keys, axis=0, return_counts=True)[1]) == {2}
-    assert "drawn with seed 1" in one.notes()[0]
-    everything = asking.ask(particles, limit=10_000)
-    assert len(everything) == everything.available == 10 * (92 + 163) and not everything.notes()
-
-
-def test_few_materials_at_each_radius_are_all_materials_in_turn(monkeypatch, particles):
-    monkeypatch.setattr(asking, "MATERIALS", 5)
-    few = asking.ask(particles, few=True)
-    assert np.unique(few.samples.radius, return_counts=True)[1].tolist() == [5, 5]
-    assert len(np.unique(few.samples.material)) == 10

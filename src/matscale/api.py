@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from matscale.structures.reading import Reading
 from matscale.tasks.task import find_task
 
 
-def score(task: str, predictions: str | Path | Sequence[str | Path], **options: Any) -> Scorecard:
+def score(task: str, predictions: Any, **options: Any) -> Scorecard:
     """Score predictions on a task.
 
     Args:
         task: Such as ``"reconstruction"``.
-        predictions: Files or folders of predictions, one model each.
+        predictions: Files or folders of predictions, one model each; for particles also Python
+            objects that predict, for perception the name of a model.
         **options: The task's own, as on the command line; see for instance
             :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
 
