@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	@echo "Open $(PAGE) in a browser."
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: lint types docs
 
@@ -48,4 +48,4 @@ lock: $(VENV)/.check
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^matscale' > constraints.txt
 
 clean:
-	rm -rf $(VENV) demo site .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo site .pytest_cache .mypy_cache .ruff_cache

@@ -220,7 +220,7 @@ def inspect(monkeypatch, tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """One try and two seconds."""
+    """One try and six seconds."""
     from matscale.tasks.perception import engine
 
     monkeypatch.setattr(engine.Patience, "__init__", _impatient)
@@ -228,7 +228,7 @@ def quick(monkeypatch):
 
 def _impatient(self):
     object.__setattr__(self, "retries", 0)
-    object.__setattr__(self, "attempt_s", 2)
+    object.__setattr__(self, "attempt_s", 6)
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ TROUBLE = {
     2: "I am sorry, this I cannot help with.",
     3: Say("slow down, " + KEY, status=429),
     4: Say("out of order", status=500),
-    5: Say(pause_s=4.0),
+    5: Say(pause_s=9.0),
     6: Say(raw=b"<html>garbage"),
     7: Say("Incorrect API key provided: " + KEY, status=401),
 }
