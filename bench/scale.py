@@ -110,8 +110,7 @@ def _search(name, tables, workers):
     if name == "duplicates":
         return _books(match(*tables, NOVELTY, workers=workers))
     if name == "framework candidates":
-        settings = replace(NOVELTY, mode="framework", criterion="rms", keep_first=True)
-        return _books(match(*tables, settings, workers=workers))
+        return _candidates(*tables, workers)
     symmetry = [symmetry_of(table, workers=workers) for table in tables]
     if name == "symmetry":
         return {
@@ -121,6 +120,24 @@ def _search(name, tables, workers):
     start = time.perf_counter()
     found = wyckoff_matches(*symmetry, workers=workers)
     return {**found.counts, "search_seconds": round(time.perf_counter() - start, 2)}
+
+
+def _candidates(made, train, workers):
+    """The three cheapest of each, as the novelty task finds them."""
+    from matscale.execution import Memory
+    from matscale.tasks.novelty.cheapest import cheapest_matches
+    from matscale.tasks.novelty.settings import NoveltySettings
+
+    memory, settings = Memory(workers=workers), NoveltySettings()
+    found = cheapest_matches(made, train, settings.framework, memory, settings.top, workers=workers)
+    considered = len(made) * len(train)
+    searched = found.tested - sum(found.refused.values())
+    return {
+        "considered": considered, "refused: sites do not divide": considered - found.pairs,
+        "passed over: bound to cost more": found.pairs - found.tested,
+        **{f"refused: {name}": count for name, count in found.refused.items()},
+        "tested": searched, "candidates": len(found.rows), "undecided": found.undecided,
+    }  # fmt: skip
 
 
 def _books(found):

@@ -60,6 +60,8 @@ def columns(name: str, count: int, energies: bool) -> dict[str, list]:
         "space_group": only(good, [GROUPS.get(one, 2) for one in systems]),
         "crystal_system": systems,
         "train_id": [f"mp-{k % 24}" if g else "" for k, g in enumerate(good)],
+        "train_row": only(good, [k % 24 for k in range(count)]),
+        "generated_row": only(good, (np.cumsum(good) - 1).tolist()),
         "swaps": [SWAPS[k % len(SWAPS)] if swapped[k] else "" for k in range(count)],
         "cost": only(swapped, rng.gamma(2, 3, count).tolist()),
         "rms": only(good, rng.gamma(2, 0.03, count).tolist()),

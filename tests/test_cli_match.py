@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from crystals import described_otherwise, held_out, rock_salt
+from matscale.cli.match import _say
+from matscale.matching.outcomes import Counts
 from matscale.structures.formats import read, write
+from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from test_cli import matscale
 
@@ -191,6 +195,33 @@ main()
 """
 
 
+TOO_LARGE_GROUPS = TOO_LARGE.replace(
+    '"match", "first.parquet", "first.parquet"', '"group", "first.parquet", "--mode", "anonymous"'
+)
+
+
+def test_the_undecided_are_told_why(capsys):
+    """Pairs of cells that are too large, and pairs of two crystals that take too long."""
+    reading = Reading(held_out(), np.arange(12))
+    refused = {"composition": 7, "too large": 3}
+    counts = Counts(10, refused, 0, 0, 0, 0.1, undecided=((0, 1), (0, 2), (3, 4)), oversized=2)
+    _say(counts, [reading], "said", as_json=False)
+    said = capsys.readouterr()
+    assert "2 pairs are undecided: a cell has more than 8192 sites" in said.out
+    assert "1 pairs are undecided: within these tolerances" in said.out
+    assert "crystal-3 and crystal-4: undecided" in said.err
+    _say(replace(counts, oversized=3), [reading], "said", as_json=False)
+    assert "smaller tolerances" not in capsys.readouterr().out
+
+
+def test_groups_name_the_undecided(folder):
+    command = [sys.executable, "-c", TOO_LARGE_GROUPS, "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    counts = json.loads(done.stdout)
+    assert len(counts["undecided"]) == counts["refused"]["too large"] > 0
+    assert all(one.startswith("crystal-") for pair in counts["undecided"] for one in pair)
+
+
 def test_pairs_that_are_too_large_are_named_everywhere(folder):
     command = [sys.executable, "-c", TOO_LARGE]
     text, machine = (
@@ -209,6 +240,10 @@ def test_pairs_that_are_too_large_are_named_everywhere(folder):
     }
     assert f"{count} given up as too large" in text.stdout
     assert f"{count} pairs are undecided" in text.stdout
+    assert "smaller tolerances" in text.stdout
+    assert "sites" not in text.stdout.split("pairs are undecided")[1]
+    named = [f"{one} and {other}: undecided" for one, other in undecided]
+    assert text.stderr.splitlines()[:20] == named[:20]
     counts = json.loads(machine.stdout)
     assert [tuple(pair) for pair in counts["undecided"]] == undecided
     assert counts["refused"]["too large"] == count

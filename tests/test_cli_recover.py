@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from crystals import rutile
 from matscale.cli import app, main
+from matscale.recovery.cif import unique_names
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
 from test_recovery import cut
@@ -95,6 +96,38 @@ def test_mistakes_end_in_a_sentence(tmp_path, monkeypatch, capsys, content, said
     assert "Traceback" not in error
 
 
+def test_counts_that_lie_refuse_their_frame_and_leave_the_others(tmp_path):
+    """A count that reading line by line would never end, and files without a frame."""
+    ase.io.write(tmp_path / "good.xyz", particle(), format="xyz")
+    for name, text in {
+        "huge": "99999999999\nid=a\nCs 0 0 0\n",
+        "none": "0\n\n",
+        "bare": "1",
+        "fields": "1\nProperties=pos:R:3\n0 0 0\n",
+    }.items():
+        (tmp_path / f"{name}.xyz").write_text(text)
+    done = run(tmp_path, "--json")
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert [(one["id"], one["space_group"]) for one in said["particles"]] == [("good", 136)]
+    assert said["refused"] == {"unreadable": 3, "no atoms": 1}
+
+
+def test_blocks_of_equal_names_are_told_apart(tmp_path):
+    for folder in ("A", "a", "B"):
+        (tmp_path / folder).mkdir()
+        ase.io.write(tmp_path / folder / "rot_1.xyz", particle(), format="xyz")
+    done = run(tmp_path, "--out", tmp_path / "all.cif", "--workers", 1)
+    assert done.exit_code == 0, done.output
+    blocks = [line for line in (tmp_path / "all.cif").read_text().split("\n") if "data_" in line]
+    assert blocks == ["data_rot_1", "data_rot_1_2", "data_rot_1_3"]
+
+
+def test_names_of_blocks_are_unique_in_any_case():
+    names = unique_names(["a b", "A_b", "a_b_2", "", "crystal"])
+    assert names == ["a_b", "A_b_2", "a_b_2_2", "crystal", "crystal_2"]
+
+
 def test_nothing_to_write_is_said_and_nothing_written(tmp_path, monkeypatch, capsys):
     ase.io.write(tmp_path / "small.xyz", Atoms("H"), format="xyz")
     out = tmp_path / "none.cif"
@@ -103,5 +136,7 @@ def test_nothing_to_write_is_said_and_nothing_written(tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "no crystal is determined" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "no crystal is determined" in said.err
+    assert said.out.startswith("small: not determined: too small")
     assert not out.exists()

@@ -9,21 +9,25 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from crystals import held_out, perovskite, rock_salt, training, wurtzite
-from matscale import cluster, execution
+from matscale import cluster, execution, score
+from matscale.energy import relax as relaxing
+from matscale.energy.potentials import potential
 from matscale.errors import UserError
 from matscale.execution import Memory, run
-from matscale.matching import remote, wyckoff_matches
-from matscale.matching.batch import match
-from matscale.matching.engine import Engine
+from matscale.matching import batch, engine, grouping, wyckoff_matches
 from matscale.matching.outcomes import NOVELTY, MatchSettings
 from matscale.matching.wyckoff import symmetry_of
+from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 
 HERE = Path(__file__).parent
@@ -285,35 +289,130 @@ def tables() -> tuple[StructureTable, StructureTable]:
     return StructureTable.from_pymatgen(first), StructureTable.from_pymatgen(made * 8)
 
 
-@pytest.mark.parametrize("settings", [MatchSettings(), NOVELTY, MatchSettings(mode="anonymous")])
-def test_chunks_by_an_object_that_was_sent_are_those_of_threads(settings):
+class Recorder:
+    """A cluster of one: answers what it is sent from what was pickled, and in another order."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+
+    def answers(self, function, items):
+        self.sent[function.__qualname__] += len(items)
+        function, items = pickle.loads(pickle.dumps((function, items)))  # noqa: S301
+        for place in reversed(range(len(items))):
+            yield place, function(items[place])
+
+
+@pytest.fixture
+def recorder(monkeypatch) -> Recorder:
+    found = Recorder()
+    monkeypatch.setattr(execution, "_elsewhere", found)
+    return found
+
+
+def here(function, *arguments, **options):
+    """What a function answers without a cluster."""
+    before, execution._elsewhere = execution._elsewhere, None
+    try:
+        return function(*arguments, workers=1, **options)
+    finally:
+        execution._elsewhere = before
+
+
+def bits(found) -> dict[str, bytes]:
+    """Arrays of an answer as they are in memory, counts without the time."""
+    parts = dict(vars(found))
+    books = replace(parts.pop("counts"), seconds=0)
+    return {
+        "counts": repr(books),
+        **{name: np.array(part).tobytes() for name, part in parts.items()},
+    }
+
+
+MATCHINGS = [MatchSettings(), NOVELTY, MatchSettings(mode="anonymous")]
+
+
+@pytest.mark.parametrize("settings", MATCHINGS)
+def test_all_pairs_travel_in_chunks(recorder, settings, monkeypatch):
+    monkeypatch.setattr(engine, "CHUNK", 37)
     first, second = tables()
-    work = pickle.loads(pickle.dumps(remote.Matching(first, second, settings)))  # noqa: S301
-    pairs = len(work)
-    got = [work(("", *one)) for one in [(0, pairs // 3), (pairs // 3, pairs)]]
-    found = np.concatenate([answer["pairs"] for answer in got])
-    expected = match(first, second, settings, workers=1)
-    assert len(expected) > 0
-    assert found.tolist() == np.column_stack([expected.first, expected.second]).tolist()
-    values = np.concatenate([answer["values"] for answer in got])
-    assert values[:, 0].tobytes() == expected.rms.tobytes()
+    there = batch.match(first, second, settings)
+    assert recorder.sent["Matching.matches"] > 1
+    assert len(there) > 0
+    assert bits(there) == bits(here(batch.match, first, second, settings))
+
+
+def test_given_pairs_travel_too(recorder, monkeypatch, tmp_path):
+    monkeypatch.setattr(engine, "CHUNK", 37)
+    first, second = tables()
+    rows = np.argwhere(np.ones((len(first), len(second))))
+    there = batch.match_pairs(first, second, rows, NOVELTY, keep=tmp_path)
+    sent = recorder.sent["Matching.scores"]
+    assert sent == len(list(tmp_path.glob("*.npz"))) > 1
+    # What the cluster answered is known here, and the other way round.
+    again = here(batch.match_pairs, first, second, rows, NOVELTY, keep=tmp_path)
+    assert len(list(tmp_path.glob("*.npz"))) == sent
+    assert bits(again) == bits(there) == bits(here(batch.match_pairs, first, second, rows, NOVELTY))
+
+
+@pytest.mark.parametrize("settings", MATCHINGS)
+def test_groups_are_formed_there_as_here(recorder, settings, monkeypatch):
+    first, second = tables()
+    table = StructureTable.concatenate([first, second, first]).with_ids([""] * 48)
+    label, counts = here(batch.group, table, settings)
+    monkeypatch.setattr(grouping, "PIECE", 2)
+    monkeypatch.setattr(grouping, "CHUNK", 1)
+    for block in (4, 64):
+        monkeypatch.setattr(grouping, "BLOCK", block)
+        there, books = batch.group(table, settings)
+        assert there.tolist() == label.tolist()
+        assert replace(books, seconds=0) == replace(counts, seconds=0)
+    assert set(recorder.sent) == {"Comparing.bundle", "Comparing.first_matches"}
+
+
+def relaxable(count: int) -> StructureTable:
+    """Strained metals that EMT can relax."""
+    atoms = [bulk(("Cu", "Ag", "Au")[k % 3]) for k in range(count)]
+    for k, one in enumerate(atoms):
+        one.set_cell(one.cell.array * (1 + 0.01 * (k + 1)), scale_atoms=True)
+    return StructureTable.from_ase(atoms)
+
+
+def test_relaxations_travel_and_are_kept_here(recorder, monkeypatch, tmp_path):
+    monkeypatch.setattr(relaxing, "CHUNK", 2)
+    table, emt = relaxable(6), potential("ase.calculators.emt:EMT")
+    there = relaxing.relax(table, emt, folder=tmp_path, workers=None)
+    assert recorder.sent["_relax_chunk"] == 3
+    assert len(list(tmp_path.glob("*.npz"))) == 6
+    known = here(relaxing.relax, table, emt)
+    for name in ("energies", "initial_energies", "forces", "steps"):
+        assert getattr(there, name).tobytes() == getattr(known, name).tobytes()
+    assert there.table.sha256() == known.table.sha256()
 
 
 @needs_dask
-@pytest.mark.parametrize("given", [False, True])
-def test_matching_on_two_workers_is_matching_here(two, tmp_path, given):
-    first, second = tables()
-    rows = np.argwhere(np.ones((len(first), len(second)))) if given else None
-    work = remote.Matching(first, second, NOVELTY, rows)
-    engine = Engine(first, second, NOVELTY)
-    chunks = [(k, min(k + 37, len(work))) for k in range(0, len(work), 37)]
-    question = engine.question("match", tmp_path)
-    here = work.answers(chunks, question, keep=None, workers=1, label="")
+def test_novelty_sends_matching_and_relaxation(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "CHUNK", 4)
+    monkeypatch.setattr(grouping, "CHUNK", 1)
+    monkeypatch.setattr(relaxing, "CHUNK", 2)
+    write(relaxable(6)[[0, 1, 2]].with_ids(["a", "b", "c"]), tmp_path / "train.parquet")
+    write(relaxable(12)[range(6, 10)].with_ids(list("defg")), tmp_path / "model.parquet")
+    sent: Counter[str] = Counter()
+    answers = cluster.Cluster.answers
+
+    def noting(self, function, items):
+        sent[function.__qualname__] += len(items)
+        return answers(self, function, items)
+
+    monkeypatch.setattr(cluster.Cluster, "answers", noting)
+    how = {"relax": "ase.calculators.emt:EMT", "protocol": "sound"}
+    asked = {"train": tmp_path / "train.parquet", **how}
+    known = score("novelty", tmp_path / "model.parquet", workers=1, **asked)
+    assert not sent
     with execution.on(two.address):
-        there = work.answers(chunks, question, keep=tmp_path, workers=1, label="")
-    for one, other in zip(here, there, strict=True):
-        assert all(one[name].tobytes() == other[name].tobytes() for name in one)
-    assert len(list(tmp_path.glob("*.npz"))) == len(chunks) > 2
+        card = score("novelty", tmp_path / "model.parquet", **asked)
+    assert {"Matching.matches", "Comparing.bundle", "_relax_chunk"} <= set(sent)
+    for one, other in zip(card, known, strict=True):
+        assert one.metrics == other.metrics
 
 
 @needs_dask

@@ -1,7 +1,7 @@
 """Crystal to particle: scores, submissions, and what a predictor can see."""
 
+import csv
 import math
-from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,8 +14,8 @@ from matscale.api import score
 from matscale.cli import app
 from matscale.datasets.particles import build_particles, material_set, save_particles
 from matscale.datasets.particles.leakage import leakage
-from matscale.datasets.particles.template import write_template
 from matscale.errors import Refused, UserError
+from matscale.report.headline import headline
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
 from matscale.tasks.crystal_to_particle.scoring import check
@@ -67,7 +67,7 @@ def test_an_exact_answer_in_any_pose_and_order_is_sound(run):
 
 def test_degenerate_predictors_give_the_published_numbers(run, particles):
     card, _ = run
-    question = asking.ask(particles, few=True)
+    question = asking.ask(particles, limit=None)
     truths = [question.particle(row)[1] for row in range(len(question))]
     zero = card["predict_zero_noise"]
     hulls = np.mean([ConvexHull(truth, qhull_options="QJ").volume for truth in truths])
@@ -91,7 +91,7 @@ def test_floors_and_ceiling_take_part_where_they_belong(run):
         "bulk_density_gas.sound": "floor",
         "nearest_training_particle.sound": "floor",
         "turned.sound": "model",
-        "carve.published": "floor",
+        "carve.published": "ceiling",
         "carve_in_pose.published": "ceiling",
         "bulk_density_gas.published": "floor",
         "nearest_training_particle.published": "floor",
@@ -102,8 +102,41 @@ def test_floors_and_ceiling_take_part_where_they_belong(run):
     joint = card["turned.sound"].metrics["rdf_distance"]
     assert joint.floor_name == "nearest_training_particle" and joint.ceiling < 1e-12
     assert joint.skill == pytest.approx(1)
-    # Predictors that were told the target are no floor for one that was not.
-    assert card["turned.published"].metrics["rmsd"].floor_name != "return_input"
+    # Predictors that were told the target are no floor for one that was not, and the exact
+    # particle is none for any.
+    names = {metric.floor_name for result in card for metric in result.metrics.values()}
+    assert not names & {"carve", "carve_in_pose"}
+    own = {metric.floor_name for metric in card["turned.published"].metrics.values()}
+    assert own <= {"bulk_density_gas", "nearest_training_particle", None}
+    assert card["carve.published"].metrics["rmsd"].ceiling == pytest.approx(0, abs=1e-9)
+    skills = [metric.skill for result in card for metric in result.metrics.values()]
+    assert max(abs(skill) for skill in skills if skill is not None) < 1e3
+
+
+@pytest.mark.parametrize(
+    ("told", "floors"),
+    [
+        (None, {"bulk_density_gas", "nearest_training_particle"}),
+        ("numbers,fractional,lattice,radius", {"bulk_density_gas", "nearest_training_particle"}),
+        ("positions", {"predict_zero_noise", "return_input"}),
+    ],
+)
+def test_floors_of_a_file_are_those_that_were_told_no_more(run, particles, tmp_path, told, floors):
+    copies = submission(particles, lambda _, part: [(part[0], part[1], part[2] + 1e-12)])
+    write(copies, tmp_path / "mine.parquet")
+    card = score(
+        "crystal-to-particle",
+        tmp_path / "mine.parquet",
+        data=particles,
+        protocol="published",
+        told=told,
+        workers=1,
+    )
+    metrics = card["mine"].metrics
+    assert {one.floor_name for one in metrics.values()} - {None} == floors
+    # A perfect copy beside an exact floor is on it, and nowhere else.
+    assert all(one.skill in (None, 0, 1) for name, one in metrics.items() if name != "volume_ratio")
+    assert headline(card["mine"]).verdict == ("level" if told == "positions" else "above")
 
 
 def test_what_is_written(run, particles):
@@ -145,7 +178,7 @@ def test_unmeasurable_metrics_are_counted(run):
 
 
 def submission(particles, change=lambda place, part: [part]):
-    question = asking.ask(particles, few=True)
+    question = asking.ask(particles, limit=None)
     parts = []
     for place in range(len(question)):
         numbers, positions = question.particle(place)
@@ -218,20 +251,29 @@ def test_a_file_in_nm_is_one_sentence(tmp_path, particles):
         score("crystal-to-particle", tmp_path / "mine.parquet", data=particles)
 
 
-def test_the_template_is_a_submission(tmp_path):
-    particles = small_set("diverse", [3])
-    particles = replace(particles, radii={**particles.radii, "ood": ()})
-    write_template("crystal-to-particle", particles, tmp_path / "example.extxyz")
-    card = score(
-        "crystal-to-particle",
+@pytest.mark.parametrize("options", [(), ("--split", "material"), ("--limit", "2", "--seed", "3")])
+def test_the_template_answers_what_score_asks_with_the_same_options(tmp_path, particles, options):
+    save_particles(particles, tmp_path / "set", leakage(particles))
+    task, data = "crystal-to-particle", str(tmp_path / "set")
+    for name in ("example.extxyz", "asked.csv"):
+        arguments = ["data", "template", task, "--data", data, "--out", str(tmp_path / name)]
+        done = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    named = dict(zip(options[::2], options[1::2], strict=True))
+    result = score(
+        task,
         tmp_path / "example.extxyz",
-        data=particles,
+        data=data,
         protocol="published",
-        limit=92,
-    )
-    result = card["example"]
-    assert result.counts.read == 3
-    assert result.metrics["rmsd"].value == pytest.approx(0, abs=1e-12)
+        split=named.get("--split", "radius"),
+        limit=int(named["--limit"]) if "--limit" in named else None,
+        seed=int(named.get("--seed", 0)),
+        workers=1,
+    )["example"]
+    assert result.counts.read == min(3, result.counts.submitted)
+    assert result.metrics["rmsd"].value == pytest.approx(0, abs=1e-6)
+    with (tmp_path / "asked.csv").open(encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == result.counts.submitted
 
 
 def test_files_that_are_none(tmp_path, particles):
@@ -254,6 +296,10 @@ def test_files_that_are_none(tmp_path, particles):
         ((np.array([0]), np.ones((1, 3))), "unknown element"),
         ((np.array([1.5]), np.ones((1, 3))), "unknown element"),
         ((np.array([1]), np.full((1, 3), np.inf)), "not finite"),
+        ((np.array([1]), np.full((1, 3), 1e300)), "not finite"),
+        ((np.array([1]), np.full((1, 3), -1.1e6)), "not finite"),
+        ((["Cs", "H"], np.ones((2, 3))), "unreadable"),
+        ((np.array([1e300]), np.ones((1, 3))), "unknown element"),
     ],
 )
 def test_answers_that_are_none(answer, reason):
@@ -281,7 +327,7 @@ def test_a_predictor_cannot_reach_the_particle(particles):
     spy = Spy()
     score("crystal-to-particle", spy, data=particles, split="material", protocol="published")
     assert set(spy.batches[0][0]) == {"numbers", "fractional", "lattice", "radius"}
-    question = asking.ask(particles, by="material", few=True)
+    question = asking.ask(particles, by="material", limit=None)
     assert holds(spy.found, spy.batches[0][0]["lattice"])
     for row in range(len(question)):
         positions = question.particle(row)[1]

@@ -1,6 +1,8 @@
 """Relaxation against ASE's own filter and optimiser, and what becomes of crystals that cannot."""
 
 import importlib
+import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
 from scipy.linalg import expm_frechet
 
-from matscale.energy.ase_potential import AsePotential
+from matscale.energy.ase_potential import FAMILIES, AsePotential, _made_again
 from matscale.energy.deformation import (
     Layout,
     exponential_slope,
@@ -268,9 +270,10 @@ def test_no_crystals_are_no_trouble():
     assert len(energies(StructureTable.empty(), Counting()).energies) == 0
 
 
-def test_two_processes_find_the_same(metals, tmp_path):
+def test_two_processes_find_the_same(metals, tmp_path, monkeypatch):
     table, emt = StructureTable.from_ase(metals), potential("ase.calculators.emt:EMT")
     one = relax(table, emt, TIGHT)
+    monkeypatch.setattr("matscale.energy.relax.CHUNK", 2)
     two = relax(table, emt, TIGHT, workers=2, folder=tmp_path)
     np.testing.assert_allclose(two.energies, one.energies, atol=1e-9)
     assert len(list(tmp_path.glob("*.npz"))) == len(table)
@@ -306,14 +309,60 @@ def test_a_missing_package_is_named(name, module, package):
         potential(name)
 
 
-def test_a_calculator_of_ones_own_is_known_by_its_source(tmp_path, monkeypatch):
+OWN = """
+from pathlib import Path
+from ase.calculators.lj import LennardJones
+
+def make():
+    depth = float((Path(__file__).parent / "depth.txt").read_text())
+    return LennardJones(sigma=2.0, epsilon=depth, rc=5.0)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A calculator of one's own that reads a parameter from a file; writes that file."""
     monkeypatch.syspath_prepend(tmp_path)
-    file = tmp_path / "my_calculator.py"
-    file.write_text("from ase.calculators.emt import EMT\n\ndef make():\n    return EMT()\n")
-    before = potential("my_calculator:make")
+    monkeypatch.delitem(sys.modules, "my_calculator", raising=False)
+    (tmp_path / "my_calculator.py").write_text(OWN)
+
+    def depth(value: str) -> AsePotential:
+        (tmp_path / "depth.txt").write_text(value)
+        return potential("my_calculator:make")
+
+    return depth
+
+
+def test_a_changed_parameter_is_not_answered_from_the_cache(own, metals, tmp_path):
+    table, kept = StructureTable.from_ase(metals), tmp_path / "kept"
+    before = own("0.1")
     assert before.name == "my_calculator:make"
-    assert len(before.version) == 64
+    assert own("0.1").version == before.version
+    first = energies(table, before, folder=kept).energies
+    # The well of Lennard and Jones is as deep as it is told to be.
+    np.testing.assert_allclose(energies(table, own("0.2"), folder=kept).energies, 2 * first)
     assert "ase" in potential("ase.calculators.emt:EMT").version
+
+
+def test_a_potential_that_travelled_is_the_same_or_none(own):
+    sent = pickle.dumps(own("0.1"))
+    there = pickle.loads(sent)  # noqa: S301
+    assert (there.name, there.version) == (own("0.1").name, own("0.1").version)
+    _made_again.cache_clear()
+    own("0.2")
+    with pytest.raises(UserError, match="results would differ"):
+        pickle.loads(sent)  # noqa: S301
+
+
+def test_the_weights_of_a_file_are_part_of_the_version(tmp_path, monkeypatch):
+    family = FAMILIES["mace"]._replace(make=lambda model, device: EMT())
+    monkeypatch.setitem(FAMILIES, "mace", family)
+    versions = set()
+    for content in ("one", "other"):
+        (tmp_path / "weights.model").write_text(content)
+        versions.add(potential(f"mace:{tmp_path}/weights.model").version)
+    assert len(versions) == 2
+    assert len({potential("mace:medium").version for _ in range(2)}) == 1
 
 
 @pytest.mark.parametrize("wrong", [{"fmax": 0}, {"max_steps": -1}, {"optimiser": "newton"}])

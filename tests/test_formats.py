@@ -344,6 +344,35 @@ def test_jsonl_lines_are_items_and_a_broken_line_is_one(tmp_path):
     assert reading.refused_by_reason == {"unreadable": 1}
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.ndjson", "x.data", "no_suffix"])
+@pytest.mark.parametrize("length", [16000, 16368, 16369, 16384, 16385, 40001])
+def test_jsonl_is_told_by_a_first_line_of_any_length(tmp_path, name, length):
+    """Lengths around the end of what is looked at; UTF-8 and line ends of Windows."""
+    entry = {"id": "long", "structure": ROCK_SALT.as_dict(), "note": ""}
+    entry["note"] = "é" + "a" * (length - len(json.dumps(entry)) - 1)
+    first = json.dumps(entry, ensure_ascii=False)
+    lines = [first, json.dumps({"id": "short", "structure": QUARTZ.as_dict()})]
+    assert len(first) == length
+    for newline in ("\n", "\r\n", "\n\n"):
+        content = newline.join(lines).encode()
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        reading = formats.read(path, workers=1)
+        assert reading.table.ids.tolist() == ["long", "short"]
+        assert reading.submitted == 2
+
+
+def test_a_broken_first_line_is_refused_alone(tmp_path):
+    lines = ['{"structure": {"lattice"', *[json.dumps(QUARTZ.as_dict())] * 2]
+    reading = formats.read(written(tmp_path / "x.jsonl", "\n".join(lines)), workers=1)
+    assert (reading.submitted, len(reading.table)) == (3, 2)
+
+
+def test_json_over_many_lines_is_no_json_lines(tmp_path):
+    path = written(tmp_path / "x.jsonl", json.dumps(QUARTZ.as_dict(), indent=1))
+    assert len(formats.read(path, workers=1).table) == 1
+
+
 def atombench(tmp_path, name="preds.csv"):
     poscar = Poscar(ROCK_SALT).get_str(significant_figures=16)
     QUARTZ.to(str(tmp_path / "quartz.cif"))

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from crystals import described_otherwise, held_out
 from matscale.execution import Memory
 from matscale.matching import batch, engine, grouping, wyckoff
-from matscale.matching.batch import MatchSettings
+from matscale.matching.batch import NOVELTY, MatchSettings
 from matscale.matching.search import STATUSES, group_rows
 from matscale.matching.tolerances import Tolerances
+from matscale.matching.workspace import MAX_SITES
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
 
@@ -117,17 +118,12 @@ def one_after_the_other(table: StructureTable, settings: MatchSettings) -> np.nd
     crystals = batch.ready(table, options)
     label = np.full(len(table), -1, np.int64)
     rows = np.flatnonzero(crystals.sizes)
+    found, counts = np.empty((2, len(rows)), np.int64), np.zeros(STATUSES, np.int64)
+    large = np.zeros((len(rows), len(rows)), bool)
+    how = engine.CODES[options.mode], options.scale, False, options.numbers, options.symmetric
     with engine.Engine(table, table, options).space() as space:
-        group_rows(
-            *(crystals, rows, engine.CODES[options.mode], options.scale, False, options.numbers),
-            *(
-                options.symmetric,
-                space,
-                label,
-                np.empty(len(rows), np.int64),
-                np.zeros(STATUSES, np.int64),
-            ),
-        )
+        group_rows(crystals, rows, *how, space, found[0], found[1], counts, large)
+    label[rows] = found[0]
     return label
 
 
@@ -192,7 +188,33 @@ def test_pairs_that_are_too_large_are_named(monkeypatch):
     scores = batch.match_pairs(table, table, np.array([[0, 1]]), wide)
     assert scores.undecided.tolist() == [True]
     assert scores.matched.tolist() == [False]
-    assert batch.group(table, wide)[1].refused["too large"] == 1
+    books = batch.group(table, wide)[1]
+    assert books.refused["too large"] == 1
+    assert books.undecided == ((0, 1),)
+    assert books.oversized == 0
+
+
+def test_pairs_that_take_too_much_work_are_named(monkeypatch):
+    """A pair that matches within the limit, then under a limit that no search can keep."""
+    table = held_out()[[3, 3]]
+    assert len(batch.match(table[:1], table[1:])) == 1
+    monkeypatch.setattr(engine, "MOST_WORK", 1.0)
+    found = batch.match(table[:1], table[1:])
+    assert found.undecided.tolist() == [[0, 0]]
+    assert (found.counts.refused["too large"], found.counts.oversized) == (1, 0)
+    assert (found.counts.tested, found.counts.matched) == (0, 0)
+
+
+def test_pairs_of_too_many_sites_are_told_apart():
+    """No tolerance decides them."""
+    count = MAX_SITES + 1
+    # Rising gaps: no smaller cell.
+    places = np.column_stack([2.0 * np.arange(count) ** 1.01, *np.zeros((2, count))])
+    cell = np.diag([2.0 * count**1.01, 4.0, 4.0])
+    chain = StructureTable.from_parts(["chain"], [np.full(count, 6)], [places], [cell])
+    counts = batch.match(chain, chain, NOVELTY).counts
+    assert (counts.refused["too large"], counts.oversized) == (1, 1)
+    assert counts.undecided == ((0, 0),)
 
 
 # --- interrupt and resume ------------------------------------------------------------------

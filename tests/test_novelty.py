@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -16,32 +17,22 @@ from pymatgen.core import Lattice, Structure
 from crystals import described_otherwise, held_out, perovskite, rock_salt, rutile, training
 from matscale.errors import UserError
 from matscale.matching.tolerances import Tolerances
+from matscale.report.headline import headline
 from matscale.structures.formats import read, read_parquet, write
+from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty import classify as classifying
+from matscale.tasks.novelty.floors import random_atoms
+from matscale.tasks.novelty.samples import unread_samples, without_own_images
 from matscale.tasks.novelty.score import WORK, score_novelty
 from matscale.tasks.novelty.settings import NoveltySettings
+from novelty_runs import score
 
 
 @pytest.fixture
 def train(tmp_path: Path) -> Path:
     write(training(), tmp_path / "train.parquet")
     return tmp_path / "train.parquet"
-
-
-def score(structures, train: Path, names=None, out="results", **options):
-    """Score crystals as one model called ``model``; the card and the per-sample columns."""
-    folder = train.parent
-    table = (
-        structures
-        if isinstance(structures, StructureTable)
-        else StructureTable.from_pymatgen(structures, names)
-    )
-    write(table, folder / "model.parquet")
-    options = {"workers": 1, "out": folder / out, **options}
-    card = score_novelty(folder / "model.parquet", train=train, **options)
-    rows = pq.read_table(folder / out / "model.samples.parquet").to_pylist()
-    return card, {row["id"]: row for row in rows}
 
 
 def rattled(structure: Structure, seed: int = 0) -> Structure:
@@ -140,6 +131,41 @@ def test_own_images_count_in_sound_only(cases):
     assert card["model.published"].metrics["valid"].value == pytest.approx(7 / 8)
 
 
+def test_an_invalid_crystal_is_not_the_first_of_its_kind(train):
+    """Sound: what is invalid by its own images leaves the place of the first to an equal one."""
+    samples = unread_samples(Reading(training()[[0, 1, 2]], np.arange(3)))
+    samples.valid_published[:] = True
+    samples.valid[1:] = True
+    samples.classes[:] = "unmatched"
+    samples.representative[:] = 0
+    samples.unique[0] = True
+    sound = without_own_images(samples)
+    assert sound.unique.tolist() == [False, True, False]
+    assert sound.representative.tolist() == [-1, 1, 1]
+    assert sound.classes.tolist() == ["invalid", "unmatched", "unmatched"]
+    assert samples.unique.tolist() == [True, False, False]
+
+
+def test_searches_that_are_given_up_are_counted_one_by_one(train, monkeypatch):
+    """With room for no pair at all, each search says how many pairs it gave up."""
+    monkeypatch.setattr("matscale.matching.engine.MAX_POINTS", 1)
+    monkeypatch.setattr("matscale.matching.engine.POINTS", 1)
+    card, _ = score(held_out()[[0]], train)
+    notes = " ".join(card["model"].notes)
+    assert "given up as too large" in notes
+    assert "for duplicates" in notes and "for anonymous candidates" in notes
+    assert "for the novelty curve" in notes
+
+
+def test_rows_of_repeated_ids_are_told_apart(train):
+    score(held_out()[[0, 1, 2]], train, ["same"] * 3)
+    folder = train.parent / "results"
+    columns = pq.read_table(folder / "model.samples.parquet").to_pydict()
+    assert columns["generated_row"] == [0, 1, 2]
+    matched = read_parquet(folder / "model.matched_train.parquet")
+    assert [matched.ids[k] for k in columns["train_row"]] == columns["train_id"]
+
+
 def test_denominators(cases):
     card = cases[0]
     sound = {name: one.value for name, one in card["model.sound"].metrics.items()}
@@ -150,8 +176,11 @@ def test_denominators(cases):
     assert sound["substituted_both"] == pytest.approx(2 / 9)
     assert all(card["model.sound"].metrics[name].n == 9 for name in classifying.CLASSES)
     published = card["model.published"].metrics
-    balanced = [row for row in cases[1].values() if row["balanced_paper"] and row["valid"]]
-    assert published["duplicate"].n == len(balanced)
+    rows = cases[1].values()
+    looked_at = [row for row in rows if row["balanced_paper"] and row["valid_published"]]
+    # One of them is invalid only because an atom is too close to its own image.
+    assert published["duplicate"].n == len(looked_at)
+    assert sum(not row["valid"] for row in looked_at) == 1
     counts = card["model"].counts
     assert (counts.submitted, counts.read, counts.refused) == (9, 8, {"atoms too close": 1})
 
@@ -179,8 +208,23 @@ def test_floors_are_what_they_are_called(train):
     card, _ = score(held_out(), train)
     assert card["training_sample"].metrics["duplicate"].value == 1
     assert card["random_substitution"].metrics["substituted"].value == 1
-    lines = card["model"].metrics["unmatched"]
-    assert lines.floor == 0 and lines.floor_name in ("training_sample", "random_substitution")
+    assert card["training_sample"].metrics["unmatched"].floor == 1
+
+
+def test_random_atoms_are_the_floor_of_being_unmatched(train, tmp_path):
+    """Whoever answers with random atoms is no better than the floor, and the page says so."""
+    write(random_atoms(training(), training(), 5), tmp_path / "gas.parquet")
+    write(held_out(), tmp_path / "held.parquet")
+    card = score_novelty(
+        tmp_path / "gas.parquet", train=train, held_out=tmp_path / "held.parquet", workers=1
+    )
+    metric = card["gas"].metrics["unmatched"]
+    assert card["random_atoms"].metrics["unmatched"].value == 1
+    assert (metric.value, metric.floor, metric.floor_name) == (1, 1, "random_atoms")
+    # Real crystals are less new than random atoms: between such lines there is no skill.
+    assert metric.ceiling < metric.floor and metric.skill is None
+    said = headline(card["gas"]).text
+    assert "cannot be told apart from that floor" in said and "proves nothing" in said
 
 
 def test_held_out_line_and_memorisation(train, tmp_path):
@@ -199,7 +243,11 @@ def test_held_out_line_and_memorisation(train, tmp_path):
 def test_memorisation_has_no_value_without_held_out_duplicates(train, tmp_path):
     write(StructureTable.from_pymatgen([distorted_supercell()]), tmp_path / "held.parquet")
     card, _ = score(training(), train, held_out=tmp_path / "held.parquet")
-    assert card["model"].metrics["memorisation_ratio"].value is None
+    metric = card["model"].metrics["memorisation_ratio"]
+    # All six are duplicates and the one held-out crystal is not; with 95 % confidence the shares
+    # are at least 0.05^(1/6) and at most 1 - 0.05.
+    assert metric.value is None and metric.low == pytest.approx(0.05 ** (1 / 6) / 0.95)
+    assert "memorisation ratio of model is above 0.64" in " ".join(card["model"].notes)
 
 
 def test_the_curve_rises(train):
@@ -276,7 +324,7 @@ def test_a_changed_threshold_computes_only_what_it_must(train, monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("computed again")
 
-    for name in ("describe.canonical_cells", "describe._invariants"):
+    for name in ("describe.canonical_cells", "describe.sites.average_minimum_distances"):
         monkeypatch.setattr(f"matscale.tasks.reconstruction.{name}", refuse)
     monkeypatch.setattr("matscale.matching.wyckoff._ENGINES", {"moyopy": refuse})
     monkeypatch.setattr("matscale.tasks.novelty.valid.primitive_neighbor_list", refuse)
@@ -299,6 +347,20 @@ execution.Memory._keep = slowly
 from matscale.tasks.novelty.score import score_novelty
 score_novelty(Path(sys.argv[1]), train=sys.argv[2], out=sys.argv[3], workers=1)
 """
+
+
+def test_results_of_other_settings_do_not_stay_in_a_folder(train):
+    score(training(), train, out="shared")
+    with pytest.raises(UserError, match=r"model\.published\.result\.json: top 3 there, 2 here"):
+        score(training(), train, out="shared", top=2, protocol="sound")
+    write(training()[[0, 1]], train.parent / "other.parquet")
+    with pytest.raises(UserError, match="training_sample_crystals 6 there, 2 here"):
+        score_novelty(
+            train.parent / "other.parquet", train=train, out=train.parent / "shared", workers=1
+        )
+    # All results are replaced: nothing of the old settings stays.
+    card, _ = score(training(), train, out="shared", top=2)
+    assert card["model"].settings["top"] == 2
 
 
 def test_killed_anywhere_and_resumed(train, tmp_path):
@@ -330,73 +392,6 @@ def test_killed_anywhere_and_resumed(train, tmp_path):
         assert other["metrics"] == mine["metrics"] and other["groups"] == mine["groups"]
     one, two = (folder / "model.samples.parquet" for folder in (tmp_path / "whole", out))
     assert pq.read_table(one).equals(pq.read_table(two))
-
-
-# --- energies --------------------------------------------------------------------------------
-
-
-FACES = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
-
-
-def alloys() -> StructureTable:
-    """Metals that ASE's EMT knows, near their lattice constants."""
-    cubic = [
-        Structure(
-            Lattice.cubic(a), [x] * 4, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
-        )
-        for x, a in (("Cu", 3.61), ("Au", 4.08), ("Ag", 4.09))
-    ]
-    ordered = Structure(
-        Lattice.cubic(3.75),
-        ["Au", "Cu", "Cu", "Cu"],
-        [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
-    )
-    return StructureTable.from_pymatgen([*cubic, ordered], ["Cu", "Au", "Ag", "AuCu3"])
-
-
-def test_energies_hull_and_sun(tmp_path):
-    write(alloys(), tmp_path / "train.parquet")
-    swapped = alloys()[[3]].to_pymatgen(0)
-    swapped.replace_species({"Au": "Ag"})
-    swapped.scale_lattice(swapped.volume * 1.05)
-    copy = alloys()[[3]].to_pymatgen(0)
-    copy.scale_lattice(copy.volume * 1.1)
-    stretched = Structure(Lattice.cubic(3.2), ["Cu", "Pt"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    card, rows = score(
-        [swapped, copy, stretched],
-        tmp_path / "train.parquet",
-        ["swapped", "copy", "new"],
-        relax="ase.calculators.emt:EMT",
-    )
-    assert rows["copy"]["class"] == "duplicate" and rows["copy"]["relaxation"] == "converged"
-    assert rows["copy"]["energy_above_hull"] == pytest.approx(0, abs=2e-3)
-    assert rows["swapped"]["class"] == "substituted" and rows["swapped"]["swaps"] == "Au>Ag"
-    assert rows["new"]["energy_above_hull"] is not None
-    metrics = card["model"].metrics
-    for name in ("converged", "stable", "metastable", "sun", "metastable_sun"):
-        assert 0 <= metrics[name].value <= 1 and metrics[name].n == 3
-    assert metrics["metastable_sun"].value <= metrics["metastable"].value
-    settings = card["model"].settings
-    assert "EMT" in settings["potential"] and "training crystals" in settings["hull"]
-    assert "Pt (fcc)" in " ".join(card["model"].notes)
-
-
-def test_missing_terminal_elements_are_named(tmp_path):
-    write(alloys(), tmp_path / "train.parquet")
-    entries = [{"composition": {"Cu": 1}, "energy": 0.0}, {"composition": {"Au": 1}, "energy": 0.0}]
-    (tmp_path / "hull.json").write_text(json.dumps(entries))
-    card, rows = score(
-        alloys()[[2, 3]],
-        tmp_path / "train.parquet",
-        relax="ase.calculators.emt:EMT",
-        relaxed=True,
-        hull=tmp_path / "hull.json",
-    )
-    assert rows["Ag"]["energy_above_hull"] is None and rows["Ag"]["relaxation"] == "as given"
-    assert rows["AuCu3"]["energy_above_hull"] is not None
-    notes = " ".join(card["model"].notes)
-    assert "no reference: Ag (1)" in notes and "taken as relaxed" in notes
-    assert card["model"].metrics["stable"].n == 2
 
 
 def test_settings_are_frozen_together():

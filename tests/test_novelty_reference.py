@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.data import covalent_radii
 from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
+from pymatgen.core import Lattice
 from scipy.optimize import linprog
 from scipy.stats import wasserstein_distance
 
@@ -13,12 +15,14 @@ from crystals import held_out, rock_salt, training
 from matscale.execution import Memory
 from matscale.matching import batch
 from matscale.matching.wyckoff import symmetry_of
-from matscale.structures.chemistry import PETTIFOR
+from matscale.structures import cells
+from matscale.structures.chemistry import PETTIFOR, pettifor_distance
 from matscale.structures.formats import read
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.candidates import cheapest, find_candidates, substituted, swaps_of
+from matscale.tasks.novelty.candidates import find_candidates, substituted, swaps_of
+from matscale.tasks.novelty.cheapest import cheapest, cheapest_matches
 from matscale.tasks.novelty.distances import element_distances, element_profiles, nearest
-from matscale.tasks.novelty.floors import random_substitution
+from matscale.tasks.novelty.floors import CLOSEST, FEWEST_ATOMS, random_atoms, random_substitution
 from matscale.tasks.novelty.settings import NoveltySettings
 from matscale.tasks.novelty.site_maps import costs, site_maps
 from matscale.tasks.novelty.valid import charge_balanced, validity
@@ -71,6 +75,18 @@ def test_candidates_are_the_cheapest_of_the_reference(novelty):
     assert found.pairs["wyckoff"] > 0 and found.unmapped == 0
 
 
+@pytest.mark.parametrize("top", [1, 3])
+def test_the_cheapest_are_found_without_matching_all(novelty, anonymous, top):
+    generated, train, _ = novelty
+    memory = Memory(workers=1)
+    cost = costs(generated, train, anonymous, SETTINGS.framework, memory)
+    expected = cheapest(anonymous, cost, top)
+    found = cheapest_matches(generated, train, SETTINGS.framework, memory, top, workers=1)
+    np.testing.assert_array_equal(found.rows, anonymous[expected])
+    np.testing.assert_array_equal(found.cost, cost[expected])
+    assert found.tested < 0.9 * found.pairs and found.undecided == found.unmapped == 0
+
+
 def test_substituted_crystals_hold_the_generated_elements(novelty, anonymous):
     """Repeated training cells among them: as many atoms as the larger, volume in proportion."""
     generated, train, _ = novelty
@@ -98,6 +114,55 @@ def test_substituted_crystals_hold_the_generated_elements(novelty, anonymous):
     )
     # Anonymous candidates match by their rms from the start; by the largest distance most do.
     assert scores.matched.mean() > 0.5
+
+
+def laid_rms(mine: StructureTable, built: StructureTable) -> float:
+    """RMS distance of crystals whose sites pair in order and whose cells lie on each other.
+
+    In units of (V/n)^(1/3) of the cell with their mean lengths and angles, mean displacement off.
+    """
+    fractions = [
+        table.row_positions(0) @ np.linalg.inv(table.lattices[0]) for table in (mine, built)
+    ]
+    parameters = cells.lattice_parameters(np.stack([mine.lattices[0], built.lattices[0]]))
+    average = Lattice.from_parameters(*parameters.mean(axis=0))
+    gaps = fractions[1] - fractions[0]
+    gaps -= np.round(gaps - gaps[0])
+    gaps -= gaps.mean(axis=0)
+    square = (gaps @ average.matrix) ** 2
+    return float(np.sqrt(square.sum(axis=1).mean()) * (len(gaps) / average.volume) ** (1 / 3))
+
+
+def test_the_crystal_that_is_built_is_the_one_that_was_matched(novelty, anonymous):
+    """All candidates that are tried: cost and rms of what is built are those that were ranked."""
+    generated, train, _ = novelty
+    memory = Memory(workers=1)
+    cost = costs(generated, train, anonymous, SETTINGS.framework, memory)
+    chosen = cheapest(anonymous, cost, SETTINGS.top)
+    pairs, cost = anonymous[chosen], cost[chosen]
+    maps = site_maps(generated, train, pairs, SETTINGS.framework, memory)
+    matched = batch.match_pairs(generated, train, pairs, SETTINGS.framework, workers=1)
+    assert matched.matched.all()
+    repeated = generated.n_atoms[pairs[:, 0]] > train.n_atoms[pairs[:, 1]]
+    kept = generated.n_atoms[pairs[:, 0]] == train.n_atoms[pairs[:, 1]]
+    assert repeated.sum() > 30 and kept.sum() > 30
+    for place, (one, other) in enumerate(pairs.tolist()):
+        part = maps.part(place)
+        old = train.row_numbers(other)[maps.train[part]]
+        crystal = substituted(generated, train, pairs[place], maps, place)
+        assert pettifor_distance(crystal.numbers, old).mean() == cost[place]
+        # Each site of the larger crystal once, with its own element.
+        mine = generated[np.array([one])]
+        order = np.argsort(maps.generated[part])
+        if repeated[place]:
+            assert maps.generated[part][order].tolist() == list(range(len(mine.numbers)))
+            built = StructureTable.from_parts(
+                ["x"], [crystal.numbers[order]], [crystal.positions[order]], crystal.lattices
+            )
+            assert (built.numbers == mine.numbers).all()
+            assert laid_rms(mine, built) == pytest.approx(matched.rms[place], abs=1e-7)
+        volume = train.volumes[other] / train.n_atoms[other]
+        assert crystal.volumes[0] / len(crystal.numbers) == pytest.approx(volume)
 
 
 # --- pieces ----------------------------------------------------------------------------------
@@ -188,3 +253,22 @@ def test_random_substitution_swaps_every_element():
         assert len(np.unique(old)) == len(np.unique(new))
     again = random_substitution(train, train, 0)
     assert again.sha256() == made.sha256()
+
+
+def test_random_atoms_have_room_and_the_volume_of_training():
+    train = training()
+    made = random_atoms(train, train, 0)
+    assert made.sha256() == random_atoms(train, train, 0).sha256()
+    assert made.sha256() != random_atoms(train, train, 1).sha256()
+    assert set(made.numbers.tolist()) <= set(train.numbers.tolist())
+    assert validity(made, Memory(workers=1)).sound.all()
+    for row, crystal in enumerate(made.iter_pymatgen()):
+        old = train.row_numbers(row)
+        assert len(crystal) >= FEWEST_ATOMS and len(crystal) % len(old) == 0
+        assert len(set(crystal.species)) == len(set(old.tolist()))
+        gaps = crystal.distance_matrix[np.triu_indices(len(crystal), 1)]
+        assert gaps.min() > 0.5 * CLOSEST
+        # Volumes go with the covalent volumes of the elements.
+        sizes = [(covalent_radii[numbers] ** 3).mean() for numbers in (made.row_numbers(row), old)]
+        expected = train.volumes[row] / len(old) * sizes[0] / sizes[1]
+        assert crystal.volume / len(crystal) == pytest.approx(expected)

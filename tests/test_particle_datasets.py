@@ -22,6 +22,7 @@ from matscale.datasets.particles import (
     save_particles,
 )
 from matscale.datasets.particles.build import held_out
+from matscale.datasets.particles.store import describe_particles, size_on_disk
 from matscale.errors import UserError
 from matscale.matching.batch import MatchSettings, group
 from matscale.structures.carving import carve
@@ -214,6 +215,51 @@ def test_a_damaged_folder_is_said(few, tmp_path, damage):
         (tmp_path / "rotations.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"build (c2np|the set again|it again)"):
         load_particles(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("radii", {"id": [10.0], "ood": [30.0]}),
+        ("radii", {"train": 7, "id": [10.0], "ood": [30.0]}),
+        ("radii", {"train": ["seven"], "id": [10.0], "ood": [30.0]}),
+        ("radii", [7.0]),
+        ("facts", None),
+        ("leakage", 3),
+        ("leakage", {"found": False}),
+        ("samples", {}),
+        ("sha256", None),
+    ],
+)
+def test_a_damaged_description_is_said(few, tmp_path, field, value):
+    save_particles(few, tmp_path, leakage(few))
+    path = tmp_path / "particles.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    for reader in (load_particles, describe_particles):
+        with pytest.raises(UserError, match=rf"{field}.*build the set again"):
+            reader(tmp_path)
+
+
+def test_a_set_without_its_particles_is_said(few, tmp_path):
+    save_particles(few, tmp_path, leakage(few))
+    (tmp_path / "particles.parquet").unlink()
+    with pytest.raises(UserError, match=r"particles\.parquet.*build the set again"):
+        size_on_disk(tmp_path)
+
+
+def test_empty_spheres_are_counted(tmp_path):
+    """Atoms in the middle of a cube of 25 Å are 20.6 Å from the nearest of its corners."""
+    lone = StructureTable.from_parts(
+        ["lone"],
+        [np.array([11, 17])],
+        [np.array([[12.5, 12.5, 12.5], [14.5, 12.5, 12.5]])],
+        [25 * np.eye(3)],
+    )
+    cut = build_particles(lone)
+    every = sorted(float(radius) for radii in cut.radii.values() for radius in radii)
+    nearest = np.sqrt(10.5**2 + 2 * 12.5**2)
+    assert cut.empty() == {"lone": [radius for radius in every if radius < nearest]}
+    assert not build_particles(lone, centre="centroid").empty()
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,10 @@ from matscale.datasets.particles.importing import import_particles, parse_partic
 from matscale.datasets.particles.template import write_template
 from matscale.errors import Refused, UserError
 from matscale.matching.batch import group
+from matscale.predictors.particles.submission import read_particles
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.formats.vocabulary import Limits
+from matscale.structures.table import StructureTable
 from particle_samples import a_few_materials
 
 
@@ -176,20 +178,22 @@ def test_extended_xyz_and_the_hub_hold_every_sample(few, tmp_path):
 
 
 def test_templates(few, tmp_path):
-    assert write_template("particle-to-crystal", few, tmp_path / "cells.csv") == 5 * (552 + 652)
+    asked = few.samples("id")
+    cells = tmp_path / "cells.csv"
+    assert write_template("particle-to-crystal", few, asked, cells) == len(asked) == 5 * 552
     with (tmp_path / "cells.csv").open() as file:
         rows = list(csv.DictReader(file))
     header = "material,radius,rotation,a,b,c,alpha,beta,gamma,space_group"
     assert list(rows[0]) == header.split(",")
     assert len({(row["material"], row["radius"], row["rotation"]) for row in rows}) == len(rows)
-    by_material = write_template("particle-to-crystal", few, tmp_path / "cells.csv", "material")
-    assert by_material == 552 + 652
     for name in ("answers.extxyz", "answers.parquet"):
-        assert write_template("crystal-to-particle", few, tmp_path / name) == 3
+        assert write_template("crystal-to-particle", few, asked, tmp_path / name) == 3
+    assert write_template("crystal-to-particle", few, asked, tmp_path / "asked.csv") == len(asked)
+    assert (tmp_path / "asked.csv").read_text().startswith("material,radius,rotation\n")
     with pytest.raises(UserError, match=r"a \.csv"):
-        write_template("particle-to-crystal", few, tmp_path / "cells.json")
+        write_template("particle-to-crystal", few, asked, tmp_path / "cells.json")
     with pytest.raises(UserError, match=r"end in \.extxyz"):
-        write_template("crystal-to-particle", few, tmp_path / "answers.csv")
+        write_template("crystal-to-particle", few, asked, tmp_path / "answers.cif")
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -218,9 +222,44 @@ def test_commands_from_build_to_template(tmp_path):
     export_particles(small, "authors", raw, workers=1)
     assert "3 of 3 agree" in run("import", raw, "--out", tmp_path / "back")
     run("template", "particle-to-crystal", "--data", folder, "--out", tmp_path / "cells.csv")
-    assert len((tmp_path / "cells.csv").read_text().splitlines()) == 1 + 5 * 1204
+    assert len((tmp_path / "cells.csv").read_text().splitlines()) == 1 + 5 * (6 + 4)
     run("materials", "radii-10", "--out", tmp_path / "ten.parquet")
     assert read_parquet(tmp_path / "ten.parquet").sha256() == material_set("radii-10").sha256()
+
+
+def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
+    """One rule with import: exit code 1 where an item was refused."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    (folder / "broken.cif").write_text("broken")
+    nothing = CliRunner().invoke(
+        app, ["data", "build", "c2np", "--materials", str(folder), "--out", str(tmp_path / "none")]
+    )
+    assert isinstance(nothing.exception, UserError) and "broken.cif: " in str(nothing.exception)
+    lone = StructureTable.from_parts(
+        ["lone"], [np.array([11])], [np.full((1, 3), 12.5)], [25 * np.eye(3)]
+    )
+    write(lone, folder / "lone.parquet")
+    built = CliRunner().invoke(
+        app, ["data", "build", "c2np", "--materials", str(folder), "--out", str(tmp_path / "set")]
+    )
+    assert built.exit_code == 1
+    assert "refused: " in built.output
+    assert "spheres hold no atom and give no particle: " in built.output
+    assert json.loads((tmp_path / "set" / "particles.json").read_text())["facts"]["empty"]
+
+
+def test_a_count_that_lies_refuses_its_frame(tmp_path):
+    """A count that reading line by line would never end."""
+    comment = "material=a radius=8 rotation="
+    frames = f"1\n{comment}1\nCs 0 0 0\n0\n{comment}2\n99999999999\n{comment}3\nCs 0 0 0\n"
+    (tmp_path / "mine.xyz").write_text(frames)
+    answers = read_particles(tmp_path / "mine.xyz").answers
+    assert answers["a", 8.0, 1][0].tolist() == [55]
+    assert {rotation: answers["a", 8.0, rotation].reason for rotation in (2, 3)} == {
+        2: "unreadable",
+        3: "unreadable",
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from matscale.datasets.particles import build_particles
+from matscale.execution import Memory
 from matscale.predictors.particles.to_crystal import (
     LatticeRecovery,
     Lookup,
@@ -155,7 +156,7 @@ def test_looking_up_finds_what_is_in_training_and_not_what_is_not(
 
 def test_lattice_recovery_needs_no_training(particles):
     told, _ = told_of(particles, "CsI", 10.0, False)
-    cell, group = LatticeRecovery(workers=1).predict([told])[0]
+    cell, group = LatticeRecovery(Memory(workers=1)).predict([told])[0]
     assert lattice_parameters(cell[None])[0] == pytest.approx([4.57] * 3 + [90] * 3, abs=1e-3)
     assert group == 221
 

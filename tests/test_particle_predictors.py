@@ -162,6 +162,6 @@ def test_samples_are_even_and_drawn_by_seed(particles):
 
 def test_few_materials_at_each_radius_are_all_materials_in_turn(monkeypatch, particles):
     monkeypatch.setattr(asking, "MATERIALS", 5)
-    few = asking.ask(particles, few=True)
+    few = asking.ask(particles, limit=None)
     assert np.unique(few.samples.radius, return_counts=True)[1].tolist() == [5, 5]
     assert len(np.unique(few.samples.material)) == 10

@@ -2,7 +2,10 @@
 
 import csv
 import math
+from collections import Counter
+from dataclasses import replace
 
+import moyopy
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -13,8 +16,12 @@ from pymatgen.core import Lattice, Structure
 from sklearn.metrics import balanced_accuracy_score
 
 from matscale.api import score
+from matscale.datasets.particles import build_particles, material_set
+from matscale.datasets.particles.hard import TRACKS
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
 from matscale.errors import Refused, UserError
+from matscale.predictors.particles.to_crystal import NearestRdf
+from matscale.recovery import recover
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
@@ -27,8 +34,11 @@ from matscale.tasks.particle_to_crystal.scoring import (
     sound_scores,
     targets_of,
 )
+from matscale.tasks.particles import labels
 from matscale.tasks.particles import question as asking
-from particle_tasks import small_set
+from matscale.tasks.particles.harness import entrant, tell
+from matscale.tasks.particles.training import training_samples
+from particle_tasks import Constant, small_set
 
 COLUMNS = [*KEY_COLUMNS, *CELL_COLUMNS]
 
@@ -47,9 +57,7 @@ def hydrides():
 
 
 def fcc():
-    return StructureTable.from_pymatgen(
-        [Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.05), ["Al"], [[0, 0, 0]])], ["Al"]
-    )
+    return StructureTable.from_pymatgen([CRYSTALS["fcc"]], ["Al"])
 
 
 CRYSTALS = {
@@ -134,6 +142,24 @@ def test_labels_at_both_tolerances():
     assert targets.published_groups[0] == 123
 
 
+def test_the_label_is_the_group_whose_operations_hold_and_that_the_ceiling_finds():
+    """Sn4Pt: spglib finds 41 at 0.01 Å; all operations of 68 hold to within 0.01 Å."""
+    table = material_set("diverse")
+    row = table.ids.tolist().index("Sn4Pt-AB4_oC20_41_a_2b")
+    lattice, fractions, numbers = labels.basis(table, row)
+    cell = moyopy.Cell(lattice.tolist(), fractions.tolist(), numbers.tolist())
+    found = moyopy.MoyoDataset(cell, symprec=0.01).operations
+    assert len(found) == 16 / 2  # Ccce in a primitive cell
+    for turn, shift in zip(np.array(found.rotations), np.array(found.translations), strict=True):
+        gaps = (fractions @ turn.T + shift)[:, None] - fractions
+        gaps = np.linalg.norm((gaps - np.rint(gaps)) @ lattice, axis=2)
+        gaps[numbers[:, None] != numbers] = np.inf
+        assert gaps.min(axis=1).max() < labels.SYMPREC
+    assert targets_of(table[row : row + 1]).groups.tolist() == [68]
+    particle = build_particles(table[row : row + 1], name="Sn4Pt").particle(0, 10.0, 5)
+    assert recover(*particle).space_group == 68
+
+
 def test_balanced_accuracy_is_that_of_scikit_learn():
     generator = np.random.default_rng(1)
     truth, answer = generator.integers(1, 5, 200), generator.integers(1, 5, 200)
@@ -154,6 +180,15 @@ def test_balanced_accuracy_is_that_of_scikit_learn():
         ((np.array([4, 4, 4, 90, 90, 90]), 231), "no space group"),
         ((np.array([4, 4, 4, 90, 90, 90]), 2.5), "no space group"),
         ((np.zeros((3, 3)), 1), "degenerate cell"),
+        ((np.array([-4.6, -4.6, -4.6, 90, 90, 90]), 221), "impossible cell"),
+        ((np.array([4.6, 4.6, 4.6, 270, 270, 270]), 221), "impossible cell"),
+        ((np.array([4.6, 4.6, 4.6, 90, 90, 0]), 221), "impossible cell"),
+        ((np.array([4.6, 4.6, 4.6, 90, 90, 180]), 221), "impossible cell"),
+        ((np.array([4.6, 4.6, 1e200, 90, 90, 90]), 221), "impossible cell"),
+        ((np.diag([4.6, 4.6, 1e200]), 221), "impossible cell"),
+        ((np.array([4, 4, 4, 90, 90, 90]), np.inf), "not finite"),
+        ((np.array([4, 4, 4, 90, 90, 90]), -5), "no space group"),
+        ((np.array([4, 4, 4, 90, 90, 90]), 10**400), "unreadable"),
     ],
 )
 def test_answers_that_are_none(answer, reason):
@@ -162,9 +197,98 @@ def test_answers_that_are_none(answer, reason):
     assert refusal.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [
+        (np.inf, "not finite"),
+        (999, "no space group"),
+        (-5, "no space group"),
+        (1.5, "no space group"),
+    ],
+)
+def test_a_crystal_names_a_space_group_that_there_is(group, reason):
+    with pytest.raises(Refused) as refusal:
+        check((fcc(), group))
+    assert refusal.value.reason == reason
+    assert check((fcc(), np.nan)).group == check((fcc(), 225)).group == 225
+
+
+def test_zeros_are_an_answer_and_no_group_is_no_right_one():
+    assert not check((np.zeros(6), 1)).parameters.any()
+    targets = targets_of(fcc())
+    unknown = replace(targets, groups=np.zeros(1, int), published_groups=np.zeros(1, int))
+    answer = check((np.array(CRYSTALS["fcc"].lattice.parameters), 0))
+    found = {**sound_scores(answer, unknown, 0), **published_scores(answer, unknown, 0)}
+    assert found["space_group_accuracy"] == found["space_group_published"] == 0
+    assert found["crystal_system_accuracy"] == found["joint_published"] == 0
+
+
 def test_impossible_angles_are_no_lattice():
     targets = targets_of(fcc())
     assert sound_scores(CellAnswer(np.array([4, 4, 4, 30, 30, 170.0]), 1), targets, 0) == {}
+
+
+# --- what the order of atoms tells -----------------------------------------------------------
+
+
+def read_off(positions):
+    """A cell from the order of atoms alone: steps from one to the next that are commonest."""
+    steps = np.diff(positions, axis=0)
+    first = commonest(steps)
+    starts = positions[np.r_[0, np.flatnonzero(np.abs(steps - first).max(axis=1) > 1e-3) + 1]]
+    rows = np.diff(starts, axis=0)
+    rows -= np.round(rows @ first / (first @ first))[:, None] * first
+    second = commonest(rows)
+    heights = np.round(np.abs(rows @ np.cross(first, second)), 2)
+    if not (heights > 0.3).any():
+        return np.zeros(6), 1
+    third = rows[heights == Counter(heights[heights > 0.3]).most_common(1)[0][0]][0]
+    return np.array([third, second, first]), 1
+
+
+def commonest(vectors):
+    return np.array(Counter(map(tuple, np.round(vectors, 4))).most_common(1)[0][0])
+
+
+def test_the_order_of_atoms_does_not_tell_the_cell(particles):
+    question = asking.ask(particles)
+    targets = targets_of(particles.materials)
+
+    def right(positions, row):
+        try:
+            answer = check(read_off(positions))
+        except Refused:
+            return 0.0
+        material = int(question.samples.material[row])
+        return sound_scores(answer, targets, material).get("lattice_match", 0.0)
+
+    rows = range(len(question))
+    told = [tell(question, row, ("numbers", "positions"), cell=False) for row in rows]
+    cut = [right(question.particle(row)[1], row) for row in rows]
+    assert np.mean(cut) > 0.5  # so it did, in the order of carving
+    # In a particle of a dozen atoms some two of them are the right vectors by chance.
+    assert np.mean([right(told[row]["positions"], row) for row in rows]) <= 0.1
+    for row in rows:
+        assert same_atoms((told[row]["numbers"], told[row]["positions"]), question.particle(row))
+        again = tell(question, row, ("positions", "particle_numbers"), cell=False)
+        assert np.array_equal(again["positions"], told[row]["positions"])
+        assert np.array_equal(again["particle_numbers"], told[row]["numbers"])
+
+
+def test_atoms_of_training_examples_come_as_those_that_are_asked_about(particles):
+    groups = targets_of(particles.materials).groups
+    kept, shuffled = (training_samples(particles, "radius", groups, seed) for seed in (None, 3))
+    for at in (0, 700, -1):
+        assert not np.array_equal(kept[at].positions, shuffled[at].positions)
+        atoms = [(one.numbers, one.positions) for one in (kept[at], shuffled[at])]
+        assert same_atoms(*atoms)
+    assert np.array_equal(shuffled[len(shuffled) - 1].positions, shuffled[-1].positions)
+
+
+def same_atoms(first, second):
+    """Whether two particles are the same atoms, in whatever order."""
+    rows = [np.column_stack(one)[np.lexsort(np.column_stack(one).T)] for one in (first, second)]
+    return np.array_equal(*rows)
 
 
 # --- floors and the ceiling ------------------------------------------------------------------
@@ -336,7 +460,8 @@ def test_files_that_are_none(tmp_path, hydrides, rows, header, said):
 
 
 def test_the_template_is_a_submission_without_answers(tmp_path, hydrides):
-    write_template("particle-to-crystal", hydrides, tmp_path / "empty.csv")
+    samples = asking.ask(hydrides).samples
+    write_template("particle-to-crystal", hydrides, samples, tmp_path / "empty.csv")
     result = score("particle-to-crystal", tmp_path / "empty.csv", data=hydrides, workers=1)["empty"]
     assert result.counts.missing == len(asking.ask(hydrides))
     assert result.metrics["joint_rate"].value == 0
@@ -354,13 +479,82 @@ def test_a_cell_a_row(tmp_path, hydrides):
     assert result["cells"].metrics["joint_rate"].value == 1
 
 
-def test_wrong_options_are_sentences(hydrides):
+def test_an_interrupted_run_goes_on_from_what_the_ceiling_found(tmp_path, hydrides, monkeypatch):
+    def score_into(out):
+        return score("particle-to-crystal", [], data=hydrides, out=out, workers=1)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NearestRdf, "predict", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            score_into(tmp_path)
+    assert len(list((tmp_path / ".partial").glob("*.npz"))) == len(asking.ask(hydrides))
+    # What was found is not looked for again.
+    monkeypatch.setattr("matscale.recovery.recover", interrupted)
+    assert score_into(tmp_path)["lattice_recovery"].metrics["joint_rate"].value == 1
+    assert not (tmp_path / ".partial").exists()
+
+
+@pytest.mark.parametrize("track", TRACKS)
+def test_hard_tracks_disturb_what_is_told_and_nothing_else(particles, track):
+    plain = asking.ask(particles)
+    question = asking.ask(particles, hard=f"{track}={TRACKS[track].levels[0]:g}")
+    assert question.dataset.sha256 != plain.dataset.sha256
+    assert question.ids.tolist() == plain.ids.tolist()
+    assert any(f"({track}, " in note for note in question.notes())
+    for row in (0, len(plain) - 1):
+        assert same_atoms(question.particle(row), plain.particle(row))
+        cut, told = (tell(one, row, ("positions",), cell=False) for one in (plain, question))
+        again = tell(question, row, ("positions",), cell=False)
+        assert np.array_equal(told["positions"], again["positions"])
+        if track in ("vacancies", "hidden_species"):
+            assert len(told["positions"]) < len(cut["positions"])
+        else:
+            moved = np.abs(told["positions"] - cut["positions"]).max()
+            assert 0 < moved < 5 * TRACKS[track].levels[0] * (10 if track == "strain" else 1)
+
+
+def test_a_sample_of_which_nothing_is_left_is_a_refused_answer(particles):
+    question = asking.ask(particles, hard="hidden_species=1")
+    groups = targets_of(particles.materials).groups
+    one = entrant(
+        Constant((np.array([4.0, 4, 4, 90, 90, 90]), 221)),
+        question,
+        training_samples(particles, "radius", groups),
+        tells=("positions",),
+        cell=False,
+        check=check,
+        kinds={"sound": "model"},
+    )
+    pure = [len(set(question.particle(row)[0])) == 1 for row in range(len(question))]
+    assert any(pure) and not all(pure)
+    reasons = [answer.reason for answer in one.answer(range(len(question)))]
+    assert reasons == ["nothing left" if alone else "" for alone in pure]
+
+
+def test_a_set_that_is_all_held_out_has_nothing_to_train_on(hydrides):
+    held = hydrides.materials.with_columns(held_out=np.ones(len(hydrides.materials), bool))
+    with pytest.raises(UserError, match="all of its materials are held out"):
+        asking.ask(replace(hydrides, materials=held), by="material")
+
+
+def test_wrong_options_are_sentences(hydrides, tmp_path):
+    taken = tmp_path / "cells.cif"
+    taken.write_text("")
     for options, said in (
         ({"data": "nowhere"}, "nowhere"),
         ({"data": hydrides, "split": "size"}, "split"),
         ({"data": hydrides, "protocol": "loud"}, "protocol"),
         ({"data": hydrides, "limit": 0}, "limit"),
         ({"data": hydrides, "told": "secrets"}, "secrets"),
+        ({"data": hydrides, "told": " "}, "names no field"),
+        ({"data": hydrides, "seed": -1}, "seed"),
+        ({"data": hydrides, "hard": "thermal"}, "thermal=0.02"),
+        ({"data": hydrides, "hard": "heat=3"}, "thermal=0.02"),
+        ({"data": hydrides, "out": taken}, "is a file"),
+        ({"data": taken}, "is a file: give a folder"),
     ):
         with pytest.raises(UserError, match=said):
             score("particle-to-crystal", [], **options)

@@ -1,9 +1,15 @@
 """The perception task: rows and measures by hand, then inspect-ai from end to end on loopback."""
 
+import io
+import itertools
 import json
+import logging
 import math
+import os
 import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +63,14 @@ def test_the_target_is_where_the_true_caption_is_shown(protocol, order):
     assert question.target == shown
 
 
-def test_the_published_prompt_does_not_name_the_image_again_when_blind():
-    (figure,) = figures(choice(0))
-    assert "not shown" in question_of(figure, "sound", seen=False).prompt
-    assert question_of(figure, "sound", seen=False).image is None
+@pytest.mark.parametrize("protocol", ["sound", "published"])
+@pytest.mark.parametrize("item", [choice(0), opened(0), number_of(0)])
+def test_a_blind_model_is_told_that_it_sees_nothing(protocol, item):
+    (figure,) = figures(item)
+    blind = question_of(figure, protocol, seen=False)
+    assert "not shown to you" in blind.prompt and "You see" not in blind.prompt
+    assert "not shown" not in question_of(figure, protocol, seen=True).prompt
+    assert blind.image is None
 
 
 def test_foreign_paragraphs_are_of_another_paper():
@@ -77,6 +87,21 @@ def test_a_limit_is_of_each_kind_and_by_seed():
     assert [one.kind for one in kept] == ["mcq"] * 3 + ["open"] * 3
     assert kept == limited(some, 3, 0) != limited(some, 3, 1)
     assert limited(some, None, 0) == tuple(some)
+
+
+def test_a_limit_takes_of_each_scale_its_share():
+    # Of 40: 20 atoms, 12 grains, 8 parts, in a scrambled order.
+    scales = ["AtomScale"] * 20 + ["Microscale"] * 12 + ["Macroscale"] * 8
+    scales = [scales[k] for k in np.random.default_rng(0).permutation(40)]
+    some = figures(*(choice(k, scale=scale) for k, scale in enumerate(scales)))
+    drawn = [limited(some, 10, seed) for seed in range(200)]
+    for kept in drawn:
+        assert len(kept) == 10
+        for scale, share in (("AtomScale", 5), ("Microscale", 3), ("Macroscale", 2)):
+            assert abs(sum(one.item.scale == scale for one in kept) - share) <= 1
+    # Every figure is as likely as any other: 200 draws of a quarter, 5 standard deviations.
+    often = [sum(one in kept for kept in drawn) for one in some]
+    assert max(abs(count - 50) for count in often) < 5 * math.sqrt(200 * 0.25 * 0.75)
 
 
 # --- rows and measures -------------------------------------------------------------------
@@ -200,6 +225,17 @@ def test_options_are_checked_first(tmp_path):
         score_perception("gpt-4o", data=tmp_path)
     with pytest.raises(UserError, match="protocol 'strict' is not one of"):
         score_perception(MODEL, data=tmp_path, protocol="strict")
+    with pytest.raises(UserError, match="'gpt4' names no provider"):
+        score_perception(MODEL, data=tmp_path, judge="gpt4")
+    with pytest.raises(UserError, match="'mockllm/' names no model"):
+        score_perception("mockllm/", data=tmp_path)
+    for name in ("truth", "chance", ".hidden", "gpt-4o blind"):
+        with pytest.raises(UserError, match=r"a name of matscale's own"):
+            score_perception(f"mockllm/{name}", data=tmp_path)
+    for options in ({"orders": 0}, {"orders": 9}, {"limit": -1}, {"limit": 0}):
+        (name,) = options
+        with pytest.raises(UserError, match=f"{name} {options[name]}"):
+            score_perception(MODEL, data=tmp_path, **options)
 
 
 # --- from end to end ---------------------------------------------------------------------
@@ -255,7 +291,6 @@ def truthful(asked):
 
 def everything_under(path: Path) -> bytes:
     """All bytes of all files, archives and compressed columns opened."""
-    import io
     import zipfile
 
     import pyarrow.parquet as pq
@@ -270,7 +305,10 @@ def everything_under(path: Path) -> bytes:
 
             found += read_eval_log(str(file)).model_dump_json().encode()
             assert zipfile.is_zipfile(io.BytesIO(file.read_bytes()))
-    return found
+    # One trace file a process, wherever the first test that asked a model had put it.
+    handlers = logging.getLogger("inspect_ai").handlers
+    traces = [getattr(one, "trace_logger", None) for one in handlers]
+    return found + b"".join(Path(one.baseFilename).read_bytes() for one in traces if one)
 
 
 @pytest.fixture
@@ -388,6 +426,53 @@ def test_trouble_is_told_apart_and_a_second_run_asks_only_what_is_missing(
     assert KEY.encode() not in everything_under(tmp_path)
 
 
+def test_keys_in_ordinary_replies_are_written_nowhere(inspect, quick, monkeypatch, tmp_path):
+    write_figures(tmp_path / "set", small_set(2, 1, 0))
+
+    def echo(asked):
+        return f"Your request said Bearer {asked.key}.\n{truthful(asked)}"
+
+    with OpenAIServer(echo) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        options = {"protocol": "sound", "judge": JUDGE, "out": tmp_path / "out"}
+        card = score_perception(MODEL, data=tmp_path / "set", **options)
+    assert card["gpt-4o.sound"].metrics["accuracy"].value == 1.0
+    card.report(tmp_path / "page")
+    written = everything_under(tmp_path)
+    assert b"Your request said Bearer [key]" in written and KEY.encode() not in written
+
+
+def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
+    inspect, quick, monkeypatch, tmp_path
+):
+    write_figures(tmp_path / "set", small_set(6, 0, 0))
+    count = itertools.count()
+
+    def interrupted(asked):
+        number = next(count)
+        if number == 2:
+            return Say("Incorrect API key provided: " + KEY, status=401)
+        if number == 3:
+            time.sleep(1.0)
+            os.kill(os.getpid(), signal.SIGINT)
+        return truthful(asked) if number < 3 else Say(pause_s=4)
+
+    words = f"score perception --model {MODEL} --data {tmp_path / 'set'} --protocol sound"
+    words += f" --orders 1 --out {tmp_path / 'out'}"
+    with OpenAIServer(interrupted) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        done = CliRunner().invoke(app, words.split())
+        assert done.exit_code == 130 and not list((tmp_path / "out").glob("*.json"))
+        assert "the same command goes on where it stopped" in done.stderr
+        assert "Traceback" not in done.output
+        assert list((tmp_path / "out/logs").glob("*.eval"))
+        assert KEY.encode() not in everything_under(tmp_path)
+        server.asked.clear()
+        server.script = truthful
+        assert CliRunner().invoke(app, words.split()).exit_code == 0
+    assert len(server.asked) == 12 - 2, "the two answers are remembered"
+
+
 def test_a_busy_server_is_asked_again(inspect, monkeypatch, tmp_path):
     from matscale.tasks.perception.engine import Patience, ask
     from matscale.tasks.perception.questions import Batch, Question
@@ -430,6 +515,98 @@ def test_a_model_that_cannot_be_used_is_said_in_a_sentence(inspect, quick, monke
 
 
 # --- inspect-ai's own command line -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Say("Incorrect API key provided", status=401), "not authorised: Error code: 401"),
+        (Say(raw=b"<html>a page"), "no valid response"),
+    ],
+)
+def test_a_model_that_answers_nothing_is_not_scored(
+    inspect, quick, monkeypatch, folder, tmp_path, said, why
+):
+    with OpenAIServer(lambda asked: said) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        with pytest.raises(UserError, match=rf"none of 1 questions was answered \({why}"):
+            options = {"limit": 1, "orders": 1, "protocol": "sound"}
+            score_perception(MODEL, data=folder, out=tmp_path / "out", **options)
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["logs"]
+
+
+def test_a_busy_model_is_scored_as_not_answering_and_markup_is_taken_out():
+    from matscale.tasks.perception.questions import Batch, Question
+    from matscale.tasks.perception.replies import check_usable, plain
+
+    batch = Batch("b", MODEL, "sound", (Question("q", "mcq", "?"), Question("r", "mcq", "?")))
+    busy, dead = Reply(None, "rate limit", "429"), Reply(None, "failed", "no vllm")
+    for found in ([busy, busy], [busy, dead], [dead, Reply("A")], [dead, Reply("")]):
+        check_usable(batch, dict(zip("qr", found, strict=True)))
+    with pytest.raises(UserError, match=r"none of 2 questions was answered \(failed: no vllm"):
+        check_usable(batch, {"q": dead, "r": dead})
+    said = "[bold red]ERROR[/bold red]: [link=x]vLLM[/] needs\n vllm[audio]==0.5 \x1b[1mnow\x1b[0m"
+    assert plain(said) == "vLLM needs vllm[audio]==0.5 now"
+
+
+def test_a_set_of_numbers_alone_is_scored_where_it_can_be(inspect, quick, monkeypatch, tmp_path):
+    write_figures(tmp_path / "set", small_set(0, 2, 2))
+    with OpenAIServer(truthful) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        card = score_perception(MODEL, data=tmp_path / "set", out=tmp_path / "out")
+        assert {one.protocol for one in card.results} == {"sound"}
+        assert card["gpt-4o.sound"].metrics["within_10"].value == 1.0
+        assert any("published protocol, which asks no" in one for one in card.results[0].notes)
+        names = [one.name for one in (tmp_path / "out").iterdir() if one.is_file()]
+        assert names and not any("published" in name for name in names)
+        server.asked.clear()
+        with pytest.raises(UserError, match="no figure that can be asked"):
+            score_perception(MODEL, data=tmp_path / "set", protocol="published")
+        with pytest.raises(UserError, match="give another folder with --out"):
+            score_perception("azureai/gpt-4o", data=tmp_path / "set", out=tmp_path / "out")
+        assert not server.asked
+
+
+def test_the_terminal_says_what_became_of_figures_that_were_not_answered():
+    from rich.console import Console
+
+    from matscale.report.console import print_scores
+    from matscale.results.result import Counts, Dataset, Predictor, Provenance, Result
+
+    def say(target, order):
+        return Reply("I cannot say") if order else Reply(None, "rate limit")
+
+    found, _ = measured(CHOICES, say, "published", orders=1)
+    made = Provenance(matscale="0", command="", seed=0, created="", seconds=0.0, machine="")
+    result = Result(
+        task="perception",
+        protocol="published",
+        predictor=Predictor(name="m", kind="model", told=()),
+        dataset=Dataset(name="d", sha256="0", size=8),
+        headline="accuracy",
+        metrics=found,
+        counts=Counts(submitted=8, read=0, refused={"rate limit": 8}, warnings={"odd": 1}),
+        provenance=made,
+    )
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_scores([result], console)
+    said = console.export_text()
+    assert "m: 8 rate limit; not answered: counted as wrong" in said
+    assert "m: 1 odd\n" in said
+    assert "left out, as published" not in said and "not scored" not in said
+
+
+def test_a_silent_run_tells_how_far_it_is(monkeypatch, capsys):
+    from matscale.tasks.perception import progress
+
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.02)
+    one = progress.Progress("asking x", 7, done=3)
+    with one.told():
+        time.sleep(0.1)
+    said = capsys.readouterr().err.splitlines()
+    assert said and set(said) == {"asking x: 3 of 7 done"}
+    time.sleep(0.05)
+    assert not capsys.readouterr().err
 
 
 def mock(say):
@@ -490,3 +667,29 @@ def test_inspect_finds_the_tasks_by_their_entry_point(inspect):
         pytest.skip("this installation of matscale is older than its entry point")
     module = found[0].load()
     assert {"csmbench_mcq", "csmbench_open", "csmbench_numeric"} <= set(dir(module))
+
+
+# --- keys --------------------------------------------------------------------------------
+
+
+class Stubborn(Exception):  # noqa: N818 - a stand-in
+    """An error whose text cannot be changed, as those of compiled libraries."""
+
+    def __str__(self):
+        return f"401 for {KEY}"
+
+
+def test_errors_lose_their_keys_wherever_they_keep_them(monkeypatch):
+    from matscale.tasks.perception.keys import cleaned_error
+
+    monkeypatch.setenv("SOME_API_KEY", KEY)
+    error = ValueError(f"bad key {KEY}")
+    error.status_code, error.body = 401, {"error": [f"Bearer {KEY}", 7]}
+    error.__cause__ = KeyError(KEY)
+    assert cleaned_error(error) is error
+    assert (error.status_code, error.body) == (401, {"error": ["Bearer [key]", 7]})
+    assert str(error) == "bad key [key]" and error.__cause__.args == ("[key]",)
+    other = cleaned_error(Stubborn())
+    assert isinstance(other, RuntimeError) and str(other) == "Stubborn: 401 for [key]"
+    error.__cause__.__cause__ = error
+    assert cleaned_error(error) is error

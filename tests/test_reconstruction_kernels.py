@@ -1,5 +1,7 @@
 """What scoring computes by kernels and all at once equals what others compute one by one."""
 
+import time
+import tracemalloc
 from dataclasses import replace
 from itertools import product
 
@@ -13,6 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from crystals import held_out, training
 from matscale.execution import Memory
 from matscale.matching.kernel import TOO_LARGE
+from matscale.matching.workspace import MAX_SITES
 from matscale.metrics import sites, statistics
 from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
 from matscale.structures import symmetry
@@ -55,6 +58,66 @@ def test_a_cell_without_a_canonical_one_is_named_in_its_place(crystals):
     table, reasons = canonical_cells(StructureTable.concatenate(parts))
     assert reasons.tolist() == ["", "no reduced cell", ""]
     assert table.ids.tolist() == ["0", "1"]
+
+
+def caesium_chloride(cell) -> StructureTable:
+    """Two sites in a cell, one row."""
+    cell = np.array(cell, float)
+    return StructureTable.from_parts(
+        ["x"], [np.array([55, 17])], [np.array([[0, 0, 0], [0.5, 0.5, 0.5]]) @ cell], cell[None]
+    )
+
+
+def test_cells_that_would_keep_pymatgen_busy_are_refused_at_once(crystals):
+    """Needles (pymatgen's reduction takes gigabytes) and crystals too large to be matched."""
+    n = MAX_SITES + 1
+    huge = StructureTable.from_parts(
+        ["huge"], [np.full(n, 14)], [np.zeros((n, 3))], [50 * np.eye(3)]
+    )
+    needles = [caesium_chloride(np.diag([a, 4.2, 4.2])) for a in (2e4, 1e6)]
+    sheared = caesium_chloride([[2e4, 0, 0], [2e4, 4.2, 0], [2e4, 0, 4.2]])
+    skew = caesium_chloride([[4.2, 0, 0], [2e6, 4.2, 0], [0, 2e6, 4.2]])
+    parts = [crystals[:1], *needles, sheared, skew, huge, crystals[1:2]]
+    start = time.perf_counter()
+    table, reasons = canonical_cells(StructureTable.concatenate(parts))
+    assert time.perf_counter() - start < 30
+    long = "cell too long to reduce"
+    assert reasons.tolist() == ["", long, long, long, long, "too many sites to compare", ""]
+    assert table.ids.tolist() == ["0", "1"]
+
+
+def test_a_long_description_of_a_short_cell_is_reduced():
+    """Cells that only look long, and long ones within the limit."""
+    short = [[4.2, 0, 0], [4762 * 4.2, 4.2, 0], [0, 0, 4.2]]
+    parts = [caesium_chloride(short), caesium_chloride(np.diag([2e3, 4.2, 4.2]))]
+    table, reasons = canonical_cells(StructureTable.concatenate(parts))
+    assert reasons.tolist() == ["", ""]
+    edges = np.sort(np.linalg.norm(table.lattices, axis=2), axis=1)
+    np.testing.assert_allclose(edges, [[4.2, 4.2, 4.2], [4.2, 4.2, 2e3]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("edges", [(9, 20, 25), (3, 3, 3), (4000, 4.2, 4.2), (400, 400, 4.2)])
+def test_neighbours_from_the_tree_are_those_of_the_authors_package(edges):
+    rng = np.random.default_rng(1)
+    cell = np.diag(edges) + rng.normal(0, 0.3, (3, 3))
+    positions = rng.random((270 if edges[0] == 9 else 2, 3)) @ cell
+    crystal = amd.PeriodicSet(positions, cell)
+    expected = np.asarray(amd.PDD(crystal, 100, lexsort=False, collapse=False))[:, 1:]
+    found = sites.neighbour_distances(positions, cell, 100)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
+
+
+def test_invariants_of_a_large_cell_take_little_memory():
+    """The package's arrays would take 700 MB here."""
+    cell = 30.0 * np.eye(3)
+    positions = np.random.default_rng(2).random((1800, 3)) @ cell
+    tracemalloc.start()
+    averages, distances = sites.invariants(positions, cell)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e8
+    assert distances[:, 0].sum() == pytest.approx(1)
+    assert averages == pytest.approx(distances[:, 0] @ distances[:, 1:])
 
 
 def test_invariants_are_those_of_the_authors_package(crystals):

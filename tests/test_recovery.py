@@ -17,6 +17,7 @@ from matscale.recovery.cif import standard_cif
 from matscale.recovery.fit import Fit, least_squares
 from matscale.recovery.lattice_kernels import irreducible, place_in_cell
 from matscale.recovery.particle import particle_of
+from matscale.recovery.recover import _rounding
 from matscale.recovery.tidy import superlattices
 from matscale.structures.table import StructureTable
 
@@ -168,6 +169,63 @@ def test_a_cell_longer_than_the_particle_is_not_guessed():
     assert found.cell is None
     assert found.space_group == 0
     assert found.reason
+
+
+def stacked(letters: str) -> Structure:
+    """Close-packed layers A, B, C of one element, one letter a layer, to four decimals as in CIFs.
+
+    Layers that would be one translation apart in a shorter period miss it by 1e-4 Å.
+    """
+    shift = {"A": 0.0, "B": 0.3333, "C": 0.6667}
+    places = [[shift[one], -shift[one], k / len(letters)] for k, one in enumerate(letters)]
+    cell = Lattice.hexagonal(2.9, 2.5 * len(letters))
+    return Structure(cell, ["Si"] * len(letters), places)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_polytype_longer_than_the_particle_is_not_taken_for_a_shorter_one(seed):
+    """A sphere of 8 Å shows six or seven layers; some sequences fit a period of five but for
+    1e-4 Å.
+    """
+    found = recover(*cut(stacked("ABCACB"), 8, seed))
+    if found.status == DETERMINED:
+        assert found.cell.n_atoms[0] == 6
+
+
+def vacant_layers() -> Structure:
+    """Sheets of Mg and Ni; of each third sheet every other Ni is missing, by a screw axis."""
+    return Structure.from_spacegroup(
+        "P6_222",
+        Lattice.hexagonal(5.2, 13.2),
+        ["Ni", "Ni", "Mg", "Mg"],
+        [[0, 0, 0], [0.5, 0, 0], [0.5, 0, 0.1123], [0.1635, 0.327, 0.5]],
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_gaps_of_a_longer_period_are_no_vacancies(seed):
+    """Mg2Ni (space group 180) in 7 Å: a cell of two thirds its length with gaps describes it."""
+    found = recover(*cut(vacant_layers(), 7, seed))
+    if found.status == DETERMINED:
+        assert found.vacancies == 0
+        assert found.cell.n_atoms[0] == len(vacant_layers())
+
+
+@pytest.mark.parametrize(("decimals", "noise"), [(3, 1e-3), (None, 1e-7)])
+def test_the_last_decimal_is_the_rounding(decimals, noise):
+    positions = np.random.default_rng(1).uniform(-30, 30, (50, 3))
+    if decimals is not None:
+        positions = np.round(positions, decimals) - 12.3456789
+    assert _rounding(positions) == pytest.approx(noise)
+
+
+def test_rounded_coordinates_along_the_axes_are_no_noise():
+    """Cells that are whole thousandths in a and b, not in c, with three decimals."""
+    crystal = rutile(4.6, 2.9517, "Ti", "O")
+    found = crystal.get_sites_in_sphere([0.1, 0.2, 0.3], 9)
+    numbers = np.array([site.specie.Z for site in found])
+    positions = np.round([site.coords for site in found], 3)
+    assert recover(numbers, positions).space_group == 136
 
 
 def gas(atoms: int) -> np.ndarray:

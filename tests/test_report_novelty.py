@@ -11,10 +11,12 @@ from ase.data import atomic_numbers, chemical_symbols
 import novelty_samples
 import report_samples
 from matscale.report import novelty_figures as figures
+from matscale.report.crystal_view import formula
 from matscale.report.novelty import classes_of, most_novel, novelty_cases
 from matscale.report.page import write_report
 from matscale.report.samples import Samples, read_samples
 from matscale.results.result import Result
+from matscale.structures.formats import read_parquet, write_parquet
 
 COUNT = 120
 
@@ -185,6 +187,30 @@ def test_cases_pair_the_unmatched_with_their_nearest(written):
     assert views[0]["why"] == "new, metastable"
     assert samples.texts("train_id")[row] in views[0]["facts"][0]
     assert views[0]["target"]["atoms"] and views[0]["predicted"]["atoms"]
+
+
+def test_crystals_of_repeated_ids_are_drawn_by_their_row(written, tmp_path):
+    """All ids alike, generated and training: every case still shows its own two crystals."""
+    folder, results, _ = written
+    result = find(results, "mattergen")
+    for name in (result.predictions, result.targets):
+        table = read_parquet(folder / name)
+        write_parquet(table.with_ids(["same"] * len(table)), tmp_path / name)
+    samples = read_samples(result, folder)
+    names = [str(k) for k in range(len(samples))]
+    columns = {**samples.columns, "id": np.array(names, object)}
+    views, _ = novelty_cases(result, Samples(columns), tmp_path)
+    assert len({view["id"] for view in views}) == len(views) > 1
+    for view in views:
+        row = int(view["id"])
+        for side, name, column in (
+            ("predicted", result.predictions, "generated_row"),
+            ("target", result.targets, "train_row"),
+        ):
+            place = int(samples.columns[column][row])
+            numbers = read_parquet(folder / name).row_numbers(place)
+            assert view[side]["formula"] == formula(numbers)
+    assert len({view["predicted"]["formula"] for view in views}) > 1
 
 
 # --- the periodic table and the curve --------------------------------------------------------

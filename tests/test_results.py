@@ -74,6 +74,40 @@ def test_skill_is_zero_at_the_floor_and_one_at_the_ceiling():
     assert skill(0.5, floor=1.0, ceiling=1.0) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "floor", "ceiling", "expected"),
+    [
+        (0.4, 1e-15, 3e-15, None),  # both lines are exact, in Å
+        (50.0, 0.0, 2e-8, None),  # and in Å^3
+        (30_000.0, 30_000.01, 30_000.0, None),
+        (2e-15, 1e-15, 0.3, 0.0),
+        (0.3 + 1e-12, 1e-15, 0.3, 1.0),
+        (0.001, 0.0, 1.0, 0.001),  # one of a thousand samples is no rounding
+    ],
+)
+def test_rounding_is_no_skill(value, floor, ceiling, expected):
+    assert skill(value, floor, ceiling) == expected
+
+
+def test_floors_that_were_told_the_answer_are_fair_to_who_says_that_it_was_too(folder):
+    sound = [r for r in load_results(folder).results if r.protocol == "sound"]
+    floor, model = (next(r for r in sound if r.predictor.kind == k) for k in ("floor", "model"))
+
+    def told(result, fields, answer=False):
+        update = {"told": fields, "told_the_answer": answer}
+        return result.model_copy(update={"predictor": result.predictor.model_copy(update=update)})
+
+    cheat = told(floor, ("particle_numbers", "positions"), answer=True)
+    for fields, fair in (
+        (None, False),
+        (("numbers", "lattice"), False),
+        (("numbers", "positions"), True),
+        (("particle_numbers", "positions"), True),
+    ):
+        lined = between_floor_and_ceiling(told(model, fields), [cheat], None)
+        assert (lined.metrics[model.headline].floor_name is not None) == fair
+
+
 def test_the_best_floor_is_the_best_by_each_metric(folder):
     card = load_results(folder)
     sound = [r for r in card.results if r.protocol == "sound"]
@@ -177,6 +211,16 @@ def test_a_comparison_with_one_who_was_told_the_answer_says_so(folder):
     )
     other = next(r for r in results.values() if not r.predictor.told_the_answer)
     assert "told positions or cell" in compare(other, folder, told, folder)[0].caution
+
+
+def test_results_do_not_go_into_a_file(folder, tmp_path):
+    dataset = store.load(store.find([folder])[0]).dataset
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for out in (taken, taken / "results"):
+        with pytest.raises(UserError, match="taken is a file"):
+            store.check_same_question(out, dataset)
+    store.check_same_question(tmp_path / "new" / "results", dataset)
 
 
 def test_one_folder_holds_results_on_one_question(folder):

@@ -24,7 +24,7 @@ def test_a_profile_has_the_means_of_the_samples_that_have_a_value():
     radii = np.repeat([6.0, 30.0, 10.0], [40, 30, 2])
     values = generator.normal(radii, 1.0)
     values[[3, 41]] = np.nan, np.inf
-    found = scales.profile(radii, values, seed=1)
+    found = scales.profile(radii, values, np.arange(72), seed=1)
     assert found.radius.tolist() == [6, 10, 30]
     assert found.n.tolist() == [39, 2, 29]
     assert found.failed.tolist() == [1, 0, 1]
@@ -37,11 +37,19 @@ def test_a_profile_has_the_means_of_the_samples_that_have_a_value():
 
 def test_one_nan_sample_does_not_spoil_a_radius_and_is_counted():
     """In RADII's own code it turns the mean into NaN."""
-    found = scales.profile(np.array([6.0, 6, 6]), np.array([1.0, np.nan, 3]), seed=0)
+    found = scales.profile(np.array([6.0, 6, 6]), np.array([1.0, np.nan, 3]), np.arange(3), seed=0)
     assert (found.mean[0], found.n[0], found.failed[0]) == (2.0, 2, 1)
-    lost = scales.profile(np.array([6.0, 6]), np.array([np.nan, np.nan]), seed=0)
+    lost = scales.profile(np.array([6.0, 6]), np.array([np.nan, np.nan]), np.arange(2), seed=0)
     assert math.isnan(lost.mean[0])
     assert (lost.n[0], lost.failed[0]) == (0, 2)
+
+
+def test_orientations_of_one_material_count_once():
+    values = np.repeat(np.random.default_rng(0).normal(size=30), 8)
+    once = scales.profile(np.full(30, 6.0), values[::8], np.arange(30), seed=0)
+    often = scales.profile(np.full(240, 6.0), values, np.repeat(np.arange(30), 8), seed=0)
+    assert often.high[0] - often.low[0] == pytest.approx(once.high[0] - once.low[0])
+    assert (often.n[0], once.n[0]) == (240, 30)
 
 
 @given(means)

@@ -31,7 +31,10 @@ def score(task: str, predictions: Any, **options: Any) -> Scorecard:
     Raises:
         UserError: If an input is missing or an option is wrong.
     """
-    return find_task(task).score(predictions, **options)
+    found = find_task(task)
+    if options.get("out") is not None:
+        store.check_folder(Path(options["out"]))
+    return found.score(predictions, **options)
 
 
 def read(source: str | Path, *, workers: int | None = None) -> Reading:

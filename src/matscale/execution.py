@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -126,13 +126,21 @@ def _place_for(items: Sequence[Item], threads: bool) -> cluster.Cluster | None:
     return None if threads or len(items) < 2 else _elsewhere
 
 
-def _as_they_come(
-    function: Callable[[Item], Answer], items: Sequence[Item], *, label: str, **here: Any
+def as_they_come(
+    function: Callable[[Item], Answer],
+    items: Sequence[Item],
+    *,
+    workers: int | None = None,
+    threads: bool = False,
+    label: str = "",
 ) -> Iterator[tuple[int, Answer]]:
-    """Place and answer of each item: in order here, in order of arrival from a cluster."""
-    place = _place_for(items, here["threads"])
+    """Place and answer of each item: in order here, in order of arrival from a cluster.
+
+    The arguments are those of :func:`run`.
+    """
+    place = _place_for(items, threads)
     if place is None:
-        return enumerate(run(function, items, label=label, **here))
+        return enumerate(run(function, items, workers=workers, threads=threads, label=label))
     return track(place.answers(function, items), total=len(items), label=label)
 
 
@@ -236,7 +244,7 @@ class Memory:
             for key, place in sorted(first.items(), key=itemgetter(1))
             if not self._recall(key)
         ]
-        answers = _as_they_come(
+        answers = as_they_come(
             function,
             [items[place] for place in new],
             workers=self._workers,

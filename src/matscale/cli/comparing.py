@@ -6,6 +6,7 @@ import csv
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from matscale.matching.outcomes import MatchSettings
+    from matscale.matching.tolerances import Tolerances
     from matscale.structures.reading import Reading
 
 Crystals = Annotated[Path, typer.Argument(help="Crystals: any file, folder or archive.")]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Options that say how crystals are compared; None where they are not given."""
+class ToleranceOptions:
+    """Options that say what still counts as the same; None where they are not given."""
 
     ltol: Annotated[
         float | None,
@@ -42,6 +44,30 @@ class Comparison:
             "--angle-tol", min=0, help="Tolerance of angles in degrees.", show_default="5"
         ),
     ] = None
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """The three tolerances; what is not given is as in pymatgen.
+
+        Raises:
+            UserError: If a number makes no sense.
+        """
+        from matscale.matching.outcomes import MatchSettings
+        from matscale.matching.tolerances import Tolerances
+
+        names = {"ltol": "length", "stol": "site", "angle_tol": "angle"}
+        values = {field: getattr(self, name) for name, field in names.items()}
+        given = {field: value for field, value in values.items() if value is not None}
+        try:
+            return MatchSettings(tolerances=Tolerances(**given)).tolerances
+        except ValueError as error:
+            raise UserError(f"--{str(error).replace('_', '-')}") from error
+
+
+@dataclass(frozen=True)
+class Comparison(ToleranceOptions):
+    """Options that say how crystals are compared; None where they are not given."""
+
     scale: Annotated[
         bool | None,
         typer.Option(
@@ -74,20 +100,14 @@ class Comparison:
             UserError: If a number makes no sense.
         """
         from matscale.matching.outcomes import MatchSettings
-        from matscale.matching.tolerances import Tolerances
 
-        given = self.given
-        names = {"ltol": "length", "stol": "site", "angle_tol": "angle"}
-        tolerances = {field: given.pop(name) for name, field in names.items() if name in given}
-        try:
-            return MatchSettings(
-                tolerances=Tolerances(**tolerances),
-                mode=mode,  # type: ignore[arg-type]
-                criterion="largest",
-                **given,
-            )
-        except ValueError as error:
-            raise UserError(f"--{str(error).replace('_', '-')}") from error
+        own = {field.name for field in fields(ToleranceOptions)}
+        return MatchSettings(
+            tolerances=self.tolerances,
+            mode=mode,  # type: ignore[arg-type]
+            criterion="largest",
+            **{name: value for name, value in self.given.items() if name not in own},
+        )
 
 
 def read_crystals(path: Path, workers: int | None) -> Reading:
@@ -101,7 +121,11 @@ def read_crystals(path: Path, workers: int | None) -> Reading:
     reading = formats.read(path, workers=workers, label=f"reading {path.name}")
     if not len(reading.table):
         reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
-        raise UserError(f"{path} holds no crystal that can be read ({reasons}); check the file")
+        details = (one.detail for one in reading.refusals if one.detail)
+        why = "".join(f"; the first: {detail}" for detail in islice(details, 1))
+        raise UserError(
+            f"{path} holds no crystal that can be read ({reasons}){why}; check the file"
+        )
     return reading
 
 

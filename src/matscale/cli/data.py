@@ -23,30 +23,35 @@ DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`
 def data_list(as_json: AsJson = False) -> None:
     """The datasets that matscale knows."""
     from matscale import datasets
+    from matscale.datasets.hub import HUB_SETS, describe_hub
 
-    found = datasets.list_datasets()
+    found = [*datasets.list_datasets(), *map(describe_hub, HUB_SETS)]
     if as_json:
         print(json.dumps(found, indent=1))
         return
     for item in found:
         sizes = ", ".join(f"{size} {split}" for split, size in item["splits"].items())
+        title = f"{item['title']} ({sizes})" if sizes else item["title"]
         here = item["path"] or f"not on this machine: matscale data fetch {item['name']}"
-        print(f"{item['name']:<18}{item['title']} ({sizes})\n{'':<18}{here}")
+        print(f"{item['name']:<18}{title}\n{'':<18}{here}")
 
 
 @data_app.command("info")
 def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """All that is known of a dataset, or of a folder of particles, and what leaks in it."""
     from matscale import datasets
+    from matscale.datasets.hub import HUB_SETS, describe_hub
 
     if Path(name, "particles.json").is_file():
         data_particles.show_particles(Path(name), as_json)
         return
-    item = datasets.describe(name)
+    item = describe_hub(name) if name in HUB_SETS else datasets.describe(name)
     if as_json:
         print(json.dumps(item, indent=1))
         return
     for key, value in item.items():
+        if not value:
+            continue
         if key == "files":
             for file in value:
                 print(f"{'file':<14}{file['name']}  sha256 {file['sha256'] or 'not known'}")
@@ -56,7 +61,7 @@ def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -
             print(f"{key:<14}{', '.join(f'{name} {size}' for name, size in value.items())}")
         elif isinstance(value, list):
             print(f"{key:<14}" + f"\n{'':<14}".join(value))
-        elif value:
+        else:
             print(f"{key:<14}{value}")
 
 
@@ -76,6 +81,10 @@ def data_fetch(
     from matscale.datasets.hub import HUB_SETS, fetch_hub
 
     if name in HUB_SETS:
+        if pins:
+            raise UserError(
+                f"--sha256 is for datasets that are single files; {name} is a folder of many"
+            )
         print(fetch_hub(name, source=source))
         return
     pinned = dict(_pin(text) for text in pins or [])

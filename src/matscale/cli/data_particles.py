@@ -17,6 +17,7 @@ from matscale.cli.options import (
     command_line,
     kept_beside,
 )
+from matscale.cli.particles import Data, Limit, Seed, Split, SplitChoice
 from matscale.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,13 +63,6 @@ class ParticleTask(StrEnum):
     particle_to_crystal = "particle-to-crystal"
 
 
-class SplitBy(StrEnum):
-    """What test samples are apart from training by."""
-
-    radius = "radius"
-    material = "material"
-
-
 OutFolder = Annotated[Path, typer.Option(help="Folder for the set.", show_default=False)]
 SetFolder = Annotated[
     Path, typer.Argument(help="A folder that build or import made.", show_default=False)
@@ -97,6 +91,11 @@ def data_build(
 
     middle = centre_of_words(centre)
     table, refused = _materials(materials)
+    if not len(table):
+        raise UserError(
+            f"--materials {materials}: there are no materials to cut particles from "
+            f"({refused[0] if refused else 'it holds no crystals'})"
+        )
     known = MATERIAL_SETS.get(materials)
     same = _copies(table)
     particles = build_particles(
@@ -107,6 +106,8 @@ def data_build(
         same=same,
     )
     _save(particles, same, out, as_json, refused)
+    if refused:
+        raise typer.Exit(REFUSED_ITEMS)
 
 
 def data_import(
@@ -190,28 +191,29 @@ def data_template(
     task: Annotated[ParticleTask, typer.Argument(show_default=False)],
     out: Annotated[
         Path,
-        typer.Option(help="File to write: .csv for cells, .extxyz for particles."),
-    ],
-    data: Annotated[
-        Path | None,
         typer.Option(
-            help="Folder of the set to be answered.", show_default="the perov-h3 set, built anew"
+            help="File to write: .csv for cells to fill in; for crystal-to-particle .extxyz for "
+            "three example particles, or .csv for a list of what is asked for."
         ),
-    ] = None,
-    by: Annotated[
-        SplitBy, typer.Option(help="The test particles of which split.")
-    ] = SplitBy.radius,
+    ],
+    data: Data = "perov-h3",
+    split: Split = SplitChoice.radius,
+    limit: Limit = None,
+    seed: Seed = 0,
 ) -> None:
-    """Write a file that shows what a submission looks like."""
-    from matscale.datasets.particles import build_particles, load_particles, material_set
+    """Write a file that shows what a submission looks like, to what score asks with these options.
+
+    Scoring asks the same samples where it is given the same data, split, limit and seed.
+    """
     from matscale.datasets.particles.template import write_template
+    from matscale.tasks.particles.question import ROTATIONS, ask
 
     check_writable(out)
-    if data is None:
-        particles = build_particles(material_set("perov-h3"), name="perov-h3")
-    else:
-        particles = load_particles(data)
-    print(f"{write_template(task.value, particles, out, by.value)} rows in {out}")
+    if limit is None and task == ParticleTask.particle_to_crystal:
+        limit = ROTATIONS
+    question = ask(data, by=split.value, limit=limit, seed=seed)
+    rows = write_template(task.value, question.particles, question.samples, out)
+    print(f"{rows} rows in {out}, of {len(question)} samples that are asked for")
 
 
 def show_particles(folder: Path, as_json: bool) -> None:
@@ -288,6 +290,7 @@ def _save(
     from matscale.datasets.particles import leakage, save_particles
 
     leaks = leakage(particles, same)
+    empty = particles.empty()
     save_particles(
         particles,
         out,
@@ -296,13 +299,28 @@ def _save(
         version=__version__,
         refused=len(refused),
         **facts,
+        **({"empty": empty} if empty else {}),
     )
     if not as_json:
+        if empty:
+            print(_empty_in_words(empty))
         for line in refused[:10]:
             print(f"refused: {line}")
         if len(refused) > 10:
             print(f"refused: {len(refused) - 10} more")
     show_particles(out, as_json)
+
+
+def _empty_in_words(empty: dict[str, list[float]]) -> str:
+    some = [
+        f"{name} at {', '.join(f'{radius:g}' for radius in radii)} Å"
+        for name, radii in list(empty.items())[:3]
+    ]
+    more = f" and {len(empty) - 3} more materials" if len(empty) > 3 else ""
+    return (
+        f"{sum(map(len, empty.values()))} spheres hold no atom and give no particle: "
+        f"{'; '.join(some)}{more}; --centre centroid puts atoms inside"
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from matscale.cli.options import AsJson, Workers
+from matscale.errors import UserError
 
 figures_app = typer.Typer(
     help="Sets of figures: what they hold, what their text gives away.", no_args_is_help=True
@@ -44,7 +45,10 @@ class DifficultyChoice(StrEnum):
 
 @figures_app.command("build")
 def figures_build(
-    out: Annotated[Path, typer.Option(help="A new folder for the figures.", show_default=False)],
+    out: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="A new folder for the figures.", show_default=False),
+    ],
     count: Annotated[int, typer.Option(min=1, help="Number of figures.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     difficulty: Annotated[
@@ -56,6 +60,8 @@ def figures_build(
     from matscale.figures.synthetic.appearance import DIFFICULTIES
     from matscale.figures.synthetic.build import build
 
+    if not out:  # as a path it would be the present folder
+        raise UserError("--out is empty; name a new folder")
     level = next((one for one in DIFFICULTIES if one == difficulty.value), None)  # "mixed"
     written = build(out, count, seed=seed, difficulty=level, workers=workers)
     items = ", ".join(f"{number} {kind}" for kind, number in written.items())

@@ -54,6 +54,8 @@ MODES = (
 )
 UNDECIDED = "too large"
 """In the column ``status``: the search was given up, so nobody knows whether the pair matches."""
+MOST_NAMED = 20
+"""Undecided pairs that are named on stderr."""
 
 
 @spread
@@ -97,9 +99,7 @@ def match(
         )
         write_csv(out, *_pairs(left.table, right.table, found, settings))
     said = f"{len(found)} pairs match; they are in {out}"
-    large = left.table.ids[found.undecided[:, 0]], right.table.ids[found.undecided[:, 1]]
-    undecided = list(zip(*large, strict=True))
-    _say(found.counts, [left, right], said, as_json, undecided=undecided)
+    _say(found.counts, [left, right], said, as_json)
 
 
 def _pairs(
@@ -201,9 +201,13 @@ def reduce(
 def _say(
     counts: Counts, readings: Sequence[Reading], said: str, as_json: bool, **more: object
 ) -> None:
+    """Print the books of a search among the crystals of one or two readings."""
+    first, second = readings[0].table.ids, readings[-1].table.ids
+    undecided = [(str(first[one]), str(second[other])) for one, other in counts.undecided]
     if as_json:
         refused = [reading.refused_by_reason for reading in readings]
-        print(json.dumps({**asdict(counts), **more, "unreadable": refused}, indent=1))
+        more |= {"undecided": undecided, "unreadable": refused}
+        print(json.dumps({**asdict(counts), **more}, indent=1))
         return
     say_refused(readings)
     refusals = dict(counts.refused)
@@ -214,9 +218,26 @@ def _say(
         f"{counts.considered} pairs considered, refused without a search: {refused_pairs}; "
         f"{counts.tested} searched, {counts.matched} match{given_up}, {counts.seconds:.2f} s"
     )
-    if large:
-        print(
-            f"{large} pairs are undecided: within these tolerances a cell can lie on the other in "
-            "too many ways; smaller tolerances decide them"
-        )
+    for sentence in _why_undecided(large, counts.oversized):
+        print(sentence)
+    for one, other in undecided[:MOST_NAMED]:
+        print(f"{one} and {other}: undecided", file=sys.stderr)
+    if len(undecided) > MOST_NAMED:
+        print(f"and {len(undecided) - MOST_NAMED} more; --json names all", file=sys.stderr)
     print(said)
+
+
+def _why_undecided(large: int, oversized: int) -> Iterator[str]:
+    """What can be done about pairs that were given up, by why they were."""
+    if oversized:
+        from matscale.matching.workspace import MAX_SITES
+
+        yield (
+            f"{oversized} pairs are undecided: a cell has more than {MAX_SITES} sites, which no "
+            "tolerance changes"
+        )
+    if large > oversized:
+        yield (
+            f"{large - oversized} pairs are undecided: within these tolerances a cell can lie on "
+            "the other in too many ways; try smaller tolerances"
+        )

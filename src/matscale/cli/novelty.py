@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.comparing import ToleranceOptions
+from matscale.cli.options import (
+    REFUSED_ITEMS,
+    AsJson,
+    Workers,
+    command_line,
+    resumable,
+    spread,
+)
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
 
 
+@spread
 def score_novelty(
     generated: Annotated[
         list[Path],
@@ -21,6 +30,7 @@ def score_novelty(
     train: Annotated[
         str, typer.Option(help="Training set: a dataset's name or a file.", show_default=False)
     ],
+    *,
     held_out: Annotated[
         str | None,
         typer.Option(
@@ -42,13 +52,28 @@ def score_novelty(
     hull: Annotated[
         Path | None,
         typer.Option(
-            help="Reference entries of the hull, pymatgen JSON, plain or gzipped. Default: the "
-            "training crystals, relaxed with the same potential."
+            help="Reference entries of the hull: a file of pymatgen JSON, plain or gzipped, or "
+            "'mp' for the Materials Project's (needs mp-api and MP_API_KEY). Default: the training "
+            "crystals, relaxed with the same potential."
         ),
     ] = None,
     top: Annotated[
         int, typer.Option(min=1, help="Cheapest training crystals of each kind to try.")
     ] = 3,
+    how: ToleranceOptions,
+    symprec: Annotated[
+        float,
+        typer.Option(
+            min=1e-6,
+            help="Distance in Å within which sites are equivalent, for Wyckoff candidates.",
+        ),
+    ] = 0.01,
+    fmax: Annotated[
+        float, typer.Option(help="Largest generalised force of a relaxed crystal, in eV/Å.")
+    ] = 0.05,
+    max_steps: Annotated[
+        int, typer.Option(min=0, help="Moves after which a relaxation ends.")
+    ] = 500,
     protocol: Annotated[
         ProtocolChoice, typer.Option(help="Which protocol to score under.")
     ] = ProtocolChoice.both,
@@ -70,17 +95,25 @@ def score_novelty(
     """Are generated crystals copies of training, copies with swapped elements, or neither?"""
     from matscale import execution
     from matscale.api import score
+    from matscale.tasks.novelty.settings import NoveltySettings
 
+    settings = NoveltySettings(
+        top=top,
+        tolerances=how.tolerances,
+        symprec=symprec,
+        relax=relax,
+        relaxed=relaxed,
+        hull=hull,
+        fmax=fmax,
+        max_steps=max_steps,
+    )
     with resumable(), execution.on(cluster):
         card = score(
             "novelty",
             generated,
             train=train,
             held_out=held_out,
-            relax=relax,
-            relaxed=relaxed,
-            hull=hull,
-            top=top,
+            settings=settings,
             protocol=protocol.value,
             out=out,
             seed=seed,

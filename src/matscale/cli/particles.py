@@ -29,6 +29,14 @@ Split = Annotated[
     SplitChoice,
     typer.Option(help="What tests are apart from training by: radius, as published, or material."),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Particles of each material at each radius, in so many orientations.",
+        show_default="1; for crystal-to-particle 1 of some 20 materials at each radius",
+    ),
+]
 Told = Annotated[
     str | None,
     typer.Option(help="What the models were told, such as 'numbers,positions', or 'nothing'."),
@@ -54,14 +62,7 @@ def score_crystal_to_particle(
     split: Split = SplitChoice.radius,
     told: Told = None,
     protocol: Protocol = ProtocolChoice.both,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Orientations of each material at each radius.",
-            show_default="one, of 20 materials at each radius",
-        ),
-    ] = None,
+    limit: Limit = None,
     out: Out = Path("matscale-results"),
     seed: Seed = 0,
     workers: Workers = None,
@@ -98,9 +99,14 @@ def score_particle_to_crystal(
     split: Split = SplitChoice.radius,
     told: Told = None,
     protocol: Protocol = ProtocolChoice.both,
-    limit: Annotated[
-        int, typer.Option(min=1, help="Orientations of each material at each radius.")
-    ] = 1,
+    limit: Limit = None,
+    hard: Annotated[
+        str | None,
+        typer.Option(
+            help="Disturb the particles before they are told: TRACK=LEVEL, such as thermal=0.05.",
+            show_default="as they were cut",
+        ),
+    ] = None,
     out: Out = Path("matscale-results"),
     seed: Seed = 0,
     workers: Workers = None,
@@ -119,6 +125,7 @@ def score_particle_to_crystal(
         told=told,
         protocol=protocol.value,
         limit=limit,
+        hard=hard,
         seed=seed,
         workers=workers,
     )

@@ -42,8 +42,6 @@ def recover(
         raise UserError(f"{particles} holds no particle that can be read ({first.detail})")
     label = "recovering" if len(reading.table) > 1 else ""
     found = list(recovery.recover_all(reading.table, workers=workers, label=label))
-    if out is not None:
-        _write_cif(out, reading.table, found)
     if as_json:
         _print_json(reading, found)
     else:
@@ -51,7 +49,9 @@ def recover(
             print(_in_words(str(reading.table.ids[row]), one))
         for refusal in reading.refusals:
             print(f"{refusal.id}: refused: {refusal.reason}, {refusal.detail}", file=sys.stderr)
-        if out is not None:
+    if out is not None:
+        _write_cif(out, reading.table, found)
+        if not as_json:
             print(f"crystals are in {out}")
     if reading.refusals:
         raise typer.Exit(REFUSED_ITEMS)
@@ -64,15 +64,17 @@ def _print_json(reading: Reading, found: list[Recovered]) -> None:
 
 def _write_cif(out: Path, table: StructureTable, found: list[Recovered]) -> None:
     from matscale.execution import replaced
-    from matscale.recovery.cif import standard_cif
+    from matscale.recovery.cif import standard_cif, unique_names
 
-    blocks = [
-        standard_cif(str(name), one.cell)
+    crystals = [
+        (str(name), one.cell)
         for name, one in zip(table.ids, found, strict=True)
         if one.cell is not None
     ]
-    if not blocks:
+    if not crystals:
         raise UserError(f"--out {out}: no crystal is determined, so there is none to write")
+    names = unique_names(name for name, _ in crystals)
+    blocks = [standard_cif(name, cell) for name, (_, cell) in zip(names, crystals, strict=True)]
     with replaced(out) as temporary:
         temporary.write_text("\n".join(blocks), encoding="utf-8")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from matscale.datasets.fetch import _as_user_errors, _only_one
 from matscale.datasets.locate import cache_folder, data_folder
@@ -56,6 +57,33 @@ HUB_SETS: Mapping[str, HubSet] = MappingProxyType({one.name: one for one in _SET
 """Every such data set by its name."""
 
 
+def describe_hub(name: str) -> dict[str, Any]:
+    """All that is known of a data set, with the keys of :func:`matscale.datasets.describe`."""
+    known = HUB_SETS[name]
+    place = next((one for one in _places(name) if not _absent(known, one)), None)
+    return {
+        "name": known.name,
+        "title": known.title,
+        "description": "",
+        "citation": [known.citation],
+        "licence": known.licence,
+        "splits": {},
+        "split_rule": "",
+        "files": [
+            {
+                "name": file,
+                "urls": [f"https://huggingface.co/datasets/{known.repository}"],
+                "sha256": None,
+                "optional": False,
+                "path": str(place / file) if place else None,
+            }
+            for file in known.needed
+        ],
+        "unverified": known.unverified,
+        "path": str(place) if place else None,
+    }
+
+
 def fetch_hub(name: str, *, source: str | Path | None = None) -> Path:
     """Bring a data set of the hub into the cache, or copy it from a folder.
 
@@ -94,7 +122,7 @@ def find_hub(name: str) -> Path:
         UserError: If it is not on this machine.
     """
     known = HUB_SETS[name]
-    places = [place / name for place in (data_folder(), cache_folder()) if place is not None]
+    places = _places(name)
     for place in places:
         if not _absent(known, place):
             return place
@@ -102,6 +130,10 @@ def find_hub(name: str) -> Path:
         f"the data set {name!r} is not in {' or '.join(map(str, places))}; get it with "
         f"'matscale data fetch {name}', which takes '--from FOLDER' for a copy"
     )
+
+
+def _places(name: str) -> list[Path]:
+    return [place / name for place in (data_folder(), cache_folder()) if place is not None]
 
 
 def _absent(known: HubSet, folder: Path) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import platform
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -49,6 +52,61 @@ class AsePotential:
             answer.forces[table.offsets[row] : table.offsets[row + 1]] = forces
             answer.stresses[row] = (stress + np.transpose(stress)) / 2
         return answer
+
+
+class NamedPotential(AsePotential):
+    """An ASE calculator that another process makes again from its name, as it may not travel.
+
+    Args:
+        name: As for :func:`matscale.energy.potentials.potential`.
+        version: As for :class:`AsePotential`.
+        make: Likewise.
+        device: Likewise.
+    """
+
+    def __init__(
+        self, name: str, version: str, make: Callable[[], Any], device: str = "cpu"
+    ) -> None:
+        super().__init__(name, version, make, device)
+        self.probes = self.evaluate(probes()).energies
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The name, and what the calculator must say of the probes there."""
+        return _made_again, (self.name, self.device, tuple(self.probes.tolist()))
+
+
+@cache
+def _made_again(name: str, device: str, expected: tuple[float, ...]) -> NamedPotential:
+    # The registry of names imports this module.
+    from matscale.energy.potentials import potential
+
+    made = potential(name, device=device)
+    assert isinstance(made, NamedPotential)
+    if not np.allclose(made.probes, expected, rtol=1e-4, equal_nan=True):
+        raise UserError(
+            f"{name} is not the same on {platform.node()} as where the command runs: it gives the "
+            f"probe crystals {made.probes.tolist()} eV instead of {list(expected)}; results would "
+            "differ"
+        )
+    return made
+
+
+def probes() -> StructureTable:
+    """Two small crystals without symmetry, whose energies tell one potential from another."""
+    places = np.array([[0.0, 0.0, 0.0], [1.9, 1.7, 1.6]])
+    cell = np.array([[3.7, 0.1, 0.0], [0.0, 3.6, 0.2], [0.3, 0.0, 3.5]])
+    return StructureTable.from_parts(
+        ["Cu", "NaCl"],
+        [np.array([29, 29]), np.array([11, 17])],
+        [places, 1.4 * places],
+        [cell, 1.4 * cell],
+    )
+
+
+def fingerprint(energies: np.ndarray) -> str:
+    """Eight letters for energies in eV, to six figures; rounding on another machine is less."""
+    said = " ".join(f"{energy:.6g}" for energy in energies)
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 
 class Family(NamedTuple):
@@ -111,7 +169,10 @@ def from_family(family: str, model: str, device: str) -> AsePotential:
         ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{package} could not load {model!r}: {error}") from error
-    return AsePotential(f"{family}:{model}", package_version(package), lambda: calculator, device)
+    version = package_version(package)
+    if Path(model).is_file():
+        version += f" {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:16]}"
+    return NamedPotential(f"{family}:{model}", version, lambda: calculator, device)
 
 
 def from_path(path: str) -> AsePotential:
@@ -124,7 +185,10 @@ def from_path(path: str) -> AsePotential:
     calculator = call_factory(path, factory)
     if not hasattr(calculator, "get_property"):
         raise UserError(f"{path} made a {type(calculator).__name__}, which is no ASE calculator")
-    return AsePotential(path, version_of(module), lambda: calculator)
+    made = NamedPotential(path, version_of(module), lambda: calculator)
+    # What the factory reads or imports is in no version: only what it says tells.
+    made.version += f" {fingerprint(made.probes)}"
+    return made
 
 
 def import_object(path: str) -> tuple[ModuleType, Any]:

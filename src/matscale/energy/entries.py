@@ -145,12 +145,13 @@ def download_entries(
     Raises:
         UserError: If the package or the key is missing, or if the download fails.
     """
+    key = materials_project_key(key)
     names = sorted({_system_name(system) for system in systems})
     digest = hashlib.sha256(json.dumps([names, thermo_type]).encode()).hexdigest()[:16]
     path = folder / f"materials-project-{digest}.json.gz"
     if path.exists():
         return path
-    items = _download(names, key or os.environ.get("MP_API_KEY", ""), thermo_type, endpoint)
+    items = _download(names, key, thermo_type, endpoint)
     folder.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as file:
         json.dump({"thermo_type": thermo_type, "systems": names, "entries": items}, file)
@@ -162,20 +163,35 @@ def _system_name(system: Iterable[int]) -> str:
     return "-".join(sorted(chemical_symbols[element] for element in system))
 
 
-def _download(
-    names: list[str], key: str, thermo_type: str, endpoint: str | None
-) -> list[dict[str, Any]]:
+def materials_project_key(key: str | None = None) -> str:
+    """The key to download with, once it is sure that there is also the package that downloads.
+
+    Args:
+        key: Of the Materials Project; None for that of ``MP_API_KEY``.
+
+    Raises:
+        UserError: If the package or the key is missing.
+    """
     try:
-        from mp_api.client import MPRester
+        import mp_api.client  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"entries of the Materials Project need a package: pip install mp-api ({error})"
         ) from error
+    key = key or os.environ.get("MP_API_KEY", "")
     if not key:
         raise UserError(
             "entries of the Materials Project need a key: set MP_API_KEY to the one that "
             "materialsproject.org/api shows you, or give a file of entries"
         )
+    return key
+
+
+def _download(
+    names: list[str], key: str, thermo_type: str, endpoint: str | None
+) -> list[dict[str, Any]]:
+    from mp_api.client import MPRester
+
     found: dict[str, dict[str, Any]] = {}
     try:
         with MPRester(key, **({"endpoint": endpoint} if endpoint else {})) as rester:

@@ -191,7 +191,7 @@ def self_consistent(
     settings: RelaxSettings | None,
     prototypes: bool = False,
     folder: Path | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     label: str = "",
 ) -> SelfConsistent:
     """References from crystals that the same potential evaluates; needs no network.
@@ -245,7 +245,7 @@ def _lowest_prototypes(
     potential: Potential,
     settings: RelaxSettings | None,
     folder: Path | None,
-    workers: int,
+    workers: int | None,
 ) -> list[Entry]:
     """The lowest relaxed prototype of each element; none of one on which all of them fail."""
     table = elemental_prototypes(elements)

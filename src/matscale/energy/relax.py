@@ -19,7 +19,7 @@ from matscale.energy.optimisers import OPTIMISERS
 from matscale.energy.potential import Potential
 from matscale.energy.status import CONVERGED, STATUSES
 from matscale.errors import UserError
-from matscale.execution import run, track
+from matscale.execution import as_they_come, is_elsewhere, track
 from matscale.structures.table import StructureTable
 
 ATOMS_ON_CPU = 150
@@ -28,8 +28,8 @@ ATOMS_ON_CPU = 150
 ATOMS_ON_GPU = 8000
 """Atoms of a batch on an accelerator of some ten GiB or more; larger ones fail and are halved."""
 
-CHUNK = 64
-"""Crystals that one process relaxes before it is handed more."""
+CHUNK = 16
+"""Crystals that are relaxed together on a processor: about as many as fill a batch."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,13 @@ def relax(
     *,
     folder: Path | None = None,
     batch_atoms: int | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     label: str = "",
 ) -> Relaxation:
     """Relax the crystals of a table; those relaxed before, under any id, are recalled.
+
+    Crystals are relaxed in chunks that hang on the crystals alone, so that outcomes are the same
+    for any number of workers.
 
     Args:
         table: Crystals.
@@ -120,7 +123,8 @@ def relax(
         folder: Where outcomes are kept, each as soon as it is there; None for nowhere.
         batch_atoms: Atoms that are evaluated at once; None for what suits the device. Batches
             change energies by rounding only.
-        workers: Processes; more than one needs a potential that can be pickled.
+        workers: Processes, as for :func:`matscale.execution.run`; more than one, or a cluster,
+            needs a potential that can be pickled. None is one process on an accelerator.
         label: What is being done, for the progress display; "" shows none.
     """
     settings = settings or RelaxSettings()
@@ -129,13 +133,16 @@ def relax(
     outcomes = {key: Outcome.restored(kept) for key in set(keys) if (kept := answers.recall(key))}
     first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in outcomes}
     rows = np.array(sorted(first.values()), np.int64)
-    work = _Work(potential, settings, folder, batch_atoms)
+    # A worker elsewhere has no part in our folder.
+    work = _Work(potential, settings, None if is_elsewhere() else folder, batch_atoms)
     for row, outcome in track(
         _outcomes(table, rows, [keys[row] for row in rows], work, workers),
         total=len(rows),
         label=label,
     ):
         outcomes[keys[row]] = outcome
+        if work.folder is None:
+            answers.keep(keys[row], outcome.stored())
     return _collect(table, [outcomes[key] for key in keys])
 
 
@@ -150,42 +157,41 @@ class _Work:
 
 
 def _outcomes(
-    table: StructureTable, rows: np.ndarray, keys: list[str], work: _Work, workers: int
+    table: StructureTable, rows: np.ndarray, keys: list[str], work: _Work, workers: int | None
 ) -> Iterator[tuple[int, Outcome]]:
     """Each row with its outcome, as it is done."""
-    if workers <= 1 or len(rows) < 2:
-        for place, outcome in _relax_and_keep(table[rows], keys, work):
-            yield int(rows[place]), outcome
-        return
-    # Each process gets crystals of all sizes: the slow ones are spread.
-    n_chunks = max(min(workers, len(rows)), -(-len(rows) // CHUNK))
+    budget = atom_budget(work.potential, work.batch_atoms)
+    n_chunks = -(-len(rows) // (CHUNK * max(1, budget // ATOMS_ON_CPU)))
+    # Each chunk gets crystals of all sizes: the slow ones are spread.
     order = np.argsort(table.n_atoms[rows], kind="stable")
     places = [order[start::n_chunks] for start in range(n_chunks)]
     items = [(table[rows[part]], [keys[k] for k in part], work) for part in places]
-    for part, outcomes in zip(places, run(_relax_chunk, items, workers=workers), strict=True):
+    if workers is None and not on_cpu(work.potential):
+        workers = 1
+    for chunk, outcomes in as_they_come(_relax_chunk, items, workers=workers):
         for place, outcome in outcomes:
-            yield int(rows[part[place]]), outcome
+            yield int(rows[places[chunk][place]]), outcome
 
 
 def _relax_chunk(item: tuple[StructureTable, list[str], _Work]) -> list[tuple[int, Outcome]]:
-    return list(_relax_and_keep(*item))
-
-
-def _relax_and_keep(
-    table: StructureTable, keys: list[str], work: _Work
-) -> Iterator[tuple[int, Outcome]]:
-    answers = Answers(work.folder)
+    table, keys, work = item
+    answers, outcomes = Answers(work.folder), []
     for row, outcome in relax_all(table, work.potential, work.settings, work.batch_atoms):
         answers.keep(keys[row], outcome.stored())
-        yield row, outcome
+        outcomes.append((row, outcome))
+    return outcomes
 
 
 def atom_budget(potential: Potential, batch_atoms: int | None) -> int:
     """Atoms that are evaluated at once."""
     if batch_atoms is not None:
         return batch_atoms
-    on_cpu = getattr(potential, "device", "cpu") == "cpu"
-    return ATOMS_ON_CPU if on_cpu else ATOMS_ON_GPU
+    return ATOMS_ON_CPU if on_cpu(potential) else ATOMS_ON_GPU
+
+
+def on_cpu(potential: Potential) -> bool:
+    """Whether a potential works on a processor, as those do that say nothing of it."""
+    return getattr(potential, "device", "cpu") == "cpu"
 
 
 def relax_all(

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from matscale.energy.ase_potential import call_factory, import_object, version_of
+from matscale.energy.ase_potential import (
+    call_factory,
+    fingerprint,
+    import_object,
+    probes,
+    version_of,
+)
 from matscale.energy.potential import Evaluation
 from matscale.errors import UserError
 from matscale.structures.table import StructureTable
@@ -36,7 +42,9 @@ class TorchSimPotential:
         self._to_state = atoms_to_state
         if not getattr(self._model, "compute_stress", False):
             raise UserError(f"torchsim:{path} gives no stress; make it with compute_stress=True")
-        self.name, self.version, self.device = f"torchsim:{path}", version_of(module), device
+        self.name, self.device = f"torchsim:{path}", device
+        said = fingerprint(self.evaluate(probes()).energies)
+        self.version = f"{version_of(module)} {said}"
 
     def evaluate(self, table: StructureTable) -> Evaluation:
         """Energies, forces and stresses of all crystals in one batch."""

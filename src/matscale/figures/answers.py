@@ -6,11 +6,18 @@ import re
 
 from matscale.figures.items import LABELS
 
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+def without_thoughts(reply: str) -> str:
+    """A reply without what a model thinks aloud between ``<think>`` tags."""
+    return _THOUGHT.sub("", reply).strip()
+
+
 # --- letters -----------------------------------------------------------------------------
 
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN = r"[\s*_`\"'(\[{]*"
-_END = r"(?=[*_`\"')\]}]*\s*(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|for|which)\b))"
+_OPEN = r"[\s*_`\"'(\[{<]*"
+_END = r"(?=[*_`\"')\]}>]*\s*(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|for|which)\b))"
 _LETTER = rf"{_OPEN}([A-D])\b{_END}"
 """A letter that stands for an option: "A" before a noun is an article."""
 
@@ -18,13 +25,15 @@ _ALONE = re.compile(rf"^\W*(?:(?:option|caption|choice)\s+)?{_OPEN}([A-D])[\W_]*
 _LEADS = re.compile(r"^[\s*_`(\[]*([A-D])[*_`]*[.):\]]")
 _BOXED = re.compile(r"\\boxed\{\s*(?:\\text\{\s*)?([A-D])\s*\}", re.IGNORECASE)
 _STATED = re.compile(
-    rf"\banswers?\b[*_]*\s*(?:is|would\s+be|should\s+be|must\s+be|:|=|-|–)[\s:]*"
+    rf"\banswers?\b[*_\"']*\s*(?:is|would\s+be|should\s+be|must\s+be|:|=|-|–)[\s:]*"
     rf"(?:(?:option|caption|choice|letter)\s+)?{_LETTER}",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
     rf"\b(?i:option|caption|choice|letter|choose|select|pick)\s*(?i:is|:)?\s*{_OPEN}([A-D])\b"
     rf"(?![a-z'])|\b(?i:correct|best|right|matching)\b[^.\n]{{0,60}}?\b(?:is|:)\s*{_LETTER}"
+    r"|(?:^|[.,;:!?\n]\s*)[*_`(]*([A-D])\)? is (?:the )?(?:correct|right|best)\b(?! in| that| of)"
+    r"|\b(?i:therefore|thus|hence|so)\b,?\s+[*_`(]*([A-D])(?=[)*_`]*[.!]?\s*$)"
 )
 _SECOND = re.compile(r"^[*_`\"')\]}]*\s*(?:or|and|/|&|,)\s*[*_`(]*([A-D])\b[^a-z]*$", re.MULTILINE)
 
@@ -49,7 +58,7 @@ def stated_letter(reply: str) -> str | None:
     thinks aloud between ``<think>`` tags is no part of its reply.
     """
     # Emphasis may stand anywhere, as in "**A**nswer: B".
-    text = _THOUGHT.sub("", reply).replace("*", "").replace("`", "").strip()
+    text = without_thoughts(reply).replace("*", "").replace("`", "").strip()
     alone = _ALONE.match(text)
     if alone:
         return alone[1].upper()
@@ -68,7 +77,7 @@ def stated_letter(reply: str) -> str | None:
         # A reply that goes through all options in turn leads with A and chooses nothing.
         others = {match[1] for line in lines[1:] if (match := _LEADS.match(line))}
         return leads[1] if not others - {leads[1]} else None
-    named = {match[1] or match[2] for match in _NAMED.finditer(text)}
+    named = {next(filter(None, match.groups())) for match in _NAMED.finditer(text)}
     return named.pop() if len(named) == 1 else None
 
 
@@ -83,7 +92,9 @@ def _second(text: str, match: re.Match[str]) -> bool:
 MOST = 10
 """The best score that a judge gives."""
 
-_SCORE = re.compile(r"\bscore\b[*_\s]*(?:is|of|:|=)?[\s*_:]*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_SCORE = re.compile(
+    r"\bscore\b[*_\s]*(?:\([^()\n]*\)[*_\s]*)?(?:is|of|:|=)?[\s*_:]*(\d+(?:\.\d+)?)", re.IGNORECASE
+)
 _OUT_OF = re.compile(r"\b(\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*10\b", re.IGNORECASE)
 _NUMBER = re.compile(r"^\W*(\d+(?:\.\d+)?)\W*$")
 
@@ -104,7 +115,7 @@ def stated_score(reply: str) -> float | None:
 
     "Score: 7", "7/10" and a number alone are scores; a number in passing is none.
     """
-    text = _THOUGHT.sub("", reply).strip()
+    text = without_thoughts(reply)
     for pattern in (_SCORE, _OUT_OF, _NUMBER):
         found = pattern.findall(text)
         if found:

@@ -14,7 +14,7 @@ from matscale.figures.blind import FLOORS, shortest
 from matscale.figures.distractors import KINDS, kinds_of
 from matscale.figures.duplicates import NEAR, near_pairs, perceptual_hash
 from matscale.figures.folder import FigureReading, read_figures
-from matscale.figures.items import LABELS, SCALES, Figure
+from matscale.figures.items import LABELS, SCALES, Figure, printable
 from matscale.metrics import clusters, statistics
 from matscale.structures.reading import Refusal
 
@@ -103,7 +103,10 @@ class Audit:
         return asdict(self)
 
     def lines(self) -> Iterator[str]:
-        """The audit as text, a finding a line."""
+        """The audit as text, a finding a line, without control characters of the set's own."""
+        return (printable(line, longest=None) for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items()) or "none"
         yield f"{self.path}: {self.rows} rows; usable texts: {kinds}; {self.papers} papers"
         for scale, source, kind, count in self.counts:

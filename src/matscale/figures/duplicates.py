@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from matscale.figures.images import pixels
+
 NEAR = 4
 """Bits of 64 in which two hashes of one picture may differ."""
 
@@ -22,8 +24,7 @@ def perceptual_hash(path: Path) -> int:
     from PIL import Image
     from scipy.fft import dctn
 
-    with Image.open(path) as image:
-        grey = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    grey = pixels(path).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     low = dctn(np.asarray(grey, float), norm="ortho")[:_KEPT, :_KEPT].ravel()
     bits = low > np.median(low[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,8 @@ from typing import Any
 
 from matscale.errors import Refused, UserError
 from matscale.execution import replaced
-from matscale.figures.items import Figure, FigureItem, Kind, item_of
+from matscale.figures.images import pixels
+from matscale.figures.items import Figure, FigureItem, Kind, item_of, printable
 from matscale.structures.reading import Refusal
 
 CONFIGS: dict[Kind, str] = {
@@ -105,7 +105,8 @@ def read_figures(path: Path | str, *, images: bool = True) -> FigureReading:
             figure = _figure(row, images)
             figures.append(seen.admit(figure, images))
         except Refused as refused:
-            refusals.append(Refusal(number, name, row.source, refused.reason, refused.detail))
+            shown = printable(name)
+            refusals.append(Refusal(number, shown, row.source, refused.reason, refused.detail))
     return FigureReading(tuple(figures), tuple(refusals))
 
 
@@ -140,14 +141,14 @@ def _files(path: Path) -> list[Path]:
 
 
 def _json_lines(file: Path, name: str) -> Iterator[_Row]:
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield _Row(_parsed(line), f"{name}:{number}", file.parent, "file_name")
 
 
 def _json_list(file: Path, name: str) -> Iterator[_Row]:
-    rows = _parsed(file.read_text(encoding="utf-8", errors="replace"))
+    rows = _parsed(file.read_text(encoding="utf-8-sig", errors="replace"))
     if not isinstance(rows, list):
         raise UserError(f"{file} is no JSON list of figures; expected a list of objects")
     for number, value in enumerate(rows):
@@ -157,7 +158,7 @@ def _json_list(file: Path, name: str) -> Iterator[_Row]:
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -182,7 +183,7 @@ def _figure(row: _Row, images: bool) -> Figure:
     if not images:
         return figure
     if image is None:
-        raise Refused("no image", item.file_name)
+        raise Refused("no image", printable(item.file_name))
     return replace(figure, sha256=image_sha256(image))
 
 
@@ -190,14 +191,26 @@ def _image_path(row: _Row, name: str) -> Path | None:
     """The image of a row, if it is a file.
 
     A name of the layout must stay in its folder. The authors' lists name images from the root of
-    their repository, some folders above the list, or by an absolute path.
+    their repository, up to two folders above the list. What is named elsewhere is not looked at,
+    for it would be sent to a provider. Names are judged as they are written: in a snapshot of the
+    hub the files themselves are links to a folder elsewhere.
     """
-    if row.image_field == "file_name":
-        path = (row.folder / name).resolve()
-        return path if path.is_relative_to(row.folder.resolve()) and path.is_file() else None
-    above = (row.folder, *row.folder.resolve().parents[:2])
-    candidates = [folder / name for folder in above] + [row.folder / Path(name).name]
-    return next((path for path in candidates if path.is_file()), None)
+    folder = row.folder.resolve()
+    places = [folder]
+    if row.image_field == "figure_path":
+        places += [above for above in folder.parents[:2] if above != Path(folder.anchor)]
+    candidates = [Path(os.path.normpath(place / name)) for place in places]
+    allowed = [path for path in candidates if any(path.is_relative_to(one) for one in places)]
+    if row.image_field == "figure_path":
+        allowed.append(folder / Path(name).name)
+    return next((path for path in allowed if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with characters that no name has
+        return False
 
 
 def image_sha256(path: Path) -> str:
@@ -206,17 +219,8 @@ def image_sha256(path: Path) -> str:
     Raises:
         Refused: If it does not decode.
     """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            # Published plates are large; what Pillow warns of it still opens, bombs it refuses.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                pixels = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Refused("broken image", f"{path.name}: {error}") from None
-    return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
+    image = pixels(path)
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
 
 
 class _Seen:
@@ -273,7 +277,7 @@ def write_figures(
         Number of items by kind.
 
     Raises:
-        UserError: If the folder already holds such items.
+        UserError: If the folder already holds such items, or cannot be made.
         ValueError: If an item cannot be asked, or two images share a name.
     """
     folder = Path(folder)
@@ -299,7 +303,10 @@ def write_figures(
 def _check_new(place: Path) -> None:
     if (place / METADATA).exists():
         raise UserError(f"{place} already holds figures; name a new folder")
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {place}: {error.strerror}") from None
 
 
 def _write_image(path: Path, image: bytes, written: dict[Path, bytes]) -> None:

@@ -32,11 +32,20 @@ REASONS = {
     "no truth": "A numeric item has no question, or no finite number as its truth.",
     "no question": "The row is neither multiple-choice, open nor numeric.",
     "no image": "There is no image where the row says, or it says none inside of the folder.",
-    "broken image": "The image does not decode.",
+    "broken image": "The image does not decode, or is no PNG, JPEG, GIF, WEBP, TIFF or BMP.",
     "repeated item": "An earlier row has the same image and asks the same.",
     "duplicate figure": "An earlier item of another paper has the same image, pixel by pixel.",
 }
 """Why an item of figures is refused."""
+
+
+LONGEST_SHOWN = 200
+
+
+def printable(text: str, longest: int | None = LONGEST_SHOWN) -> str:
+    """A text of unknown origin for a terminal or a list: no control characters, not too long."""
+    short = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
 class Option(BaseModel):
@@ -182,8 +191,9 @@ def item_of(row: object) -> FigureItem:
     """
     if not isinstance(row, Mapping):
         raise Refused("unreadable row", f"found {type(row).__name__}")
+    _check_text(row)
     if row.get("scale") not in SCALES:
-        raise Refused("unknown scale", repr(row.get("scale")))
+        raise Refused("unknown scale", printable(repr(row.get("scale"))))
     _check_nested(row)
     try:
         item = FigureItem.model_validate(row)
@@ -191,9 +201,19 @@ def item_of(row: object) -> FigureItem:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = "options not four" if where.startswith("options") else "unreadable row"
-        raise Refused(reason, f"{where}: {first['msg']}") from None
+        raise Refused(reason, printable(f"{where}: {first['msg']}")) from None
     check_item(item)
     return item
+
+
+def _check_text(row: Mapping[str, Any]) -> None:
+    """Refuse what cannot be written: JSON lets half a character stand for itself."""
+    try:
+        json.dumps(row, ensure_ascii=False, default=repr).encode()
+    except UnicodeEncodeError:
+        raise Refused("unreadable row", "its text holds a lone surrogate") from None
+    except RecursionError:
+        raise Refused("unreadable row", "its values are nested too deep") from None
 
 
 def _check_nested(row: Mapping[str, Any]) -> None:
@@ -203,7 +223,7 @@ def _check_nested(row: Mapping[str, Any]) -> None:
         if isinstance(value, str) and value.strip():
             try:
                 json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Refused(reason, f"{name} is text that is no JSON") from None
 
 
@@ -222,7 +242,7 @@ def check_item(item: FigureItem) -> None:
             if not getattr(item, name).strip():
                 raise Refused("no reference", f"{name} is empty")
     elif item.truth is None or not abs(item.truth) < float("inf") or not item.question.strip():
-        raise Refused("no truth", f"truth {item.truth}, question {item.question!r}")
+        raise Refused("no truth", printable(f"truth {item.truth}, question {item.question!r}"))
 
 
 def _check_options(item: FigureItem) -> None:
@@ -230,6 +250,7 @@ def _check_options(item: FigureItem) -> None:
     captions = {one.caption.strip() for one in item.options}
     if labels != LABELS or len(captions) != len(LABELS) or "" in captions:
         found = ", ".join(labels) or "none"
-        raise Refused("options not four", f"labels {found}; {len(captions - {''})} captions")
+        said = printable(f"labels {found}; {len(captions - {''})} captions")
+        raise Refused("options not four", said)
     if item.correct_answer not in LABELS:
-        raise Refused("answer not a label", repr(item.correct_answer))
+        raise Refused("answer not a label", printable(repr(item.correct_answer)))

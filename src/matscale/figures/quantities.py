@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from matscale.figures.answers import without_thoughts
+
 _LENGTHS = {
     "pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0,
 }  # fmt: skip
@@ -40,10 +42,13 @@ _SPELLINGS = {
     "N/mm²": "MPa", "N/mm^2": "MPa",
 }  # fmt: skip
 
-_NUMBER = r"[-+\N{MINUS SIGN}]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+\N{MINUS SIGN}]?\.\d+"
+_MANY = "[,'\u00a0\u2009\u202f]"  # what stands between thousands: 1,200
+_GROUPED = rf"[1-9]\d{{0,2}}(?:{_MANY}\d{{3}})+(?:\.\d+)?"
+_DIGITS = rf"(?:0,\d+|{_GROUPED}|\d+,(?:\d{{1,2}}|\d{{4,}})|\d+(?:\.\d+)?|\.\d+)"
+_NUMBER = rf"[-+\N{{MINUS SIGN}}]?{_DIGITS}(?!\d)"
 _POWER = (
-    r"(?:\s*(?:[eE]|[×x*]\s*10\s*\^?\s*\{?)\s*([-+\N{MINUS SIGN}]?\d+)\}?"
-    r"|\s*[×x]\s*10([⁻⁰¹²³⁴-⁹]+))?"
+    r"(?:\s*(?:[eE]|[×x*·]\s*10\s*\^?\s*\{?)\s*([-+\N{MINUS SIGN}]?\d+)\}?"
+    r"|\s*[×x·]\s*10([⁻⁰¹²³⁴-⁹]+))?"
 )
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
@@ -89,14 +94,31 @@ def _unit_pattern() -> str:
     return rf"(?:(?:1\s*/\s*|/\s*|per\s+)?(?:{ordered}))(?![A-Za-z²⁻])"
 
 
-_QUANTITY = re.compile(
-    rf"(?<![\w.])({_NUMBER}){_POWER}(?:\s*(?:±|\\pm|\+/-)\s*\d+(?:\.\d+)?)?"
-    rf"\s*[*_`$\\]*\s*({_unit_pattern()})?"
-)
-_STATED = re.compile(r"\banswers?\b[*_]*\s*(?:is|:|=)([^\n]*)", re.IGNORECASE)
+_UNIT = _unit_pattern()
+# A digit that a letter follows at once is none where the letter is no unit, as in 2θ and 3D.
+_QUANTITY = re.compile(rf"(?<![\w.,])({_NUMBER}){_POWER}(?:\s*[*_`$]*\s*({_UNIT})|(?![^\W\d_]))")
+_ERROR = re.compile(rf"(?:±|\+/-)\s*{_DIGITS}")
+_STATED = re.compile(r"\banswers?\b[*_\"'`]*\s*(?:is|:|=)[\s:]*([^\n]*)", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\{([^}]*)\}")
-_RANGE = re.compile(r"^\s*(?:-|–|—|to|or)\s*\d")
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_GOES_ON = re.compile(r"^[\s*_`$]*(?:-|–|—|to\b|or\b|and\b|/|×|x|\*|·|\+)[\s*_`$]*\.?\d")
+"""What makes a range or a sum of a number."""
+_LIST = re.compile(r"^\s*[,;]?\s*[-+]?\d")
+_REMARK = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_UNIT_APART = re.compile(rf"[(\[]\s*({_UNIT})\s*[)\]]")
+_EQUALS = re.compile(r"[=≈≃]")
+_TEX = (
+    (r"\\(?:text|mathrm|rm|mathbf)\s*\{([^{}]*)\}", r"\1"),
+    (r"\^\s*\{?\s*\\circ\s*\}?", "°"),
+    (r"\\(?:AA|r\s*A|mathring\{A\})", "Å"),
+    (r"\\mu\s*", "µ"),
+    (r"\\theta", "θ"),
+    (r"\\times", "×"),
+    (r"\\cdot", "·"),
+    (r"\\pm", "±"),
+    (r"\\approx", "≈"),
+    (r"\\[,;:! ]|~", " "),
+    (r"\\([%$])", r"\1"),
+)
 
 
 def stated_number(reply: str, unit: str) -> float | None:
@@ -104,12 +126,15 @@ def stated_number(reply: str, unit: str) -> float | None:
 
     In this order: after the last "answer:"; in a box; the one quantity of the last line; the one
     quantity of all. A number without a unit is taken in the unit asked for; one whose unit
-    measures something else, and a range, are none.
+    measures something else, a range, a sum and several different numbers are none.
     """
-    text = _THOUGHT.sub("", reply).strip()
+    text = without_thoughts(reply)
+    for pattern, plain in _TEX:
+        text = re.sub(pattern, plain, text)
     for found in (_STATED.findall(text), _BOXED.findall(text)):
         if found:
-            return _one(found[-1], unit, first=True)
+            with_number = [one for one in found if re.search(r"\d", one)]
+            return _answer(with_number[-1], unit) if with_number else None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
@@ -117,27 +142,50 @@ def stated_number(reply: str, unit: str) -> float | None:
     return last if last is not None or len(lines) == 1 else _one(text, unit)
 
 
-def _one(text: str, unit: str, *, first: bool = False) -> float | None:
-    """The only quantity in a text, or its first; None if there is none or it is a range."""
-    values = []
+def _answer(text: str, unit: str) -> float | None:
+    """What an answer in so many words says: remarks and what it was worked out from left aside."""
+    text = _UNIT_APART.sub(r"\1", text)
+    without = _REMARK.sub(" ", text)
+    said = without if re.search(r"\d", without) else text
+    return _one(_EQUALS.split(said)[-1], unit, prefer_units=True)
+
+
+def _one(text: str, unit: str, *, prefer_units: bool = False) -> float | None:
+    """The only quantity in a text; None if there is none, or several, or a range.
+
+    Args:
+        text: What is read.
+        unit: Of the value, and of numbers without one.
+        prefer_units: Whether numbers without a unit are passed over beside one with a unit.
+    """
+    text = _ERROR.sub(" ", text)
+    bare: list[float] = []
+    measured: list[float] = []
     for match in _QUANTITY.finditer(text):
-        if _RANGE.match(text[match.end() :]):
+        rest = text[match.end() :]
+        if _GOES_ON.match(rest) or (not match[4] and _LIST.match(rest)):
             return None
         value = in_unit(_value(match), match[4] or unit, unit)
-        if value is not None or first:
-            values.append(value)
-    if not values:
-        return None
-    return values[0] if first or len(set(values)) == 1 else None
+        if value is not None:
+            (measured if match[4] else bare).append(value)
+    values = measured if prefer_units and measured else bare + measured
+    same = all(math.isclose(one, values[0], rel_tol=1e-6) for one in values)
+    return values[0] if values and same else None
 
 
 def _value(match: re.Match[str]) -> float:
-    mantissa = match[1].replace(",", "").replace("\N{MINUS SIGN}", "-")
+    mantissa = match[1].replace("\N{MINUS SIGN}", "-")
+    grouped = re.fullmatch(rf"[-+]?{_GROUPED}", mantissa)
+    mantissa = re.sub(_MANY, "", mantissa) if grouped else mantissa.replace(",", ".")
     exponent = match[2] or (match[3] or "0").translate(_SUPERSCRIPTS)
     try:
         return float(mantissa) * 10.0 ** int(exponent.replace("\N{MINUS SIGN}", "-"))
     except OverflowError:
         return math.inf
+
+
+WITHIN = 0.1
+"""Relative error up to which a number counts as read."""
 
 
 def relative_error(value: float, truth: float) -> float:

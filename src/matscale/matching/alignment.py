@@ -24,11 +24,17 @@ class Alignments:
         sites: Site of the first crystal and of the second, in the cells compared, (total, 2). A
             site of a crystal that is repeated in a supercell occurs more than once.
         numbers: Their atomic numbers, (total, 2) uint8.
+        shifts: The cell of the repeated crystal in which each pair lies, in its lattice vectors,
+            (total, 3); zeros where neither is repeated.
+        supercells: Supercell of the repeated crystal, in the same, (m, 3, 3): its vectors lie on
+            those of the other crystal.
     """
 
     offsets: np.ndarray
     sites: np.ndarray
     numbers: np.ndarray
+    shifts: np.ndarray
+    supercells: np.ndarray
 
     def row(self, match: int) -> np.ndarray:
         """Atomic numbers at the paired sites of a match, (n, 2)."""
@@ -57,11 +63,15 @@ def align(
         raise ValueError("sites are aligned in the modes 'direct' and 'framework'")
     engine = Engine(first, second, settings)
     one, other = engine.first, engine.second
+    rows = np.asarray(rows, np.int64).reshape(-1, 2)
     parts, numbers = [np.empty((0, 2), np.int64)], [np.empty((0, 2), np.uint8)]
+    points, supercells = [np.empty((0, 3), np.int64)], np.empty((len(rows), 3, 3), np.int64)
     lengths = [0]
     with engine.space(MAX_POINTS) as space:
-        for i, j in np.asarray(rows, np.int64).reshape(-1, 2):
-            sites = np.empty((max(one.sizes[i], other.sizes[j]), 2), np.int64)
+        for place, (i, j) in enumerate(rows):
+            size = max(one.sizes[i], other.sizes[j])
+            sites, shifts = np.empty((size, 2), np.int64), np.empty((size, 3), np.int64)
+            supercells[place] = np.eye(3)
             status = search.align_row(
                 one,
                 i,
@@ -75,13 +85,23 @@ def align(
                 settings.keep_first,
                 space,
                 sites,
+                shifts,
+                supercells[place],
             )
-            sites = sites if status == MATCH else sites[:0]
+            found = len(sites) if status == MATCH else 0
+            sites = sites[:found]
             parts.append(sites)
+            points.append(shifts[:found])
             lengths.append(len(sites))
             codes = (
                 one.codes[one.offsets[i] + sites[:, 0]],
                 other.codes[other.offsets[j] + sites[:, 1]],
             )
             numbers.append(np.column_stack(codes).astype(np.uint8))
-    return Alignments(np.cumsum(lengths), np.concatenate(parts), np.concatenate(numbers))
+    return Alignments(
+        np.cumsum(lengths),
+        np.concatenate(parts),
+        np.concatenate(numbers),
+        np.concatenate(points),
+        supercells,
+    )

@@ -7,7 +7,8 @@ best is kept unless ``keep_first`` is set.
 All of them take these options:
 
 workers
-    Threads; None for one a core where there is work enough. Results do not depend on it.
+    Threads; None for one a core where there is work enough. Results do not depend on it. Within
+    :func:`matscale.execution.on` the work goes to the cluster instead.
 label
     What is being done, for the progress display on stderr; "" shows none.
 keep
@@ -18,17 +19,18 @@ keep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from matscale.matching.compositions import Candidates
 from matscale.matching.engine import Answer, Engine, ready, tally
 from matscale.matching.grouping import Grouping
 from matscale.matching.kernel import MATCH, TOO_LARGE
 from matscale.matching.outcomes import NOVELTY, Counts, Matches, MatchSettings, PairScores
 from matscale.matching.search import STATUSES
+from matscale.matching.work import Matching
 from matscale.structures.table import StructureTable
 
 __all__ = [
@@ -66,32 +68,16 @@ def match(
         label: For the progress display.
         keep: Where finished chunks are kept.
     """
-    engine = Engine(first, second, settings or MatchSettings())
-    candidates = Candidates.of(engine.first, engine.second, engine.settings.mode)
-
-    def chunk(bounds: tuple[int, int]) -> Answer:
-        rows_1, rows_2 = candidates.pairs(*bounds)
-        status, values, maps = engine.run(rows_1, rows_2)
-        hits, large = np.flatnonzero(status == MATCH), np.flatnonzero(status == TOO_LARGE)
-        return {
-            "pairs": np.column_stack([rows_1[hits], rows_2[hits]]),
-            "values": values[hits],
-            "maps": maps[hits] if len(maps) else maps,
-            "undecided": np.column_stack([rows_1[large], rows_2[large]]),
-            "statuses": tally(status),
-        }
-
-    chunks = engine.chunks(len(candidates))
-    kept = keep if len(chunks) > 1 else None
-    question = engine.question("match", kept)
-    answers = engine.map(chunk, chunks, engine.memory(kept, workers), question, label)
-    return _matches(answers, engine, len(first) * len(second))
+    work = Matching(first, second, settings or MatchSettings())
+    answers = work.answers(keep=keep, workers=workers, label=label)
+    return _matches(answers, work.engine, len(first) * len(second))
 
 
-def _matches(answers: list[Answer], engine: Engine, considered: int) -> Matches:
+def _matches(answers: Sequence[Answer], engine: Engine, considered: int) -> Matches:
     pairs = _joined(answers, "pairs", np.empty((0, 2), np.int64))
     values = _joined(answers, "values", np.empty((0, 6)))
     statuses = sum((answer["statuses"] for answer in answers), np.zeros(STATUSES, np.int64))
+    undecided = _joined(answers, "undecided", np.empty((0, 2), np.int64))
     anonymous = engine.settings.mode == "anonymous"
     maps = _joined(answers, "maps", np.empty((0, 256), np.int16))
     return Matches(
@@ -101,12 +87,11 @@ def _matches(answers: list[Answer], engine: Engine, considered: int) -> Matches:
         rms_angstrom=values[:, 0] * values[:, 2],
         largest=values[:, 1],
         element_maps=maps if anonymous else None,
-        undecided=_joined(answers, "undecided", np.empty((0, 2), np.int64)),
-        counts=engine.counts(statuses, considered, _improved(values)),
+        counts=engine.counts(statuses, considered, undecided, _improved(values)),
     )
 
 
-def _joined(answers: list[Answer], name: str, empty: np.ndarray) -> np.ndarray:
+def _joined(answers: Sequence[Answer], name: str, empty: np.ndarray) -> np.ndarray:
     return np.concatenate([empty, *(answer[name] for answer in answers)])
 
 
@@ -137,17 +122,8 @@ def match_pairs(
         keep: Where finished chunks are kept.
     """
     rows = np.ascontiguousarray(rows, np.int64).reshape(-1, 2)
-    engine = Engine(first, second, settings or MatchSettings())
-
-    def chunk(bounds: tuple[int, int]) -> Answer:
-        chosen = rows[slice(*bounds)].T.copy()
-        status, values, _ = engine.run(chosen[0], chosen[1])
-        return {"status": status, "values": values}
-
-    chunks = engine.chunks(len(rows))
-    kept = keep if len(chunks) > 1 else None
-    question = engine.question("match_pairs", kept, rows)
-    answers = engine.map(chunk, chunks, engine.memory(kept, workers), question, label)
+    work = Matching(first, second, settings or MatchSettings(), rows)
+    answers = work.answers(keep=keep, workers=workers, label=label)
     status = _joined(answers, "status", np.empty(0, np.int8))
     values = _joined(answers, "values", np.empty((0, 6)))
     matched = status == MATCH
@@ -157,7 +133,9 @@ def match_pairs(
         rms_angstrom=values[:, 0] * values[:, 2],
         largest=values[:, 1],
         undecided=status == TOO_LARGE,
-        counts=engine.counts(tally(status), len(rows), _improved(values[matched])),
+        counts=work.engine.counts(
+            tally(status), len(rows), rows[status == TOO_LARGE], _improved(values[matched])
+        ),
     )
 
 
@@ -222,5 +200,4 @@ def group(
         no reduced cell, (N,); counts.
     """
     settings = replace(settings or MatchSettings(), criterion="largest", keep_first=True)
-    engine = Engine(table, table, settings)
-    return Grouping(engine, workers, keep).run(label)
+    return Grouping(table, settings, workers, keep).run(label)

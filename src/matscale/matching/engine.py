@@ -1,8 +1,8 @@
 """Runs the matching kernel over chunks of pairs, in as many threads as there are cores.
 
 The kernels release the interpreter's lock, so threads share the crystals without a copy. Each
-borrows a workspace of its own. What is found for a pair depends on that pair alone; so chunks
-and threads change nothing but the time.
+borrows a workspace of its own. What is found for a pair depends on that pair alone; so chunks,
+threads and machines change nothing but the time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from matscale import __version__
-from matscale.execution import Memory, content_key
+from matscale.execution import Memory, content_key, is_elsewhere
 from matscale.matching import search
 from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE
 from matscale.matching.outcomes import Counts, MatchSettings
 from matscale.matching.prepare import POINTS, Prepared, prepare
-from matscale.matching.workspace import MAX_POINTS, Workspace, workspace
+from matscale.matching.workspace import MAX_POINTS, MAX_SITES, MOST_WORK, Workspace, workspace
 from matscale.structures.table import StructureTable
 
 CHUNK = 1 << 13
@@ -36,6 +36,9 @@ SLICE_S = 0.05
 """Seconds that a call of the kernel should take: nothing can be interrupted while it runs."""
 FIRST_SLICE = 64
 """Pairs of the first call, which shows how long they take."""
+
+NAME = "matching"
+"""Under which answers are kept, whoever gave them."""
 
 CODES = {"direct": search.DIRECT, "framework": search.FRAMEWORK, "anonymous": search.ANONYMOUS}
 
@@ -110,7 +113,7 @@ class Engine:
 
     def map(
         self,
-        function: Callable[[tuple[int, int]], Answer],
+        function: Callable[[tuple[str, int, int]], Answer],
         items: Sequence[tuple[int, int]],
         memory: Memory,
         question: str,
@@ -119,27 +122,25 @@ class Engine:
         """Answers to pieces of the work; those that the memory holds are not computed again.
 
         Args:
-            function: Answers a piece.
+            function: Answers a piece, given the question and the piece.
             items: The pieces.
             memory: See :meth:`memory`.
             question: What tells this work apart from others, see :meth:`question`.
             label: For the progress display.
         """
-
-        def asked(item: tuple[str, int, int]) -> Answer:
-            return function(item[1:])
-
         self._stopped = False
         try:
-            return memory.map(asked, [(question, *item) for item in items], label=label)
+            asked = [(question, *item) for item in items]
+            return memory.map(function, asked, name=NAME, label=label)
         finally:
             # After an interruption, threads that still compute end at their next slice.
             self._stopped = True
 
     def memory(self, keep: str | Path | None, workers: int | None) -> Memory:
-        """A memory in a folder, or in this process only."""
+        """A memory in a folder, or in this process only; asks threads here, or the cluster."""
         folder = None if keep is None else Path(keep)
-        return Memory(folder, code_version() if folder else "", workers, threads=True)
+        version = code_version() if folder else ""
+        return Memory(folder, version, workers, threads=not is_elsewhere())
 
     def question(self, name: str, keep: str | Path | None, *parts: object) -> str:
         """What an answer depends on, as a hash; "" if none is to be kept."""
@@ -158,6 +159,7 @@ class Engine:
             space = spare.pop()
         except IndexError:
             space = workspace(self._largest, points)
+            space.most_work[0] = MOST_WORK
         try:
             yield space
         finally:
@@ -234,10 +236,17 @@ class Engine:
 
     # --- books ---------------------------------------------------------------------------
 
-    def counts(self, statuses: np.ndarray, considered: int, improved: int = 0) -> Counts:
+    def counts(
+        self,
+        statuses: np.ndarray,
+        considered: int,
+        undecided: np.ndarray,
+        improved: int = 0,
+    ) -> Counts:
         """The books by status (7,); pairs never looked at differ in composition."""
         refused = {name: int(statuses[code]) for name, code in STATUSES.items()}
         refused["composition"] += considered - int(statuses.sum())
+        sizes = self.first.sizes[undecided[:, 0]], self.second.sizes[undecided[:, 1]]
         return Counts(
             considered=considered,
             refused=refused,
@@ -245,6 +254,8 @@ class Engine:
             matched=int(statuses[MATCH]),
             improved=improved,
             seconds=time.perf_counter() - self.started,
+            undecided=tuple((int(one), int(other)) for one, other in undecided),
+            oversized=int((np.maximum(*sizes) > MAX_SITES).sum()),
         )
 
 

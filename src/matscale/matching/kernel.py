@@ -79,7 +79,7 @@ def strict_match(
 
     Returns:
         NO_MATCH, MATCH or TOO_LARGE (more lattice points than the workspace holds, more work than
-        ``placements.MOST_WORK``). After a match
+        ``workspace.MOST_WORK``). After a match
         ``space.integers[BEST_PAIRS]`` holds the site of crystal 1 for each of crystal 2,
         ``space.small[BEST_STEPS]`` the supercell of the base.
     """

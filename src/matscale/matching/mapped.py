@@ -8,6 +8,7 @@ question again; if all that was tried there surely failed, it is passed over.
 from __future__ import annotations
 
 from matscale.matching.algebra import volume
+from matscale.matching.averages import average_possible
 from matscale.matching.compiling import kernel
 from matscale.matching.lattices import (
     LIMITS,
@@ -25,7 +26,6 @@ from matscale.matching.lattices import (
 from matscale.matching.pairing import ALIGNED, AVERAGE, S1, S2, average_cell, lay_base
 from matscale.matching.placements import (
     MAPPINGS,
-    MOST_WORK,
     STEPS,
     WORK,
     Question,
@@ -85,6 +85,7 @@ def search_mappings(question, codes, marks, errors, space, found):
     if min(counts[0], counts[1], counts[2]) == 0:
         return True
     directions(space, counts)
+    space.vain[:] = 0
     turns, blur = 1, 0.0
     triples = counts[0] * counts[1] * counts[2]
     if triples > WORTH_ROTATIONS and question.n <= MAX_MASKED:
@@ -108,7 +109,7 @@ def search_mappings(question, codes, marks, errors, space, found):
         if turns > 1 and space.doubts[0] == doubts:
             space.done[0, noted] = a
             noted += 1
-    return found[WORK] <= MOST_WORK
+    return found[WORK] <= space.most_work[0]
 
 
 @kernel
@@ -162,7 +163,9 @@ def _try_second(question, a, b, n_c, turns, space, found):
             continue
         doubts = space.doubts[0]
         found[MAPPINGS] += 1
-        if _try_mapping(question, (a, b, c), space, found) or found[WORK] > MOST_WORK:
+        if _try_mapping(question, (a, b, c), space, found):
+            return True
+        if found[WORK] > space.most_work[0]:
             return True
         if turns > 1 and space.doubts[0] == doubts:
             space.done[2, noted] = c
@@ -180,10 +183,13 @@ def _try_mapping(question, triple, space, found):
             aligned[row, x] = space.points[triple[row], x]
             steps[row, x] = space.steps[triple[row], x]
     average_cell(aligned, question.target, space)
-    # The bound is on the largest distance; without a supercell it costs what it saves.
-    if question.fu > 1 and not question.use_rms:
-        limit = question.tolerances[1] * (volume(small[AVERAGE]) / n) ** (1 / 3) + question.blur
-        if not translation_possible(question, limit, space):
+    # Without a supercell the bounds cost what they save.
+    if question.fu > 1:
+        limit = question.tolerances[1] * (volume(small[AVERAGE]) / n) ** (1 / 3)
+        if question.use_rms:
+            if not average_possible(question, limit + 2 * question.blur, space, found):
+                return False
+        elif not translation_possible(question, limit + question.blur, space):
             return False
     laid = space.sites[S1] if question.base_is_1 else space.sites[S2]
     if not lay_base(question.n_base, question.fu, question.base, steps, aligned, space, laid):

@@ -73,12 +73,15 @@ class Counts:
     Attributes:
         considered: All pairs that were asked for.
         refused: Pairs that were not searched, by the name of the necessary condition that refused
-            them; and under "too large" those that were given up, undecided, because their search
-            has more lattice points than fit.
+            them; and under "too large" those that were given up, undecided.
         tested: Pairs that were searched.
         matched: Pairs that match.
         improved: Pairs of which a better match than the first was kept.
         seconds: Wall time, reduction included.
+        undecided: Rows of both tables of the pairs that were given up: because a cell has more
+            sites than a search can hold, because there are more lattice points than it can hold,
+            or because it takes more work than anyone waits for.
+        oversized: How many of these were given up for their sites, whatever the tolerances.
     """
 
     considered: int
@@ -87,6 +90,8 @@ class Counts:
     matched: int
     improved: int
     seconds: float
+    undecided: tuple[tuple[int, int], ...] = ()
+    oversized: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,6 @@ class Matches:
         largest: Largest displacement in units of (V/n)^(1/3).
         element_maps: For "anonymous": atomic number by atomic number, -1 where the element does
             not occur, (m, 256); else None.
-        undecided: Rows of both tables of the pairs whose search is too large, (k, 2).
         counts: What became of all pairs.
     """
 
@@ -111,11 +115,15 @@ class Matches:
     rms_angstrom: np.ndarray
     largest: np.ndarray
     element_maps: np.ndarray | None
-    undecided: np.ndarray
     counts: Counts
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def undecided(self) -> np.ndarray:
+        """Rows of both tables of the pairs whose search is too large, (k, 2)."""
+        return np.array(self.counts.undecided, np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

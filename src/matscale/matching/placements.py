@@ -30,9 +30,6 @@ STEPS, SHIFT = 17, 18
 VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 FOUND = 9
 
-MOST_WORK = 2e10
-"""Squared sites of all pairings after which a search gives up: a minute or two."""
-
 
 class Question(NamedTuple):
     """Two crystals to be matched, as the search takes them.
@@ -139,7 +136,7 @@ def try_translations(question, space, found):
             reduced = True
         found[PAIRINGS] += 1
         found[WORK] += n * n
-        if found[WORK] > MOST_WORK:
+        if found[WORK] > space.most_work[0]:
             return True
         if blur > 0.0:
             limit = min(stol, found[VALUE]) / normalization

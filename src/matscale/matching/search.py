@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from matscale.matching.algebra import inverse
 from matscale.matching.bounds import lengths_possible
 from matscale.matching.compiling import allocating, kernel
 from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE, match_cells, supercell_sizes
-from matscale.matching.pairing import BEST_PAIRS
+from matscale.matching.pairing import BEST_PAIRS, BEST_STEPS, WRAPPED, supercell_points
 from matscale.matching.placements import (
     FOUND,
     LARGEST,
@@ -280,7 +281,7 @@ def match_rows(
 @allocating
 def group_rows(
     crystals, rows, mode, scale, supercell, tolerances, symmetric, space, label, representatives,
-    counts,
+    counts, undecided,
 ):  # fmt: skip
     """Group crystals as ``StructureMatcher.group_structures``: by the first that they match.
 
@@ -293,35 +294,40 @@ def group_rows(
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
         symmetric: Whether both must match each other.
         space: Workspace for the largest crystal.
-        label: Receives the row of each crystal's representative, (N,); only ``rows`` are set.
-        representatives: Scratch, (p,).
+        label: Receives the row of each crystal's representative, (p,).
+        representatives: Scratch, (p,) int64.
         counts: Pairs by status are added to it, (7,).
+        undecided: Receives which pairs were given up as too large, by the places of the
+            representative and of the crystal in ``rows``, (p, p) bool; the others stay.
     """
     found = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
     groups = 0
-    for row in rows:
-        label[row] = -1
+    for place, row in enumerate(rows):
+        label[place] = -1
         for g in range(groups):
             status = _pair(
-                crystals, representatives[g], crystals, row, mode, scale, supercell, tolerances,
-                False, True, symmetric, space, found, element_map,
+                crystals, rows[representatives[g]], crystals, row, mode, scale, supercell,
+                tolerances, False, True, symmetric, space, found, element_map,
             )  # fmt: skip
             counts[status] += 1
+            if status == TOO_LARGE:
+                undecided[representatives[g], place] = True
             if status == MATCH:
-                label[row] = representatives[g]
+                label[place] = rows[representatives[g]]
                 break
-        if label[row] < 0:
-            label[row] = row
-            representatives[groups] = row
+        if label[place] < 0:
+            label[place] = row
+            representatives[groups] = place
             groups += 1
     return groups
 
 
 @allocating
 def align_row(
-    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, sites
-):
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, sites,
+    shifts, steps,
+):  # fmt: skip
     """Which sites of two crystals a match pairs.
 
     Args:
@@ -338,9 +344,13 @@ def align_row(
         space: Workspace for both crystals.
         sites: Receives the site of the first and of the second crystal, (n, 2) with n the number
             of sites of the larger.
+        shifts: Receives the cell of the smaller crystal in which each pair lies, in its lattice
+            vectors, (n, 3) int64; zeros where none is repeated.
+        steps: Receives the supercell of the smaller one, whose vectors lie on those of the larger,
+            in the same, (3, 3) int64; the unit matrix where none is repeated.
 
     Returns:
-        MATCH or another status, in which case ``sites`` holds nothing.
+        MATCH or another status, in which case ``sites``, ``shifts`` and ``steps`` hold nothing.
     """
     found = np.zeros(FOUND)
     status = _plain_pair(
@@ -356,4 +366,42 @@ def align_row(
             one, other = other, one
         sites[k, 0] = one // (n // first.sizes[i])
         sites[k, 1] = other // (n // second.sizes[j])
+    base_is_1 = first.sizes[i] < second.sizes[j]
+    _cells_of_pairs(n, n // min(first.sizes[i], second.sizes[j]), base_is_1 != swapped, space,
+                    shifts, steps)  # fmt: skip
     return status
+
+
+@kernel
+def _cells_of_pairs(n, fu, base_is_1, space, shifts, steps):
+    """The lattice points of the base in the supercell of the match just found, pair by pair.
+
+    Sites are laid out as in ``pairing.lay_base``, the cells of a site one after the other.
+
+    Args:
+        n: Sites of either crystal in the supercell.
+        fu: Cells of the base in it.
+        base_is_1: Whether crystal 1 of the search is the base.
+        space: Workspace of the search.
+        shifts: See :func:`align_row`.
+        steps: Likewise.
+    """
+    shifts[:] = 0
+    for row in range(3):
+        for x in range(3):
+            steps[row, x] = row == x
+    if fu == 1:
+        return
+    best, points = space.small[BEST_STEPS], space.sites[WRAPPED]
+    inverse(best, space.small[0], space.small[1])
+    supercell_points(best, space.small[1], space.small[7:9], fu, points)
+    for row in range(3):
+        for x in range(3):
+            steps[row, x] = int(np.rint(best[row, x]))
+    for k in range(n):
+        cell = (space.integers[BEST_PAIRS, k] if base_is_1 else k) % fu
+        for x in range(3):
+            value = 0.0
+            for row in range(3):
+                value += points[cell, row] * best[row, x]
+            shifts[k, x] = int(np.rint(value))

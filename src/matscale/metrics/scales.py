@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from matscale.metrics import statistics
+from matscale.metrics import clusters, statistics
 from matscale.metrics.particles.scores import unusable
 from matscale.metrics.particles.superposition import turning_rotations
 
@@ -34,7 +34,8 @@ class Profile:
     Attributes:
         radius: In Å.
         mean: Over the samples that have a value, NaN where none has.
-        low: Lower end of the 95 % bootstrap interval of the mean, NaN for fewer than two values.
+        low: Lower end of the 95 % bootstrap interval of the mean, NaN where one material or none
+            has a value.
         high: Upper end.
         n: Samples that have a value.
         failed: Samples that have none.
@@ -48,31 +49,52 @@ class Profile:
     failed: np.ndarray
 
 
-def profile(radii: np.ndarray, values: np.ndarray, *, seed: int) -> Profile:
-    """A metric by radius with intervals.
+def profile(
+    radii: np.ndarray,
+    values: np.ndarray,
+    materials: np.ndarray,
+    *,
+    seed: int,
+    rate: bool = False,
+) -> Profile:
+    """A metric by radius with intervals, from a bootstrap that draws materials.
+
+    Orientations of one particle are no independent samples.
 
     Args:
-        radii: Of the samples in Å, (n,).
+        radii: Of the samples in Å, (n,); a sample without radius is left out.
         values: Of the samples, (n,), not finite where a sample failed.
+        materials: Number of each sample's material, (n,).
         seed: Of the bootstrap.
+        rate: Whether the values say yes or no, so that the interval can be given where all agree.
     """
-    radii, values = np.asarray(radii, float), np.asarray(values, float)
-    rows = [_row(radius, values[radii == radius], seed) for radius in np.unique(radii)]
+    rows = [
+        _row(one, values[radii == one], materials[radii == one], seed, rate)
+        for one in np.unique(radii[np.isfinite(radii)])
+    ]
     columns = np.array(rows, float).reshape(-1, 6).T
     return Profile(*columns[:4], *columns[4:].astype(np.int64))
 
 
-def _row(radius: float, values: np.ndarray, seed: int) -> tuple[float, ...]:
-    known = values[np.isfinite(values)]
-    failed = len(values) - len(known)
-    low = high = math.nan
-    if len(known) > 1:
+def _row(
+    radius: float, values: np.ndarray, materials: np.ndarray, seed: int, rate: bool
+) -> tuple[float, ...]:
+    _, drawn = np.unique(materials, return_inverse=True)
+    sums, counts = clusters.totals(values, drawn)
+    n, several = int(counts.sum()), int((counts > 0).sum())
+    mean = float(sums.sum() / n) if n else math.nan
+    low: float | None = None
+    high: float | None = None
+    if rate and n and mean in (0.0, 1.0):
+        # All materials agree: a bootstrap has no spread, which is not certainty.
+        low, high = statistics.unanimous_interval(round(mean) * several, several)
+    elif several > 1:
         draws = statistics.bootstrap(
-            lambda weights: statistics.mean(known, weights), len(known), seed=seed
+            lambda weights: clusters.mean(sums, counts, weights), len(counts), seed=seed
         )
-        tail = 100 * (1 - statistics.CONFIDENCE) / 2
-        low, high = np.percentile(draws, [tail, 100 - tail])
-    return radius, _mean(known), low, high, len(known), failed
+        low, high = statistics.percentile_interval(draws)
+    ends = (math.nan if end is None else end for end in (low, high))
+    return radius, mean, *ends, n, len(values) - n
 
 
 def smoothness(radius: np.ndarray, mean: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +21,7 @@ def standard_cif(name: str, crystal: StructureTable) -> str:
     """One CIF block in the standard setting of the crystal's space group (moyopy).
 
     Args:
-        name: Of the block; blanks become underscores.
+        name: Of the block; see :func:`block_name`.
         crystal: One row, symmetrised.
     """
     import moyopy
@@ -35,7 +36,7 @@ def standard_cif(name: str, crystal: StructureTable) -> str:
     standard = moyopy.MoyoDataset(found.std_cell, symprec=SYMMETRISED)
     numbers = np.array(found.std_cell.numbers)
     group = moyopy.SpaceGroupType(found.number)
-    lines = [f"data_{re.sub(r'[^!-~]+', '_', name) or 'crystal'}"]
+    lines = [f"data_{block_name(name)}"]
     parameters = lattice_parameters(np.array([found.std_cell.basis]))[0]
     keys = [f"length_{k}" for k in "abc"] + [f"angle_{k}" for k in ("alpha", "beta", "gamma")]
     lines += [f"_cell_{key} {value:.8f}" for key, value in zip(keys, parameters, strict=True)]
@@ -75,6 +76,27 @@ def standard_cif(name: str, crystal: StructureTable) -> str:
             f"{x:.8f} {y:.8f} {z:.8f} 1"
         )
     return "\n".join(lines) + "\n"
+
+
+def block_name(name: str) -> str:
+    """A name as CIF allows it for a block: printable, without blanks."""
+    return re.sub(r"[^!-~]+", "_", name) or "crystal"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Names of blocks, in order; one that comes again gets the first free number."""
+    found: list[str] = []
+    # Readers of CIF take no account of case.
+    taken: set[str] = set()
+    for name in map(block_name, names):
+        free = name
+        count = 1
+        while free.lower() in taken:
+            count += 1
+            free = f"{name}_{count}"
+        taken.add(free.lower())
+        found.append(free)
+    return found
 
 
 def _formula(numbers: np.ndarray) -> str:

@@ -32,6 +32,12 @@ OUTSIDE_BITS = 12.0
 LEAST_LINKS = 3
 """Atoms that must repeat along each lattice vector."""
 
+SEVERAL_LINKS = 6
+"""So many atoms may be of two sites only; fewer must be of three."""
+
+TOO_WHOLE = 0.5
+"""Share of the translations that may hold without exception beyond what vacancies let hold."""
+
 FEWEST_PARAMETERS = 7
 """Numbers that a cubic crystal without free coordinates takes: place, orientation, length."""
 
@@ -85,10 +91,25 @@ class Explanation:
     def is_wide(self) -> bool:
         """Whether the particle repeats in each direction.
 
-        One site that repeats proves little: layers of one kind are stacked in many ways.
+        A few atoms of one or two sites prove little: layers of one kind are stacked in many ways,
+        and the first layer that comes twice fits any of them.
         """
         atoms, sites = self.links
-        return atoms >= LEAST_LINKS and sites >= min(2, self.fit.n_sites)
+        kinds = 2 if atoms >= SEVERAL_LINKS else 3
+        return atoms >= LEAST_LINKS and sites >= min(kinds, self.fit.n_sites)
+
+    def is_whole(self, translations: Translations) -> bool:
+        """Whether the vacancies that the lattice calls for agree with what repeats.
+
+        Where a share p of the atoms is missing at random, a translation holds for n atoms without
+        exception with probability (1 - p)^n. If most translations do, the gaps are not vacancies:
+        they belong to a period that is longer than the particle shows.
+        """
+        if not self.fit.missing or not len(translations.vectors):
+            return True
+        many = translations.matched >= translations.matched.max() / 2
+        expected = (1 - self.missing) ** translations.matched[many].astype(float)
+        return bool((translations.whole[many] - expected).mean() <= TOO_WHOLE)
 
     def _bits(self, parameters: int | None) -> float:
         resolution = self.tolerance / 3

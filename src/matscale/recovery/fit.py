@@ -200,8 +200,10 @@ def _measured(
     places = kernels.count_places(
         sites, basis, np.linalg.inv(basis), particle.planes, particle.radius, margin
     )
-    keys = np.column_stack([which, points])
-    _, first = np.unique(keys, axis=0, return_index=True)
+    # One integer a place: rows of integers sort five times slower.
+    spans = np.ptp(points, axis=0) + 1
+    a, b, c = (points - points.min(axis=0)).T
+    _, first = np.unique(((which * spans[0] + a) * spans[1] + b) * spans[2] + c, return_index=True)
     within = kernels.are_inside(ideal[first], particle.planes, particle.radius, margin)
     held = np.bincount(which[first], minlength=len(sites))
     # A place that holds an atom counts, however near the surface.

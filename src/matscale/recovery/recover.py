@@ -40,8 +40,11 @@ COMPRESSED = 0.3
 SHARP = 0.2
 """Share of the tolerance below which atoms repeat exactly."""
 
-ROUNDING = 3e-4
-"""Å; noise that rounded coordinates may have."""
+SPREAD = 4.0
+"""How many times the noise of the most exact translation a fit may leave."""
+
+FINEST = 1e-7
+"""Å; noise that arithmetic may leave in coordinates that are not rounded."""
 
 HOPELESS_BITS = 40.0
 """Beyond the best by so many bits a lattice is not looked at further."""
@@ -110,6 +113,7 @@ def recover(numbers: np.ndarray, positions: np.ndarray) -> Recovered:
         particle = particle_of(numbers, positions)
     except Refused as refusal:
         return _nothing(str(refusal))
+    rounding = _rounding(np.asarray(positions, dtype=np.float64))
     failed: list[Explanation] = []
     finest = 0.0
     for core, tolerance in _schedule(particle):
@@ -119,10 +123,10 @@ def recover(numbers: np.ndarray, positions: np.ndarray) -> Recovered:
         if _is_sharp(translations, tolerance):
             finest = tolerance
         rivals = explanations(particle, core, translations, tolerance)
-        most = _most_noise(translations)
+        most = _most_noise(translations, rounding)
         good = [one for one in rivals if one.is_good and one.fit.noise <= most]
         if good:
-            return _answer(good)
+            return _answer(good, translations)
         failed = rivals or failed
     if failed:
         return _nothing("no lattice explains the particle", failed)
@@ -155,14 +159,28 @@ def _is_sharp(translations: Translations, tolerance: float) -> bool:
     return bool((translations.matched[sharp] >= 8).any())
 
 
-def _most_noise(translations: Translations) -> float:
+def _most_noise(translations: Translations, rounding: float) -> float:
     """The largest noise that a fit may leave, in Å, by how exactly atoms repeat.
 
     Two atoms with noise s along each axis differ by sqrt(6) s in all. A lattice that leaves more
-    passes over displacements that are part of the crystal.
+    passes over displacements that are part of the crystal. Coordinates that are rounded along the
+    axes of the crystal repeat exactly within layers, and to their last digit across.
     """
-    sure = translations.spread[translations.strict]
-    return 3 * float(np.quantile(sure, 0.25)) / np.sqrt(6) + ROUNDING if len(sure) else np.inf
+    sure = np.flatnonzero(translations.strict)
+    if not len(sure):
+        return np.inf
+    matched = translations.matched[sure]
+    many = sure[matched >= matched.max() / 2]
+    return SPREAD * float(translations.spread[many].min()) / np.sqrt(6) + rounding
+
+
+def _rounding(positions: np.ndarray) -> float:
+    """The last decimal of coordinates (n, 3) in Å that are written with up to seven, in Å."""
+    steps = positions - positions[0]
+    for decimals in range(8):
+        if np.abs(steps - np.round(steps, decimals)).max() < 1e-10:
+            return max(10.0**-decimals, FINEST)
+    return FINEST
 
 
 def _schedule(particle: Particle) -> Iterator[tuple[Particle, float]]:
@@ -174,7 +192,7 @@ def _schedule(particle: Particle) -> Iterator[tuple[Particle, float]]:
             yield core, tolerance
 
 
-def _answer(good: list[Explanation]) -> Recovered:
+def _answer(good: list[Explanation], translations: Translations) -> Recovered:
     """The crystal that describes the particle in least bits, symmetry included."""
     ranked: list[tuple[float, Explanation, list[Symmetric]]] = []
     least = np.inf
@@ -204,6 +222,8 @@ def _answer(good: list[Explanation]) -> Recovered:
     ]
     if not best.is_wide:
         return _nothing("the particle is hardly wider than the cell", [best], answers)
+    if not best.is_whole(translations):
+        return _nothing("it would need vacancies that the particle does not show", [best], answers)
     if bits > COMPRESSED * plain_length(best.particle, best.tolerance / 3):
         return _nothing("the best lattice explains too little", [best], answers)
     if len(ranked) > 1 and ranked[1][0] - bits < MARGIN_BITS:

@@ -8,9 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from matscale.report.headline import headline
+from matscale.report.particle_wording import reason_text
 from matscale.report.scoretable import Cell, Column, ScoreTable, score_tables
 from matscale.report.tables import by_dataset, describe_dataset
+from matscale.report.wording import TASK_TEXT, TaskText
 from matscale.results.result import Result
+
+_PLAIN = TaskText("", {}, "")
+"""How results of a task without words of its own are presented."""
 
 _ARROW = {"higher": "↑", "lower": "↓"}
 
@@ -51,11 +56,12 @@ def _warnings(results: Sequence[Result]) -> list[str]:
             lines[note] = None
         if result.predictor.kind != "model":
             continue
-        fate = "counted as failures" if result.protocol == "sound" else "left out, as published"
-        for group, end in ((lost, fate), (counts.warnings, "not scored")):
+        text = TASK_TEXT.get(result.task, _PLAIN)
+        for group, end in ((lost, text.fates[result.protocol]), (counts.warnings, text.warned)):
             if group:
-                items = ", ".join(f"{count} {what}" for what, count in group.items())
-                lines[f"{result.predictor.name}: {items}; {end}"] = None
+                items = ", ".join(f"{count} {reason_text(what)}" for what, count in group.items())
+                ending = f"; {end}" if end else ""
+                lines[f"{result.predictor.name}: {items}{ending}"] = None
     return list(lines)
 
 

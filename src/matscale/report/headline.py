@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from matscale.report.scoretable import Cell, Column, Metrics, make_cell, make_columns
 from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, long_label, told_text
+from matscale.results.measure import same
 from matscale.results.result import Metric, Result
 
 
@@ -51,6 +52,9 @@ def headline(result: Result, floors: Metrics | None = None) -> Headline:
     """
     metric = result.metrics.get(result.headline)
     labels, explained = _labels(result)
+    task = TASK_TEXT.get(result.task)
+    if task is not None and result.headline in task.cautions:
+        explained = (*explained, task.cautions[result.headline])
     told = told_text(result.predictor.told)
     name = result.predictor.name
     if metric is None or metric.value is None:
@@ -100,7 +104,7 @@ def _verdict(metric: Metric) -> str:
         return ""
     low = metric.value if metric.low is None else metric.low
     high = metric.value if metric.high is None else metric.high
-    if low <= metric.floor <= high:
+    if low <= metric.floor <= high or same(metric.value, metric.floor):
         return "level"
     return "above" if (metric.value > metric.floor) == (metric.better == "higher") else "below"
 

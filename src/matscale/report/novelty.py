@@ -187,15 +187,15 @@ def _swaps(name: str, samples: Samples) -> Swaps | None:
 def most_novel(samples: Samples) -> tuple[list[int], bool]:
     """Rows of unmatched crystals, farthest from training first, and whether stability is known.
 
-    Where there are energies, only those up to :data:`METASTABLE` above the hull; where validity
-    or uniqueness is known, only valid ones, and each once.
+    Where there are energies, only those up to :data:`METASTABLE` above a hull with compounds;
+    where validity or uniqueness is known, only valid ones, and each once.
     """
     energy = samples.numbers("energy_above_hull")
     known = bool(np.isfinite(energy).any())
     chosen = np.array([one == "unmatched" for one in classes_of(samples)])
     if known:
         chosen &= np.nan_to_num(energy, nan=np.inf) <= METASTABLE
-    for name in ("valid", "unique"):
+    for name in ("valid", "unique", *(("stability_known",) if known else ())):
         if name in samples.columns:
             chosen &= samples.flags(name)
     distance = np.nan_to_num(samples.numbers("amd_distance"), nan=-1.0)
@@ -203,10 +203,9 @@ def most_novel(samples: Samples) -> tuple[list[int], bool]:
 
 
 def _novel(samples: Samples, row: int, table: StructureTable | None) -> Novel:
-    name = samples.texts("id")[row]
-    place = _row_of(table, name)
+    place = _row_in(samples, row, "generated_row", table)
     return Novel(
-        id=name,
+        id=samples.texts("id")[row],
         formula="" if table is None or place is None else formula(table.row_numbers(place)),
         facts=(
             _number(samples, "energy_above_hull", row, 3),
@@ -242,8 +241,8 @@ def novelty_cases(
     found: list[dict[str, Any]] = []
     for row in (*stable, *rest):
         sides = (
-            _row_of(train, samples.texts("train_id")[row]),
-            _row_of(generated, samples.texts("id")[row]),
+            _row_in(samples, row, "train_row", train),
+            _row_in(samples, row, "generated_row", generated),
         )
         if None not in sides and len(found) < MOST_DRAWN:
             found.append(_case(samples, row, row in stable, (train, generated), sides))
@@ -285,11 +284,12 @@ def _table(name: str | None, otherwise: str, folder: Path | None) -> StructureTa
     return None if path is None else load_table(path)
 
 
-def _row_of(table: StructureTable | None, name: str) -> int | None:
-    if table is None or not name:
+def _row_in(samples: Samples, row: int, column: str, table: StructureTable | None) -> int | None:
+    """The row of a table that a sample names by number: ids may repeat."""
+    place = samples.numbers(column)[row]
+    if table is None or not 0 <= place < len(table):
         return None
-    rows = np.flatnonzero(table.ids == name)
-    return int(rows[0]) if len(rows) else None
+    return int(place)
 
 
 # --- curves ------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from matscale.report.novelty import Novelty
 from matscale.report.particle_splits import memory
 from matscale.report.particle_tables import grid_to_csv, grid_to_latex, shown
 from matscale.report.particle_view import cloud_data
+from matscale.report.particle_wording import reason_text
 from matscale.report.particles import Particles
 from matscale.report.sections import Section, make_section
 from matscale.results.result import Result
@@ -113,6 +114,7 @@ def _environment() -> Environment:
         slug=slug,
         thousands=lambda count: f"{count:,}",
         grid_value=shown,
+        reason=reason_text,
     )
     environment.globals.update(
         case_data=_case_data, cloud_data=cloud_data, copies=_copies, memory=memory

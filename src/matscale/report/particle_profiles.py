@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from matscale.datasets.particles.published import RADIUS_SPLITS
-from matscale.metrics import clusters, scales, statistics
+from matscale.metrics import clusters, scales
 from matscale.metrics.particles import PARTICLE_METRICS
 from matscale.metrics.scales import Profile
 from matscale.report.particle_tables import Grid, Value
 from matscale.report.samples import Samples
+from matscale.report.scoretable import rounding
 from matscale.report.wording import METRIC_TEXT
 from matscale.results.result import Metric, Result
 
@@ -120,16 +121,11 @@ def metrics_of(result: Result, samples: Samples) -> list[str]:
 
 def _means(result: Result, samples: Samples, name: str) -> Profile:
     """Means over the samples of each radius."""
-    radius, values = samples.numbers("radius"), samples.numbers(name)
+    values = samples.numbers(name)
     names = samples.texts("material")
     materials = clusters.numbered(names if any(names) else samples.texts("id"))
     rate = _is_rate(result, name, values)
-    rows = [
-        _row(one, values[radius == one], materials[radius == one], rate)
-        for one in np.unique(radius[np.isfinite(radius)])
-    ]
-    columns = np.array(rows, float).reshape(-1, 6).T
-    return Profile(*columns[:4], *columns[4:].astype(np.int64))
+    return scales.profile(samples.numbers("radius"), values, materials, seed=SEED, rate=rate)
 
 
 def curve_of(result: Result, samples: Samples, name: str, radii: Radii) -> Curve:
@@ -148,7 +144,18 @@ def curve_of(result: Result, samples: Samples, name: str, radii: Radii) -> Curve
     known = [one.value for one in sides if one is not None and one.value is not None]
     if own is not None and len(known) == 2:
         ratio = known[0] / known[1] if known[1] else math.nan
-    return Curve(result.predictor.name, result.predictor.kind, own or means, ratio)
+    metric = result.metrics.get(name)
+    profile = _without_rounding(own or means, metric.unit if metric else "")
+    return Curve(result.predictor.name, result.predictor.kind, profile, ratio)
+
+
+def _without_rounding(found: Profile, unit: str) -> Profile:
+    """The profile with 0 for what is arithmetic."""
+    ends = {
+        name: np.where(np.abs(getattr(found, name)) < rounding(unit), 0.0, getattr(found, name))
+        for name in ("mean", "low", "high")
+    }
+    return replace(found, **ends)
 
 
 def _is_rate(result: Result, name: str, values: np.ndarray) -> bool:
@@ -157,26 +164,6 @@ def _is_rate(result: Result, name: str, values: np.ndarray) -> bool:
     yes_or_no = np.isin(values[np.isfinite(values)], (0.0, 1.0)).all()
     plain = metric is not None and metric.better == "higher" and not metric.unit
     return bool(plain and yes_or_no and name not in PARTICLE_METRICS)
-
-
-def _row(radius: float, values: np.ndarray, materials: np.ndarray, rate: bool) -> tuple[float, ...]:
-    _, drawn = np.unique(materials, return_inverse=True)
-    sums, counts = clusters.totals(values, drawn)
-    n = int(counts.sum())
-    mean = float(sums.sum() / n) if n else math.nan
-    low: float | None = None
-    high: float | None = None
-    if rate and n and mean in (0.0, 1.0):
-        # All materials agree: a bootstrap has no spread, which is not certainty.
-        several = int((counts > 0).sum())
-        low, high = statistics.unanimous_interval(round(mean) * several, several)
-    elif (counts > 0).sum() > 1:
-        draws = statistics.bootstrap(
-            lambda weights: clusters.mean(sums, counts, weights), len(counts), seed=SEED
-        )
-        low, high = statistics.percentile_interval(draws)
-    ends = (math.nan if end is None else end for end in (low, high))
-    return radius, mean, *ends, n, len(values) - n
 
 
 def _of_groups(result: Result, found: Profile, name: str) -> Profile | None:
@@ -211,7 +198,7 @@ def diagnostics_row(curve: Curve, told: Told, radii: Radii) -> tuple[Value, ...]
     power: tuple[Value, ...] = ("", "")
     if told.better == "lower":
         # A law of growth is one of errors; a share of hits has none.
-        power = law.exponent, 100 * law.error
+        power = _not_noise(law.exponent), 100 * law.error
     frontier: tuple[Value, ...] = ("", "", "")
     if told.threshold is not None:
         one = scales.frontier(radius, mean, told.factor * told.threshold, told.better)
@@ -225,6 +212,10 @@ def diagnostics_row(curve: Curve, told: Told, radii: Radii) -> tuple[Value, ...]
 
 def _without_noise(values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(values) < NOISE, 0.0, values)
+
+
+def _not_noise(value: float) -> float:
+    return 0.0 if abs(value) < NOISE else value
 
 
 def failure_text(name: str, profiles: Mapping[str, Profile], labels: Mapping[str, Told]) -> str:
@@ -282,6 +273,35 @@ def profile_grid(
     return Grid("By radius", columns, tuple(rows), lead=4)
 
 
+# --- rotations ---------------------------------------------------------------------------
+
+
+def turned_grid(every: Mapping[str, Samples], radii: Radii) -> Grid | None:
+    """Mean over materials of how alike the answers in several rotations are, by radius, in Å.
+
+    Args:
+        every: Samples by predictor; only those of crystal-to-particle have such a column.
+        radii: Of the samples.
+    """
+    sizes = sorted((*radii.id, *radii.ood))
+    rows: list[tuple[Value, ...]] = []
+    for name, samples in every.items():
+        radius, values = samples.numbers("radius"), samples.numbers("rotation_consistency")
+        known = np.isfinite(values)
+        if not known.any():
+            continue
+        means = (
+            _not_noise(float(values[known & (radius == one)].mean()))
+            if (known & (radius == one)).any()
+            else math.nan
+            for one in sizes
+        )
+        rows.append((name, *means))
+    columns = ("predictor", *(f"{one:g} Å" for one in sizes))
+    title = "Rotation consistency by radius (Å)"
+    return Grid(title, columns, tuple(rows)) if rows else None
+
+
 # --- surface against interior ------------------------------------------------------------
 
 
@@ -304,7 +324,7 @@ def places_of(name: str, samples: Samples, stem: str) -> list[Place]:
         for suffix in (SURFACE, INTERIOR):
             values = samples.numbers(stem + suffix)[splits == split]
             known = values[np.isfinite(values)]
-            ends.append(float(known.mean()) if len(known) else math.nan)
+            ends.append(_not_noise(float(known.mean())) if len(known) else math.nan)
         if any(math.isfinite(end) for end in ends):
             found.append(Place(name, split, *ends))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matscale.metrics.particles import PARTICLE_METRICS
+from matscale.metrics.particles import PARTICLE_METRICS, REASONS
 
 Text = tuple[str, str, str, str]
 """Label, unit (``"%"`` for a share), definition, and why a value may be missing."""
@@ -116,3 +116,11 @@ PARTICLE_FLOORS: dict[str, str] = {
     "lookup": "Looking up the composition among the training materials",
     "nearest_rdf": "The training crystal whose pair distances are most alike",
 }
+
+
+def reason_text(words: str) -> str:
+    """A count's name in words: ``metric: reason`` or ``reason, reason`` as they are recorded."""
+    metric, colon, reasons = words.rpartition(": ")
+    label = PARTICLE_TEXT[metric][0] if metric in PARTICLE_TEXT else metric
+    said = ", ".join(REASONS.get(reason, reason) for reason in reasons.split(", "))
+    return f"{label}{colon}{said}"

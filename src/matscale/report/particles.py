@@ -27,6 +27,7 @@ from matscale.report.particle_profiles import (
     places_of,
     profile_grid,
     radii_of,
+    turned_grid,
 )
 from matscale.report.particle_tables import Grid, Value, grid_to_csv, grid_to_latex
 from matscale.report.particle_view import Gallery, gallery
@@ -83,6 +84,8 @@ class Particles:
         diagnostics: A table a metric: the headline and those with a threshold.
         more: Those of the other metrics.
         failures: Which metric fails first, a sentence a predictor.
+        turned: How alike answers to one particle in several rotations are, by radius; None where
+            no particle was asked in several.
         surface: Charts of surface against interior.
         surface_grid: Their numbers; None where there are none.
         gallery: Particles in 3D; None where none were kept.
@@ -96,6 +99,7 @@ class Particles:
     diagnostics: tuple[Grid, ...]
     more: tuple[Grid, ...]
     failures: tuple[str, ...]
+    turned: Grid | None
     surface: tuple[SurfaceChart, ...]
     surface_grid: Grid | None
     gallery: Gallery | None
@@ -151,6 +155,9 @@ def particles(
         diagnostics=diagnostics,
         more=more,
         failures=_failures(parts),
+        turned=turned_grid(
+            {one.predictor.name: own[one.name] for one in _one_each(results)}, radii
+        ),
         surface=surface,
         surface_grid=places,
         gallery=gallery(_one_each(results), samples, folder)

@@ -38,6 +38,9 @@ CELL_COLUMNS = (
 Pair = tuple[float, float]
 """ID and OOD."""
 
+LOSS_OF_ZERO = 0.1**2
+"""Expected loss of predicting no noise: the variance of noise of standard deviation 0.1."""
+
 _ROUNDING = 1e-12
 """What is smaller is arithmetic: an exact answer has an RMSE of 1e-15."""
 
@@ -185,11 +188,21 @@ def beside_published(results: Sequence[Result]) -> Beside | None:
     ]
     lines += [(one.predictor.name, one.predictor.kind, _own(one, columns)) for one in ours]
     title = f"Published ({CITATION}) and run here, published protocol"
-    notes = (
+    notes: tuple[str, ...] = (
         "Each cell is ID / OOD. Unless the authors' own files were imported, the materials are "
         "others than the paper's, and only orders of size compare.",
     )
-    seen = tuple((name, of, *(_both(pair) for pair in pairs)) for name, of, pairs in lines)
+    marks = {one.predictor.name: _replaced(one, columns) for one in ours}
+    if any(any(own) for own in marks.values()):
+        notes += (
+            "† of predictions without a convex hull or without pairs of atoms, for which the "
+            "published code returns 0: no measurement.",
+        )
+    blank = [""] * len(columns)
+    seen = tuple(
+        (name, of, *map("".join, zip(map(_both, pairs), marks.get(name, blank), strict=True)))
+        for name, of, pairs in lines
+    )
     digits: tuple[tuple[Value, ...], ...] = tuple(
         (name, of, *(value for pair in pairs for value in pair)) for name, of, pairs in lines
     )
@@ -209,9 +222,19 @@ def _both(pair: tuple[float, ...]) -> str:
     return ABSENT if all(map(math.isnan, pair)) else " / ".join(map(shown, pair))
 
 
+def _replaced(result: Result, columns: Sequence[tuple[str, str]]) -> list[str]:
+    """A mark for each column that has values with a reason, which are no measurements."""
+    failed = {words.partition(": ")[0] for words in result.counts.warnings}
+    return [" †" if name in failed else "" for name, _ in columns]
+
+
 def _own(result: Result, columns: Sequence[tuple[str, str]]) -> list[Pair]:
     sides = [split_metrics(result, split) for split in ("id", "ood")]
-    return [(_value(sides[0].get(name)), _value(sides[1].get(name))) for name, _ in columns]
+    pairs = [(_value(sides[0].get(name)), _value(sides[1].get(name))) for name, _ in columns]
+    if result.predictor.name == "predict_zero_noise":
+        # Its loss is no metric of particles: it is the variance of the noise.
+        pairs[[name for name, _ in columns].index("loss")] = LOSS_OF_ZERO, LOSS_OF_ZERO
+    return pairs
 
 
 def _value(metric: Metric | None) -> float:

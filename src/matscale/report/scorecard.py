@@ -13,6 +13,7 @@ from matscale.report import tables
 from matscale.report.headline import headline
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable, score_tables
 from matscale.results.result import Protocol, Result
+from matscale.results.store import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,9 +88,14 @@ class Scorecard:
         return tables.to_csv(self.results)
 
     def report(self, out: Path | str) -> Path:
-        """Write the page, tables and figures into a folder; the path of the page."""
+        """Write the page, tables and figures into a folder; the path of the page.
+
+        Raises:
+            UserError: If nothing can be written there.
+        """
         from matscale.report.page import write_report
 
+        check_folder(Path(out))
         return write_report(self.results, self.folder, Path(out))
 
     def __repr__(self) -> str:

@@ -118,6 +118,14 @@ _NOISE = 1e-5
 _KIND_ORDER = {"model": 0, "floor": 1, "ceiling": 2}
 
 
+def rounding(unit: str) -> float:
+    """What is smaller is arithmetic, such as the 1e-15 Å of an exact copy; shown as 0.
+
+    Ratios may be as small as 1e-11 and mean it: published volume ratios are.
+    """
+    return 1e-9 if unit else 1e-12
+
+
 def ordered(results: Iterable[Result]) -> list[Result]:
     """Models first, then floors, then ceilings; each best first on its headline, sound first."""
     return sorted(results, key=_rank)
@@ -288,7 +296,7 @@ def make_cell(
     factor = column.factor
     low, high = (None if x is None else x * factor for x in (metric.low, metric.high))
     decimals = interval_decimals(low, high)
-    noise = _NOISE * (column.high - column.low)
+    noise = max(_NOISE * (column.high - column.low), rounding(metric.unit))
     shown = metric.value * factor
     if max(abs(shown), abs(high or 0.0)) < noise:
         shown, decimals = 0.0, None
@@ -316,7 +324,10 @@ def _floor_text(column: Column, metric: Metric, floors: Metrics) -> str:
         return ""
     own = floors.get(metric.floor_name or "", {}).get(column.name, metric)
     ends = (None if x is None else x * column.factor for x in (own.low, own.high))
-    return show(metric.floor * column.factor, interval_decimals(*ends))
+    floor = metric.floor * column.factor
+    if abs(floor) < rounding(metric.unit):
+        return show(0.0)
+    return show(floor, interval_decimals(*ends))
 
 
 def _places(column: Column, metric: Metric) -> tuple[float | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -320,13 +321,30 @@ def _cases(
 
 
 def _refused(results: Sequence[Result]) -> tuple[RefusedList, ...]:
+    """Models first, then ceilings, whose failures say what cannot be known; floors last."""
     found = []
-    for result in ordered(results):
+    kinds = ("model", "ceiling", "floor")
+    for result in sorted(ordered(results), key=lambda one: kinds.index(one.predictor.kind)):
         counts = result.counts.refused
         reasons = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         total = sum(counts.values())
         if total or result.refused:
             items = tuple(sorted(result.refused, key=lambda item: item.reason))
+            if result.predictor.kind != "model":
+                items = _without_repetition(items)
             folded = len(items) > OPEN_LIST
             found.append(RefusedList(result.predictor.name, total, tuple(reasons), items, folded))
     return tuple(found)
+
+
+def _without_repetition(items: tuple[RefusedItem, ...]) -> tuple[RefusedItem, ...]:
+    """The items less those that say the same many times: a rule that always fails fails alike."""
+    alike = Counter((item.reason, item.detail) for item in items)
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for item in items:
+        key = item.reason, item.detail
+        if alike[key] <= OPEN_LIST or key not in seen:
+            kept.append(item)
+        seen.add(key)
+    return tuple(kept)

@@ -6,7 +6,7 @@ is shown under its own name, so that a new task needs no change here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from matscale.report.particle_wording import PARTICLE_FLOORS, PARTICLE_TASKS, PARTICLE_TEXT
 
@@ -32,7 +32,7 @@ class MetricText:
 
 
 _NO_MATCH = "no matched pair"
-_NO_PAIR = "no pair that reads"
+_NO_PAIR = "no prediction that can be read"
 
 METRIC_TEXT: dict[str, MetricText] = {
     "match_rate": MetricText(
@@ -189,6 +189,11 @@ METRIC_TEXT |= {
     ),
     "converged": MetricText("converged", "%", "Share of crystals whose relaxation converged."),
     "stable": MetricText("stable", "%", "Share of crystals at or below the hull."),
+    "stability_unknown": MetricText(
+        "stability unknown",
+        "%",
+        "Share of crystals of whose elements the hull holds no compound; they count as not stable.",
+    ),
     "metastable": MetricText(
         "metastable", "%", "Share of crystals at most 0.1 eV/atom above the hull."
     ),
@@ -229,7 +234,7 @@ METRIC_TEXT |= {
         "",
         "Share of duplicates over that among held-out real crystals: above 1 the model repeats "
         "training more often than nature does.",
-        "no held-out crystal is a duplicate",
+        "no held-out crystal is a duplicate; the notes give a lower bound",
     ),
 }
 
@@ -356,11 +361,22 @@ class TaskText:
         question: Title of the page.
         says: For a headline metric, the verb phrase before and after the value.
         members: What the size of a dataset counts, in the plural.
+        fates: By protocol, what becomes of items that were refused or are missing.
+        warned: What becomes of what is warned of; "" where each warning says it.
+        cautions: For a headline metric, what it does not say.
     """
 
     question: str
     says: dict[str, tuple[str, str]]
     members: str
+    fates: dict[str, str] = field(
+        default_factory=lambda: {
+            "sound": "counted as failures",
+            "published": "left out, as published",
+        }
+    )
+    warned: str = "not scored"
+    cautions: dict[str, str] = field(default_factory=dict)
 
 
 TASK_TEXT: dict[str, TaskText] = {
@@ -371,8 +387,15 @@ TASK_TEXT: dict[str, TaskText] = {
     ),
     "novelty": TaskText(
         "Are the generated crystals new, or training crystals in other clothes?",
-        {"unmatched": ("has", "unmatched crystals among {n}")},
+        {
+            "unmatched": ("has", "unmatched crystals among {n}"),
+            "sun": ("has", "crystals among {n} that are stable, unique and novel"),
+        },
         "training crystals",
+        cautions={
+            "unmatched": "Unmatched alone proves nothing: random atoms are unmatched too. Whether "
+            "crystals are stable as well takes energies (--relax)."
+        },
     ),
     "perception": TaskText(
         "Does the model read the figure, or the text around it?",
@@ -382,6 +405,11 @@ TASK_TEXT: dict[str, TaskText] = {
             "within_10": ("reads", "of the numbers within 10 %"),
         },
         "figures",
+        fates=dict.fromkeys(
+            ("sound", "published"),
+            "not answered: counted as wrong, and a description is left out of the judge's mean",
+        ),
+        warned="",
     ),
 }
 TASK_TEXT |= {name: TaskText(*text) for name, text in PARTICLE_TASKS.items()}
@@ -396,6 +424,9 @@ FLOOR_TEXT: dict[str, str] = {
     "longest": "Picking the longest caption, without the figure,",
     "caption": "Handing in the caption itself",
     "foreign": "Handing in another paper's paragraph",
+    "training_sample": "A random sample of the training crystals",
+    "random_substitution": "A rule that swaps elements of training crystals at random",
+    "random_atoms": "A rule that throws random atoms into a box",
     "mean_cell": "A rule that scatters the atoms in a cubic cell of mean volume",
 }
 FLOOR_TEXT |= PARTICLE_FLOORS

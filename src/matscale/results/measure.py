@@ -11,9 +11,14 @@ import numpy as np
 
 from matscale.metrics import statistics
 from matscale.metrics.statistics import WeightedMetric
-from matscale.results.result import Group, Metric, Result
+from matscale.results.result import Group, Metric, Predictor, Result
 
 Better = Literal["higher", "lower"]
+
+ROUNDING = 1e-6
+"""Difference of two values, over the larger of them or over 1, whichever is greater, below which
+they are the same. Exact predictors have errors of 1e-15 Å and 1e-8 Å^3; nobody looks at a metric
+to a millionth of its unit, and unequal shares differ by one over the number of samples at least."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,20 @@ def _draws(measures: Mapping[str, Measure], seed: int) -> dict[str, np.ndarray]:
 
 
 def skill(value: float, floor: float, ceiling: float) -> float | None:
-    """(value - floor) / (ceiling - floor): 0 is trivial, 1 is attained; None if both lines meet."""
-    if floor == ceiling:
+    """(value - floor) / (ceiling - floor): 0 is trivial, 1 is attained; None if both lines meet.
+
+    Values that differ from a line by rounding are on it.
+    """
+    if same(floor, ceiling):
         return None
-    return (value - floor) / (ceiling - floor)
+    if same(value, floor):
+        return 0.0
+    return 1.0 if same(value, ceiling) else (value - floor) / (ceiling - floor)
+
+
+def same(one: float, other: float) -> bool:
+    """Whether two values of a metric differ by no more than :data:`ROUNDING`."""
+    return abs(one - other) <= ROUNDING * max(abs(one), abs(other), 1.0)
 
 
 def between_floor_and_ceiling(
@@ -144,14 +159,14 @@ def between_floor_and_ceiling(
     """The result with each metric's best floor, ceiling and skill filled in.
 
     A floor counts if it was told nothing that the predictor was not told; where a predictor has
-    not declared what it was told, all floors count. A floor stands beside the others, not itself.
+    not declared what it was told, all floors count but those that were told the answer. A floor
+    stands beside the others, not itself.
     """
-    told = result.predictor.told
     fair = [
         floor
         for floor in floors
         if floor.predictor.name != result.predictor.name
-        and (told is None or set(floor.predictor.told or ()) <= set(told) | _implied(told))
+        and _is_fair(floor.predictor, result.predictor.told)
     ]
     groups = tuple(
         group.model_copy(
@@ -173,9 +188,41 @@ def between_floor_and_ceiling(
     return result.model_copy(update={"metrics": metrics, "groups": groups})
 
 
+def _is_fair(floor: Predictor, told: Sequence[str] | None) -> bool:
+    if told is None:
+        return not floor.told_the_answer
+    return set(floor.told or ()) <= set(told) | _implied(told)
+
+
+def without_reversed_skill(result: Result) -> Result:
+    """The result without skills between a floor and a ceiling that is below it.
+
+    Looking a crystal up beats finding it where a particle is too small to tell; random atoms are
+    newer than real crystals. The skill would be the greater, the worse the predictor.
+    """
+
+    def kept(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+        return {
+            name: one.model_copy(update={"skill": None}) if _reversed(one) else one
+            for name, one in metrics.items()
+        }
+
+    groups = tuple(
+        group.model_copy(update={"metrics": kept(group.metrics)}) for group in result.groups
+    )
+    return result.model_copy(update={"metrics": kept(result.metrics), "groups": groups})
+
+
+def _reversed(metric: Metric) -> bool:
+    if metric.floor is None or metric.ceiling is None:
+        return False
+    gap = metric.ceiling - metric.floor
+    return gap < 0 if metric.better == "higher" else gap > 0
+
+
 def _implied(told: Sequence[str]) -> set[str]:
     """What comes with the declared fields: positions of atoms come with their elements."""
-    return {"composition"} if "positions" in told else set()
+    return {"composition", "particle_numbers"} if "positions" in told else set()
 
 
 def _group_metrics(result: Result, group: Group) -> Mapping[str, Metric]:
@@ -209,7 +256,8 @@ def _with_lines(
 ) -> Metric:
     values = {name: value for name, value in floors.items() if value is not None}
     if not values:
-        return metric.model_copy(update={"ceiling": ceiling})
+        none = dict.fromkeys(("floor", "floor_name", "skill"))
+        return metric.model_copy(update={**none, "ceiling": ceiling})
     best = (max if metric.better == "higher" else min)(values, key=lambda name: values[name])
     update: dict[str, object] = {
         "floor": values[best],

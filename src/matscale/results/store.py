@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,14 +98,41 @@ def load_all(sources: Iterable[Path]) -> tuple[list[Result], Path]:
     return results, folder
 
 
+def check_folder(folder: Path) -> None:
+    """Make sure, before any work is done, that files can be written into a folder.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    above = folder.absolute(), *folder.absolute().parents
+    there = next(one for one in above if one.exists())
+    if not there.is_dir():
+        raise UserError(f"--out {folder}: {there} is a file; give a folder for the results")
+    try:
+        # Permissions alone do not tell: some file systems take no files from anybody.
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(
+            f"--out {folder}: nothing can be written there ({why}); give another folder"
+        ) from error
+    finally:
+        for made in above[: above.index(there)]:
+            if made.is_dir():
+                made.rmdir()
+
+
 def check_same_question(folder: Path, dataset: Dataset) -> None:
     """Refuse to mix results on different targets or training sets in one folder.
 
     Floors and ceiling bear the same names there, so the later ones would replace the earlier.
 
     Raises:
-        UserError: If the folder holds results on another question.
+        UserError: If the folder holds results on another question, or is a file.
     """
+    check_folder(folder)
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         other = load(path).dataset
         if any(

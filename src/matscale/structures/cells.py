@@ -11,6 +11,14 @@ from matscale.errors import Refused
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+MOST_POINTS = 4e6
+"""Lattice points that pymatgen's reduction may go through: all in the box around a sphere of the
+reduced lattice's longest edge. A cell of 4 by 4 by 2,000 Å has a million; one of 4 by 4 by
+10,000 Å 25 times as many, and takes gigabytes."""
+
+SMALLEST_VOLUME = 1e-6
+"""In Å^3; below it a cell is flat and has no lattice worth the name."""
+
 
 def lattice_parameters(cells: np.ndarray) -> np.ndarray:
     """Lengths a, b, c in Å and angles alpha, beta, gamma in degrees.
@@ -32,8 +40,17 @@ def canonical_cell(structure: Structure) -> Structure:
     """The primitive cell, Niggli-reduced: pymatgen's, with its default tolerances.
 
     Raises:
-        Refused: If pymatgen finds no reduced cell, as for cells that are nearly flat.
+        Refused: If pymatgen finds no reduced cell, as for cells that are nearly flat, or would be
+            busy for too long, as with needles.
     """
+    lattice = structure.lattice
+    if lattice.volume <= SMALLEST_VOLUME:
+        raise Refused("no reduced cell", f"{structure.formula}: {lattice.volume} Å^3")
+    edges = lattice.get_lll_reduced_lattice().abc
+    # Planes of the lattice lie 1 / |column of the inverse| apart.
+    if np.prod(2 * max(edges) * np.linalg.norm(lattice.inv_matrix, axis=0) + 1) > MOST_POINTS:
+        found = f"{structure.formula}: edges of {min(edges):g} to {max(edges):g} Å"
+        raise Refused("cell too long to reduce", found)
     try:
         return structure.get_primitive_structure().get_reduced_structure(reduction_algo="niggli")
     # What pymatgen raises on a degenerate cell depends on where it notices.

@@ -7,6 +7,7 @@ radius, rotated.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -82,7 +83,11 @@ class ParticleSet:
         """
         if isinstance(material, str):
             if material not in self._rows:
-                raise UserError(f"{self.name} has no material {material!r}; see its materials.ids")
+                near = difflib.get_close_matches(material, self._rows, n=3) or list(self._rows)[:3]
+                raise UserError(
+                    f"{self.name} has no material {material!r} among its {len(self.materials)}; "
+                    f"there is {', '.join(near)}"
+                )
             return self._rows[material]
         if not 0 <= material < len(self.materials):
             raise UserError(f"{self.name} has {len(self.materials)} materials, not {material + 1}")
@@ -225,6 +230,19 @@ class ParticleSet:
         if not len(positions):
             return np.empty(0, np.int64)
         return np.flatnonzero(distinct(positions, self.rotations(split, radius))) + 1
+
+    def empty(self) -> dict[str, list[float]]:
+        """Radii in Å at which a sphere holds no atom, by material; such particles are none."""
+        every = sorted({float(radius) for radii in self.radii.values() for radius in radii})
+        found = {
+            str(name): [
+                radius
+                for radius in every
+                if self._serving(row, radius) is not None and not len(self._cut(row, radius)[0])
+            ]
+            for row, name in enumerate(self.materials.ids)
+        }
+        return {name: radii for name, radii in found.items() if radii}
 
     @property
     def held_out(self) -> np.ndarray:

@@ -16,9 +16,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from matscale.datasets.particles.leakage import Leakage
 from matscale.datasets.particles.particle_set import ParticleSet
@@ -124,17 +125,60 @@ def describe_particles(folder: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {str(path)!r}: {error}; build the set again") from error
-    wanted = {"kind", "name", "radii", "facts", "leakage", "samples", "sha256"}
-    if not isinstance(found, dict) or not wanted <= set(found) or found["kind"] != KIND:
-        raise UserError(f"{str(path)!r} does not describe a {KIND!r}; build the set again")
-    if not set(found["radii"]) <= set(SPLITS):
-        raise UserError(f"{str(path)!r} has splits other than {', '.join(SPLITS)}; build it again")
-    return found
+    try:
+        _Description.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise UserError(
+            f"{str(path)!r} does not describe a {KIND!r} ({where}: {first['msg']}); "
+            "build the set again"
+        ) from error
+    return dict(found)
+
+
+class _Leakage(BaseModel):
+    """What is shown of a set's leakage; the rest is kept as it is."""
+
+    model_config = ConfigDict(strict=True)
+    found: bool
+    sentences: list[str]
+
+
+class _Description(BaseModel):
+    """What a description must hold; see :func:`save_particles`."""
+
+    model_config = ConfigDict(strict=True)
+    kind: Literal["matscale particles 1"]
+    name: str
+    radii: dict[str, list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]]
+    samples: dict[str, int]
+    facts: dict[str, Any]
+    leakage: _Leakage
+    sha256: str
+
+    @model_validator(mode="after")
+    def _all_splits(self) -> Self:
+        for name, own in (("radii", self.radii), ("samples", self.samples)):
+            if set(own) != set(SPLITS):
+                raise ValueError(
+                    f"{name} are of {', '.join(own) or 'no split'}, not of {', '.join(SPLITS)}"
+                )
+        return self
 
 
 def size_on_disk(folder: str | os.PathLike[str]) -> int:
-    """Bytes of the files of a set."""
-    return sum((Path(folder) / name).stat().st_size for name in FILES)
+    """Bytes of the files of a set.
+
+    Raises:
+        UserError: If one of them is not there.
+    """
+    try:
+        return sum((Path(folder) / name).stat().st_size for name in FILES)
+    except OSError as error:
+        raise UserError(
+            f"cannot read {str(error.filename)!r}: {error.strerror}; build the set again"
+        ) from error
 
 
 def _check(place: Path, materials: StructureTable, particles: StructureTable) -> None:

@@ -7,10 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from matscale.datasets.particles.particle_set import ParticleSet, Samples
-from matscale.datasets.particles.published import TEST_SPLITS
 from matscale.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.formats.atomic_file import replacing
@@ -20,6 +17,7 @@ CELL_COLUMNS = ("a", "b", "c", "alpha", "beta", "gamma", "space_group")
 """Lengths in Å, angles in degrees, number of the space group."""
 
 KEY_COLUMNS = ("material", "radius", "rotation")
+"""What names a sample: material, radius in Å, number of the rotation."""
 
 EXAMPLES = 3
 """Particles of a template of the first task."""
@@ -28,19 +26,20 @@ PARTICLE_ENDINGS = (".extxyz", ".xyz", ".parquet")
 
 
 def write_template(
-    task: str, particles: ParticleSet, out: str | os.PathLike[str], by: str = "radius"
+    task: str, particles: ParticleSet, samples: Samples, out: str | os.PathLike[str]
 ) -> int:
     """Write a template of a submission.
 
-    For ``particle-to-crystal`` it has a row for each test particle, whose answers are left empty;
-    for ``crystal-to-particle`` it has the first few test particles themselves, as an example.
+    For ``particle-to-crystal`` it has a row for each sample, whose answers are left empty. For
+    ``crystal-to-particle`` it has the first few of the particles themselves, as an example, or, as
+    a ``.csv``, a row that names each sample.
 
     Args:
         task: A key of :data:`TEMPLATES`.
         particles: The set that is to be answered.
-        out: ``.csv`` for ``particle-to-crystal``; ``.extxyz``, ``.xyz`` or ``.parquet`` for
-            ``crystal-to-particle``. Replaced whole.
-        by: ``radius`` or ``material``: which split's test particles.
+        samples: Which of its particles are asked for.
+        out: ``.csv``; for ``crystal-to-particle`` also ``.extxyz``, ``.xyz`` or ``.parquet``.
+            Replaced whole.
 
     Returns:
         Rows written.
@@ -50,43 +49,43 @@ def write_template(
     """
     if task not in TEMPLATES:
         raise UserError(f"there is no template {task!r}; there is {', '.join(TEMPLATES)}")
-    return TEMPLATES[task](particles, Path(out), by)
+    return TEMPLATES[task](particles, samples, Path(out))
 
 
-def _test_samples(particles: ParticleSet, by: str) -> Samples:
-    parts = [particles.samples(split, by) for split in TEST_SPLITS if split in particles.radii]
-    return Samples(
-        np.concatenate([part.material for part in parts]),
-        np.concatenate([part.radius for part in parts]),
-        np.concatenate([part.rotation for part in parts]),
-    )
-
-
-def _cells(particles: ParticleSet, out: Path, by: str) -> int:
+def _cells(particles: ParticleSet, samples: Samples, out: Path) -> int:
     if out.suffix.lower() != ".csv":
         raise UserError(f"answers to particle-to-crystal are a .csv, not {out.name!r}")
-    samples = _test_samples(particles, by)
+    return _rows(particles, samples, out, CELL_COLUMNS)
+
+
+def _rows(
+    particles: ParticleSet, samples: Samples, out: Path, columns: tuple[str, ...] = ()
+) -> int:
+    """A row a sample that names it, with further columns that are left empty."""
     rows = zip(
         particles.materials.ids[samples.material].tolist(),
         samples.radius.tolist(),
         samples.rotation.tolist(),
         strict=True,
     )
-    empty = "," * len(CELL_COLUMNS)
+    empty = "," * len(columns)
     with replacing(out) as temporary, Path(temporary).open("w", encoding="utf-8") as stream:
-        stream.write(",".join((*KEY_COLUMNS, *CELL_COLUMNS)) + "\n")
+        stream.write(",".join((*KEY_COLUMNS, *columns)) + "\n")
         for material, radius, rotation in rows:
             quoted = f'"{material}"' if "," in material else material
             stream.write(f"{quoted},{radius:g},{rotation}{empty}\n")
     return len(samples)
 
 
-def _particles(particles: ParticleSet, out: Path, by: str) -> int:
+def _particles(particles: ParticleSet, samples: Samples, out: Path) -> int:
+    if out.suffix.lower() == ".csv":
+        return _rows(particles, samples, out)
     if out.suffix.lower() not in PARTICLE_ENDINGS:
         raise UserError(
-            f"answers to crystal-to-particle end in {', '.join(PARTICLE_ENDINGS)}, not {out.name!r}"
+            f"answers to crystal-to-particle end in {', '.join(PARTICLE_ENDINGS)}, and a list of "
+            f"what is asked for in .csv, not {out.name!r}"
         )
-    samples = _test_samples(particles, by)[:EXAMPLES]
+    samples = samples[:EXAMPLES]
     triples = list(
         zip(
             samples.material.tolist(),
@@ -111,7 +110,7 @@ def _particles(particles: ParticleSet, out: Path, by: str) -> int:
     return len(table)
 
 
-TEMPLATES: Mapping[str, Callable[[ParticleSet, Path, str], int]] = MappingProxyType(
+TEMPLATES: Mapping[str, Callable[[ParticleSet, Samples, Path], int]] = MappingProxyType(
     {"crystal-to-particle": _particles, "particle-to-crystal": _cells}
 )
 """What is written for each task."""

@@ -36,12 +36,15 @@ def build(
         Number of items by kind.
 
     Raises:
-        UserError: If the count or the seed is negative, or the folder already holds figures.
+        UserError: If the count or the seed is negative, or the folder is none, or already holds
+            figures.
     """
     if count < 1 or seed < 0:
         raise UserError(
             f"count {count}, seed {seed}: a set needs at least one figure, and a seed of 0 or more"
         )
+    if Path(folder).is_file():
+        raise UserError(f"{folder} is a file; name a new folder")
     drawn = execution.run(
         partial(make, seed=seed, difficulty=difficulty),
         range(count),

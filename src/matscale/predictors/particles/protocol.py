@@ -72,11 +72,14 @@ class Training(Sequence[Example]):
         particles: A set of training materials, radii and rotations alone.
         samples: Which particles there are.
         space_groups: Number of each material's space group, (N,).
+        shuffle: Seed of an order of each example's atoms that says nothing, as that of the
+            particles that are told; None for the order in which they were cut.
     """
 
     particles: ParticleSet
     samples: Samples
     space_groups: np.ndarray
+    shuffle: int | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -90,13 +93,25 @@ class Training(Sequence[Example]):
         row = int(self.samples.material[index])
         radius = float(self.samples.radius[index])
         numbers, positions = self.particles.particle(row, radius, int(self.samples.rotation[index]))
+        order: Any = slice(None)
+        if self.shuffle is not None:
+            order = telling_nothing(len(numbers), (self.shuffle, index % len(self)))
         return Example(
             *unit_cell(self.particles.materials, row),
             int(self.space_groups[row]),
             radius,
-            numbers.copy(),
-            positions.copy(),
+            numbers[order].copy(),
+            positions[order].copy(),
         )
+
+
+def telling_nothing(atoms: int, seed: Sequence[int]) -> np.ndarray:
+    """An order of a particle's atoms that says nothing of its crystal, (atoms,).
+
+    A particle is cut cell by cell, so that atoms that follow each other are lattice vectors apart:
+    in that order the commonest difference of positions is the answer of particle-to-crystal.
+    """
+    return np.random.default_rng(list(seed)).permutation(atoms)
 
 
 def unit_cell(materials: StructureTable, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def _xyz_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
                         "frame is expected"
                     )
                 values = comment(stream.readline())
-                lines = [stream.readline() for _ in range(int(head[:18]))]
+                lines = list(islice(stream, int(head[:18])))  # no more than there are
                 yield sample_key(values, values.get("id", "")), _parsed(head, lines)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

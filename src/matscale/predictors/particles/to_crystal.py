@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matscale import execution
 from matscale.errors import Refused
+from matscale.execution import Memory
 from matscale.metrics.particles.columns import pair_histogram
 from matscale.predictors.particles.protocol import Told, Training
 from matscale.results.result import PredictorKind
@@ -176,15 +176,16 @@ class LatticeRecovery:
     """Crystallography: finds the lattice that the atoms repeat on, then its symmetry.
 
     Args:
-        workers: Processes; None for one a core.
+        memory: Runs the search, and keeps what it found between interrupted runs; by default
+            there is one that ends with the predictor.
     """
 
     name = "lattice_recovery"
     kind: PredictorKind = "ceiling"
     told = ("numbers", "positions")
 
-    def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory()
 
     def fit(self, training: Training) -> None:
         """Nothing to learn."""
@@ -192,13 +193,20 @@ class LatticeRecovery:
     def predict(self, told: Sequence[Told]) -> list[CellAndGroup | Refused]:
         """The primitive cell, or why it is not determined."""
         pairs = [(one["numbers"], one["positions"]) for one in told]
-        return list(execution.run(_recovered, pairs, workers=self._workers))
+        return [_answer(found) for found in self._memory.map(_recovered, pairs)]
 
 
-def _recovered(particle: tuple[np.ndarray, np.ndarray]) -> CellAndGroup | Refused:
+def _recovered(particle: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    """Lattice vectors (3, 3) in Å and the space group's number, or why there are none."""
     from matscale.recovery import recover
 
     found = recover(*particle)
     if found.cell is None:
-        return Refused("not determined", found.reason)
-    return found.cell.lattices[0], int(found.space_group)
+        return {"reason": np.array(found.reason)}
+    return {"lattice": found.cell.lattices[0], "space_group": np.array(found.space_group)}
+
+
+def _answer(found: dict[str, np.ndarray]) -> CellAndGroup | Refused:
+    if "reason" in found:
+        return Refused("not determined", str(found["reason"]))
+    return found["lattice"], int(found["space_group"])

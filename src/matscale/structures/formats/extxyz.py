@@ -24,6 +24,18 @@ def parse(text: str) -> Parsed:
     Raises:
         Refused: If it is broken or has no cell.
     """
+    numbers, positions, cell = parse_atoms(text)
+    if cell is None:
+        raise Refused("no cell", "XYZ without Lattice, or with pbc F F F")
+    return Parsed(numbers, positions, cell)
+
+
+def parse_atoms(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Atomic numbers (n,), positions (n, 3) in Å and cell (3, 3) in Å, None without one.
+
+    Raises:
+        Refused: If the frame is broken.
+    """
     lines = text.split("\n")
     try:
         count = int(lines[0])
@@ -46,7 +58,7 @@ def parse(text: str) -> Parsed:
             raise ValueError("a line with fewer than three coordinates")
     except (ValueError, IndexError, OverflowError) as error:
         raise Refused("unreadable", f"extended XYZ: {error}"[:200]) from error
-    return Parsed(numbers, positions, cell)
+    return numbers, positions, cell
 
 
 def comment(line: str) -> dict[str, str]:
@@ -59,12 +71,12 @@ def comment(line: str) -> dict[str, str]:
     return values
 
 
-def _cell(values: Mapping[str, str]) -> np.ndarray:
+def _cell(values: Mapping[str, str]) -> np.ndarray | None:
     if "Lattice" not in values:
-        raise Refused("no cell", "XYZ without Lattice")
+        return None
     periodic = values.get("pbc", "T T T").replace(",", " ").split()
     if periodic and not any(flag.strip('[]"')[:1].upper() in ("T", "1") for flag in periodic):
-        raise Refused("no cell", "XYZ with pbc F F F")
+        return None
     numbers = [float(token) for token in values["Lattice"].replace(",", " ").split()]
     if len(numbers) != 9:
         raise ValueError(f"Lattice of {len(numbers)} numbers, expected 9")

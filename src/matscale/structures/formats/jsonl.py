@@ -51,9 +51,9 @@ def entries(file: File) -> Iterator[Entry]:
 
 
 def claims(head: bytes) -> bool:
-    """Whether the first line is a whole JSON object and another line begins with one."""
+    """Whether two lines begin with a JSON object: within one object no brace follows a brace."""
     first, _, rest = decode(head).lstrip().partition("\n")
-    return first.rstrip().endswith("}") and first[:1] == "{" and rest[:1] == "{"
+    return first[:1] == "{" and rest.lstrip()[:1] == "{"
 
 
 FORMAT = Format("JSON Lines", (".jsonl", ".ndjson"), claims, entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from matscale.errors import Refused
@@ -34,16 +35,35 @@ FORMATS: tuple[Format, ...] = (
 HEAD = 1 << 14
 """Bytes at the start of a file by which its format is told."""
 
+TURN = 16
+"""Bytes on either side of the end of a first line longer than that; even, for UTF-16."""
+
+_BLANK = re.compile(rb"\s*")
+
 
 def format_of(file: File) -> Format | None:
     """The format that the name and the content agree on; else the content's, else the name's."""
     named = next((form for form in FORMATS if form.named(file.name)), None)
     if isinstance(file.data, Refused):
         return named
-    head = file.data[:HEAD]
+    head = head_of(file.data)
     if named is None or not named.claims(head):
         return next((form for form in FORMATS if form.claims(head)), named)
     return named
+
+
+def head_of(data: bytes) -> bytes:
+    """The start of a file; of a first line that is longer, also the end and what follows it.
+
+    JSON Lines are told from JSON by how the second line begins, and one crystal of a hundred
+    sites fills the first.
+    """
+    start = _BLANK.match(data)
+    end = data.find(b"\n", start.end() if start else 0)
+    if end < HEAD - TURN:
+        return data[:HEAD]
+    end -= end % 2
+    return data[: min(HEAD, end - TURN)] + data[end - TURN : end + TURN]
 
 
 def entries(file: File) -> Iterator[Entry | Block]:

@@ -35,7 +35,7 @@ from matscale.tasks.crystal_to_particle.scoring import (
 from matscale.tasks.particles.entrants import PARTIAL, check_names, entrants_of
 from matscale.tasks.particles.harness import Entrant, entrant
 from matscale.tasks.particles.labels import space_groups
-from matscale.tasks.particles.question import ROTATIONS, Question, ask
+from matscale.tasks.particles.question import Question, ask
 from matscale.tasks.particles.run import Rules, protocols_of, scorecard
 from matscale.tasks.particles.training import training_samples
 
@@ -81,13 +81,13 @@ def score_crystal_to_particle(
         command: What to record as the command that made the results.
 
     Returns:
-        Results of ceiling, floors and models, in this order, under each protocol.
+        Results of ceilings, floors and models, in this order, under each protocol.
 
     Raises:
         UserError: If a file or the set is missing, or an option is wrong.
     """
     protocols = protocols_of(protocol)
-    question = ask(data, by=split, limit=limit or ROTATIONS, few=limit is None, seed=seed)
+    question = ask(data, by=split, limit=limit, seed=seed)
     folder = Path(out) if out is not None else None
     if folder:
         check_same_question(folder, question.dataset)
@@ -139,14 +139,18 @@ def _baselines(
     protocols: Sequence[Protocol],
     seed: int,
 ) -> list[Entrant]:
-    """The ceiling and the floors, of which some take part in the published protocol alone."""
+    """The ceilings and the floors, of which some take part in the published protocol alone.
+
+    The first ceiling of a protocol is the line that others are held against: the published one
+    takes the target's orientation for granted, which is told to ``carve_in_pose``.
+    """
     centre = question.particles.facts.get("centre", "origin")
     usual: Centre = centre if isinstance(centre, int) else "origin"
     if centre == "centroid":
         usual = "centroid"
     taking_part: list[tuple[Any, dict[Protocol, Any]]] = [
-        (Carve(usual), {"sound": "ceiling", "published": "floor"}),
         (CarveInPose(usual), {"published": "ceiling"}),
+        (Carve(usual), {"sound": "ceiling", "published": "ceiling"}),
         (BulkDensityGas(seed), {"sound": "floor", "published": "floor"}),
         (NearestTrainingParticle(), {"sound": "floor", "published": "floor"}),
         (zero_noise, {"published": "floor"}),

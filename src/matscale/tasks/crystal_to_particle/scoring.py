@@ -16,6 +16,7 @@ from matscale.metrics.particles import PAIRED, PUBLISHED, SOUND, Scores, paired,
 from matscale.results.measure import Measure, mean_of, share_of
 from matscale.results.result import Protocol
 from matscale.structures.table import StructureTable
+from matscale.tasks.crystal_to_particle.consistency import COLUMN, Answers
 from matscale.tasks.particles.harness import Entrant, asking_order
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.run import SCORED, Scored, blank, note_failure
@@ -24,6 +25,9 @@ from matscale.tasks.particles.submitted import median_radius
 REBUILT = "rebuilt"
 REBUILT_A = 0.1
 """Chamfer distance in Å up to which a particle counts as rebuilt."""
+
+FURTHEST_A = 1e6
+"""A coordinate beyond it, in Å, is a slip; squares of much larger ones are not finite."""
 
 COVERAGE = "coverage"
 BATCH = 64
@@ -42,24 +46,24 @@ def check(found: Any) -> tuple[np.ndarray, np.ndarray]:
     """Atomic numbers (n,) and positions (n, 3) of an answer.
 
     Raises:
-        Refused: If it is not such a pair, or has elements that there are not.
+        Refused: If it is not such a pair, has elements that there are not, or atoms out of reach.
     """
     try:
         numbers, positions = found
-        numbers = np.asarray(numbers).reshape(-1)
+        numbers = np.asarray(numbers, np.float64).reshape(-1)
         positions = np.asarray(positions, np.float64).reshape(-1, 3)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Refused("unreadable", f"not atomic numbers and positions: {error}"[:200]) from error
     if len(numbers) != len(positions):
         raise Refused("unreadable", f"{len(numbers)} atomic numbers, {len(positions)} positions")
     if not len(numbers):
         raise Refused("no atoms", "the prediction has none")
-    if not (np.isfinite(numbers.astype(float)).all() and (numbers == numbers.astype(int)).all()):
+    if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
         raise Refused("unknown element", "atomic numbers that are not whole")
     if numbers.min() < 1 or numbers.max() > 118:
-        raise Refused("unknown element", f"atomic number {numbers.min()} or {numbers.max()}")
-    if not np.isfinite(positions).all():
-        raise Refused("not finite", "a coordinate")
+        raise Refused("unknown element", f"atomic number {numbers.min():g} or {numbers.max():g}")
+    if not (np.abs(positions) <= FURTHEST_A).all():
+        raise Refused("not finite", f"a coordinate is not a number within {FURTHEST_A:g} Å")
     return numbers.astype(np.uint8), positions
 
 
@@ -126,6 +130,7 @@ def score_entrant(
     table = _Table({name: np.full(len(question), np.nan) for name in names}, Counter(), {})
     order = asking_order(question)
     looked_at = set(order[:LOOKED_AT].tolist())
+    turned = Answers(question)
     starts = range(0, len(order), BATCH)
     for start in track(starts, total=len(starts), label=f"scoring {entrant.predictor.name}"):
         rows = order[start : start + BATCH].tolist()
@@ -142,6 +147,7 @@ def score_entrant(
         for (row, value), found in zip(good, memory.map(score_one, items), strict=True):
             status[row] = SCORED
             reason[row] = _write(table, row, found)
+            turned.add(row, value[1])
             if row in looked_at:
                 table.kept[row] = value[0], value[1].astype(np.float32)
     values = dict(table.values)
@@ -151,7 +157,14 @@ def score_entrant(
     values[COVERAGE] = (status == SCORED).astype(float)
     cases = _cases(question, table.kept, values["chamfer" if "sound" in taken else "rmsd"])
     return Scored(
-        entrant, status, reason, detail, values, problems=dict(table.problems), cases=cases
+        entrant,
+        status,
+        reason,
+        detail,
+        values,
+        columns={COLUMN: turned.column()},
+        problems=dict(table.problems),
+        cases=cases,
     )
 
 

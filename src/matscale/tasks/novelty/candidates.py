@@ -13,12 +13,12 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from matscale.execution import Memory
-from matscale.matching import batch
 from matscale.matching.wyckoff import WyckoffTable
 from matscale.matching.wyckoff_matches import wyckoff_matches
 from matscale.structures.table import StructureTable
+from matscale.tasks.novelty.cheapest import Cheapest, cheapest, cheapest_matches
 from matscale.tasks.novelty.settings import NoveltySettings
-from matscale.tasks.novelty.site_maps import SiteMaps, costs, site_maps
+from matscale.tasks.novelty.site_maps import SiteMaps, site_maps
 
 ANONYMOUS, WYCKOFF = "anonymous", "wyckoff"
 
@@ -34,8 +34,9 @@ class Candidates:
         cost: Mean modified-Pettifor distance over the sites.
         swaps: Such as ``"Na>K Cl>Br"``: training element, generated element, changed ones only.
         crystals: The substituted crystals, in the training crystal's cell.
-        pairs: Pairs that were found before the cheapest were chosen, by kind.
-        unmapped: Pairs chosen for which no site map was found.
+        pairs: Pairs that were matched (anonymous) or found (Wyckoff) to have the cheapest.
+        unmapped: Anonymous pairs for which no site map was found; they are no candidates.
+        undecided: Anonymous pairs whose search was given up as too large.
     """
 
     generated: np.ndarray
@@ -46,6 +47,7 @@ class Candidates:
     crystals: StructureTable
     pairs: dict[str, int]
     unmapped: int
+    undecided: int
 
     def __len__(self) -> int:
         return len(self.generated)
@@ -72,7 +74,7 @@ def find_candidates(
         workers: Threads or processes.
         name: Whose crystals they are, for the progress display.
     """
-    anonymous, found, unmapped = _anonymous(
+    anonymous, found = _anonymous(
         generated.table, train.table, settings, memory, keep, workers, name
     )
     wyckoff, matched = _wyckoff(generated, train, settings, workers)
@@ -84,8 +86,9 @@ def find_candidates(
         cost=np.array([one[2] for one in rows], float),
         swaps=np.array([one[3] for one in rows], dtype=object),
         crystals=StructureTable.concatenate([one[4] for one in rows]),
-        pairs={ANONYMOUS: found, WYCKOFF: matched},
-        unmapped=unmapped,
+        pairs={ANONYMOUS: found.tested, WYCKOFF: matched},
+        unmapped=found.unmapped,
+        undecided=found.undecided,
     )
 
 
@@ -100,26 +103,21 @@ def _anonymous(
     keep: Path | None,
     workers: int | None,
     name: str,
-) -> tuple[list[_Row], int, int]:
+) -> tuple[list[_Row], Cheapest]:
+    """Candidates with their crystals, and how they were found."""
     label = f"anonymous candidates of {name}"
-    found = batch.match(
-        generated, train, settings.framework, workers=workers, keep=keep, label=label
-    )
-    rows = np.column_stack([found.first, found.second])
-    cost = costs(generated, train, rows, settings.framework, memory, label=f"costs of {label}")
-    chosen = cheapest(rows, cost, settings.top)
-    rows, cost = rows[chosen], cost[chosen]
+    found = cheapest_matches(
+        generated, train, settings.framework, memory, settings.top,
+        keep=keep, workers=workers, label=label,
+    )  # fmt: skip
+    rows = found.rows
     maps = site_maps(generated, train, rows, settings.framework, memory, label=f"sites of {label}")
-    unmapped, made = 0, []
+    made = []
     for pair, (one, other) in enumerate(rows.tolist()):
-        part = maps.part(pair)
-        if part.start == part.stop:
-            unmapped += 1
-            continue
         crystal = substituted(generated, train, rows[pair], maps, pair)
-        old = train.row_numbers(other)[maps.train[part]]
-        made.append((one, other, float(cost[pair]), swaps_of(old, crystal.numbers), crystal))
-    return made, len(found), unmapped
+        old = train.row_numbers(other)[maps.train[maps.part(pair)]]
+        made.append((one, other, float(found.cost[pair]), swaps_of(old, crystal.numbers), crystal))
+    return made, found
 
 
 def _wyckoff(
@@ -138,20 +136,6 @@ def _wyckoff(
         swaps = swaps_of(template.numbers, numbers)
         made.append((one, other, float(found.pettifor[pair]), swaps, crystal))
     return made, len(found)
-
-
-def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
-    """Places of the ``top`` cheapest pairs of each first row; of equal ones the first training row.
-
-    Args:
-        rows: Row of the generated and of the training crystal, (P, 2).
-        cost: (P,); pairs with NaN are left out.
-        top: How many.
-    """
-    order = np.lexsort((rows[:, 1], cost, rows[:, 0]))
-    order = order[np.isfinite(cost[order])]
-    ranks = np.arange(len(order)) - np.searchsorted(rows[order, 0], rows[order, 0])
-    return order[ranks < top]
 
 
 def substituted(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from matscale.matching import batch
+from matscale.matching.outcomes import Counts
 from matscale.matching.wyckoff import WyckoffTable
 from matscale.tasks.novelty.candidates import ANONYMOUS, WYCKOFF, Candidates, find_candidates
 from matscale.tasks.novelty.distances import nearest
@@ -48,10 +49,9 @@ class Verdicts:
         amd_distance: To the nearest training crystal in Å.
         element_distance: Element mover's distance to the nearest training composition.
         duplicate_at: Whether it is a duplicate at each tolerance of the curve, (N, len(CURVE)).
-        pairs: Candidate pairs found, by kind.
         candidates: Candidates that were built, by what became of them.
         unmapped: Framework matches without a site map.
-        undecided: Pairs whose search was given up as too large.
+        undecided: Pairs whose search was given up as too large, by what was searched for.
     """
 
     classes: np.ndarray
@@ -64,10 +64,9 @@ class Verdicts:
     amd_distance: np.ndarray
     element_distance: np.ndarray
     duplicate_at: np.ndarray
-    pairs: dict[str, int]
     candidates: dict[str, int]
     unmapped: int
-    undecided: int
+    undecided: dict[str, int]
 
 
 def classify(crystals: Described, train: Described, stages: Stages, *, name: str) -> Verdicts:
@@ -89,7 +88,7 @@ def classify(crystals: Described, train: Described, stages: Stages, *, name: str
         label=f"duplicates of {name}",
     )
     twin, rms = _best(len(crystals.table), same.first, same.second, same.rms)
-    groups, _ = batch.group(
+    groups, grouped = batch.group(
         crystals.table,
         settings.duplicate,
         workers=stages.workers,
@@ -108,7 +107,8 @@ def classify(crystals: Described, train: Described, stages: Stages, *, name: str
     )
     candidates = replace(candidates, generated=rest[candidates.generated])
     moved = stages.move(candidates.crystals, label=f"candidates of {name}")
-    confirmed, fits = _verify(crystals, candidates, moved, stages, name)
+    confirmed, fits, unverified = _verify(crystals, candidates, moved, stages, name)
+    curve, lost = _curve(crystals, train, stages)
     near, amd_distance = nearest(crystals.cells.amd, train.cells.amd, elements=False)
     _, element_distance = nearest(crystals.profiles, train.profiles, elements=True)
     blank = np.full(len(crystals.table), "", dtype=object)
@@ -122,13 +122,23 @@ def classify(crystals: Described, train: Described, stages: Stages, *, name: str
         representative=groups,
         amd_distance=amd_distance,
         element_distance=element_distance,
-        duplicate_at=_curve(crystals, train, stages),
-        pairs=candidates.pairs,
+        duplicate_at=curve,
         candidates=_fates(moved, confirmed),
         unmapped=candidates.unmapped,
-        undecided=len(same.undecided),
+        undecided={
+            "duplicates": _given_up(same.counts),
+            "equal crystals": _given_up(grouped),
+            "anonymous candidates": candidates.undecided,
+            "candidates to verify": unverified,
+            "the novelty curve": lost,
+        },
     )
     return _with_candidates(verdicts, candidates, confirmed, fits)
+
+
+def _given_up(counts: Counts) -> int:
+    """Pairs whose search was too large."""
+    return counts.refused["too large"]
 
 
 def _part(symmetry: WyckoffTable, rows: np.ndarray) -> WyckoffTable:
@@ -161,8 +171,8 @@ def _best(
 
 def _verify(
     crystals: Described, candidates: Candidates, moved: Moved, stages: Stages, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each candidate is the generated crystal, (K,) bool, and the rms of the match."""
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Whether each candidate is the generated crystal, (K,) bool; rms; pairs that were given up."""
     usable = np.flatnonzero(moved.complete)
     rows = np.column_stack([candidates.generated[usable], usable])
     scores = batch.match_pairs(
@@ -176,7 +186,7 @@ def _verify(
     )
     confirmed, rms = np.zeros(len(candidates), bool), np.full(len(candidates), np.nan)
     confirmed[usable], rms[usable] = scores.matched, scores.rms
-    return confirmed, rms
+    return confirmed, rms, _given_up(scores.counts)
 
 
 def _fates(moved: Moved, confirmed: np.ndarray) -> dict[str, int]:
@@ -208,12 +218,15 @@ def _with_candidates(
     return verdicts
 
 
-def _curve(crystals: Described, train: Described, stages: Stages) -> np.ndarray:
-    """Whether each crystal is a duplicate at each site tolerance of :data:`CURVE`."""
-    return np.column_stack([_duplicate_at(crystals, train, stages, site) for site in CURVE])
+def _curve(crystals: Described, train: Described, stages: Stages) -> tuple[np.ndarray, int]:
+    """Whether each crystal is a duplicate at each of :data:`CURVE`; pairs that were given up."""
+    found = [_duplicate_at(crystals, train, stages, site) for site in CURVE]
+    return np.column_stack([one for one, _ in found]), sum(lost for _, lost in found)
 
 
-def _duplicate_at(crystals: Described, train: Described, stages: Stages, site: float) -> np.ndarray:
+def _duplicate_at(
+    crystals: Described, train: Described, stages: Stages, site: float
+) -> tuple[np.ndarray, int]:
     settings = stages.settings.duplicate
     found = batch.match(
         crystals.table,
@@ -224,7 +237,7 @@ def _duplicate_at(crystals: Described, train: Described, stages: Stages, site: f
     )
     duplicate = np.zeros(len(crystals.table), bool)
     duplicate[found.first] = True
-    return duplicate
+    return duplicate, _given_up(found.counts)
 
 
 def shares(classes: Sequence[str] | np.ndarray) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from matscale.execution import replaced
 from matscale.structures.formats import write, write_parquet
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.classify import CLASSES
-from matscale.tasks.novelty.samples import Samples, samples_table
+from matscale.tasks.novelty.samples import Samples, named_training, samples_table
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Judged:
     table: StructureTable
     train: StructureTable
 
+    @cached_property
+    def columns(self) -> pa.Table:
+        """The per-sample columns."""
+        return samples_table(self.samples, self.train, self.items)
+
 
 def save_crystals(judged: Judged, folder: Path) -> dict[str, str]:
     """Write per-sample scores, the generated crystals and those of training that they name.
@@ -50,10 +56,9 @@ def save_crystals(judged: Judged, folder: Path) -> dict[str, str]:
         "targets": f"{name}.matched_train.parquet",
     }
     with replaced(folder / files["samples"]) as temporary:
-        pq.write_table(samples_table(judged.samples, train), temporary, compression="zstd")
+        pq.write_table(judged.columns, temporary, compression="zstd")
     write_parquet(_bare(judged.table), folder / files["predictions"])
-    named = np.unique(judged.samples.train[judged.samples.train >= 0])
-    write_parquet(_bare(train[named]), folder / files["targets"])
+    write_parquet(_bare(train[named_training(judged.samples)]), folder / files["targets"])
     return files
 
 
@@ -63,7 +68,7 @@ def export_classes(judged: Judged, folder: Path) -> None:
     Files of classes that are empty are removed, for they would be those of an earlier run.
     """
     name, samples = judged.name, judged.samples
-    columns = samples_table(samples, judged.train)
+    columns = judged.columns
     for kind in CLASSES:
         rows = np.flatnonzero(samples.classes == kind)
         listed, crystals = folder / f"{name}.{kind}.csv", folder / f"{name}.{kind}.cif.zip"

@@ -1,4 +1,4 @@
-"""What needs no model: training crystals at random, and training crystals with swapped elements."""
+"""What needs no model: training crystals, training crystals with swapped elements, random atoms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 
 TRAINING_SAMPLE, RANDOM_SUBSTITUTION = "training_sample", "random_substitution"
-FLOORS = (TRAINING_SAMPLE, RANDOM_SUBSTITUTION)
+RANDOM_ATOMS = "random_atoms"
 
 MOST_SAMPLES = 200
 """Crystals of a floor; more would say the same and take their time to relax."""
@@ -21,6 +21,15 @@ REACH = 5
 
 TRIALS = 20
 """Draws of swaps until a composition is not among the training crystals."""
+
+MOST_BOXES = 50
+"""Boxes of random atoms: all end alike, and each takes the longest of relaxations."""
+
+FEWEST_ATOMS = 8
+"""Of a box: one of fewer atoms may be a simple lattice by chance."""
+
+CLOSEST = 1.5
+"""Å that random atoms keep from each other where there is room."""
 
 HEAVIEST = 94
 """Plutonium: what potentials know."""
@@ -47,6 +56,7 @@ def baselines(train: StructureTable, size: int, seed: int) -> dict[str, Reading]
     return {
         TRAINING_SAMPLE: as_reading(drawn),
         RANDOM_SUBSTITUTION: as_reading(random_substitution(drawn, train, seed)),
+        RANDOM_ATOMS: as_reading(random_atoms(drawn[:MOST_BOXES], train, seed)),
     }
 
 
@@ -80,6 +90,43 @@ def random_substitution(drawn: StructureTable, train: StructureTable, seed: int)
         made.append((new, drawn.row_positions(row) * scale, drawn.lattices[row] * scale))
     numbers, positions, cells = zip(*made, strict=True) if made else ((), (), ())
     return StructureTable.from_parts(list(drawn.ids), numbers, positions, cells)
+
+
+def random_atoms(drawn: StructureTable, train: StructureTable, seed: int) -> StructureTable:
+    """Boxes of random atoms, with as many of as many elements as each drawn crystal.
+
+    The elements are any of training's, the places random; the volume is the crystal's, scaled with
+    the covalent volumes. Hardly any crystal matches such a box: it shows what being new is worth
+    alone.
+    """
+    generator = np.random.default_rng([seed, 2])
+    elements = np.unique(train.numbers)
+    numbers, positions, cells = [], [], []
+    for row in range(len(drawn)):
+        old = drawn.row_numbers(row)
+        old = np.tile(old, -(-FEWEST_ATOMS // len(old)))
+        own = np.unique(old)
+        new = generator.choice(elements, len(own), replace=False)[np.searchsorted(own, old)]
+        volume = drawn.volumes[row] * len(old) / drawn.n_atoms[row]
+        edges = generator.uniform(1, 1.5, 3)
+        edges *= (volume * _volume(new) / _volume(old) / edges.prod()) ** (1 / 3)
+        numbers.append(new)
+        positions.append(_scattered(len(new), edges, generator))
+        cells.append(np.diag(edges))
+    return StructureTable.from_parts(list(drawn.ids), numbers, positions, cells)
+
+
+def _scattered(n: int, edges: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random places (n, 3) in a periodic box: of some draws each the farthest from those before."""
+    places = generator.random((n, 3)) * edges
+    for k in range(1, n):
+        draws = generator.random((TRIALS, 3)) * edges
+        gaps = draws[:, None] - places[None, :k]
+        gaps -= edges * np.rint(gaps / edges)
+        room = np.linalg.norm(gaps, axis=2).min(axis=1)
+        # The first with room enough, else the one with the most.
+        places[k] = draws[np.argmax(np.minimum(room, CLOSEST))]
+    return places
 
 
 def _swapped(numbers: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,9 @@
 """The metrics of the novelty task, under both protocols.
 
 ``sound``: every submitted item is in the denominator of every rate; one that cannot be read, is
-invalid or fails in relaxation has no property that a rate counts, and is counted by itself.
+invalid or fails in relaxation has no property that a rate counts, and is counted by itself. A
+crystal is not called stable where the hull holds no compound of its elements: there almost nothing
+lies above it.
 ``published``: as Negishi and Walsh report (arXiv 2606.23166), among the items whose composition is
 charge-balanced by smact's defaults and, where there are energies, whose relaxation converged and
 that lie at most 0.1 eV/atom above the hull.
@@ -16,7 +18,7 @@ import numpy as np
 
 from matscale.energy.status import CONVERGED
 from matscale.metrics import statistics
-from matscale.results.measure import Measure, all_measured, mean_of, share_of
+from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
 from matscale.results.result import Group, Metric, Protocol
 from matscale.structures.symmetry import SYSTEMS, UNKNOWN
 from matscale.tasks.novelty.classify import (
@@ -28,7 +30,7 @@ from matscale.tasks.novelty.classify import (
     UNMATCHED,
 )
 from matscale.tasks.novelty.samples import Samples
-from matscale.tasks.novelty.settings import CURVE, METASTABLE
+from matscale.tasks.novelty.settings import CURVE, METASTABLE, STABLE
 from matscale.tasks.novelty.stages import AS_GIVEN
 
 SYSTEM_NAMES = (*(name for _, name in SYSTEMS), UNKNOWN)
@@ -40,6 +42,7 @@ DEFECTS = (
     "Items that fail a filter leave numerator and denominator, so a model that generates few good "
     "crystals is judged by those alone.",
     "Validity by distance does not look at an atom's own periodic images.",
+    "A hull of nothing but elements counts as a hull: what is compared with no compound is stable.",
     "A crystal whose relaxation or search failed is not counted anywhere.",
     "A candidate of which the search gave up is taken for none.",
 )
@@ -85,7 +88,7 @@ def metrics(samples: Samples, protocol: Protocol, compared: Compared) -> dict[st
         **_prototype_metrics(part, compared),
     }
     if compared.has_energies:
-        found |= all_measured(_energy_measures(part), seed=compared.seed)
+        found |= all_measured(_energy_measures(part, protocol), seed=compared.seed)
     if compared.held_out is not None:
         others = compared.held_out
         others = others[kept(others, protocol, has_energies=compared.has_energies)]
@@ -137,19 +140,26 @@ def _validity_measures(samples: Samples, protocol: Protocol) -> dict[str, Measur
     }
 
 
-def _energy_measures(samples: Samples) -> dict[str, Measure]:
+def _energy_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
     """Stability; a crystal without an energy above the hull is none of these."""
-    above = np.where(np.isfinite(samples.energy_above_hull), samples.energy_above_hull, np.inf)
+    known = np.isfinite(samples.energy_above_hull)
+    if protocol == "sound":
+        known &= samples.stability_known == 1
+    above = np.where(known, samples.energy_above_hull, np.inf)
     novel = samples.unique & np.isin(samples.classes, (SUBSTITUTED, UNMATCHED))
     rows = {
         "converged": np.isin(samples.relaxation, (CONVERGED, AS_GIVEN)),
-        "stable": above <= 0,
+        "stable": above <= STABLE,
         "metastable": above <= METASTABLE,
-        "sun": novel & (above <= 0),
+        "sun": novel & (above <= STABLE),
         "metastable_sun": novel & (above <= METASTABLE),
     }
-    shares = {name: share_of(values.astype(float)) for name, values in rows.items()}
-    return {**shares, "above_hull_mean": mean_of(samples.energy_above_hull, "eV/atom")}
+    measures = {name: share_of(values.astype(float)) for name, values in rows.items()}
+    measures["above_hull_mean"] = mean_of(np.where(known, above, np.nan), "eV/atom")
+    if protocol == "sound":
+        unknown = (samples.stability_known == 0).astype(float)
+        measures["stability_unknown"] = share_of(unknown, "lower")
+    return measures
 
 
 def _prototype_metrics(samples: Samples, compared: Compared) -> dict[str, Metric]:
@@ -159,7 +169,7 @@ def _prototype_metrics(samples: Samples, compared: Compared) -> dict[str, Metric
     """
     generated = {name for name in samples.prototype.tolist() if name}
     train = compared.train_prototypes
-    new = share_of(1.0 - samples.prototype_known)
+    new = share_of((samples.prototype_known == 0).astype(float))
     shared = len(generated & train)
     return {
         **all_measured({"prototype_new": new}, seed=compared.seed),
@@ -174,11 +184,16 @@ def _prototype_metrics(samples: Samples, compared: Compared) -> dict[str, Metric
 def memorisation(samples: Samples, held_out: Samples, *, seed: int) -> Metric:
     """Share of duplicates over that among held-out crystals; above 1 is more than real ones.
 
-    No value where no held-out crystal is a duplicate. The interval resamples both sides.
+    Where no held-out crystal is a duplicate there is no value, but a lower bound: the end of the
+    interval of the model's share over that of theirs. The interval resamples both sides.
     """
     mine, theirs = ((side.classes == DUPLICATE).astype(float) for side in (samples, held_out))
-    if not (len(mine) and theirs.any()):
+    if not (len(mine) and len(theirs)):
         return Metric(value=None, better="lower", n=len(mine))
+    if not theirs.any():
+        share = measured(share_of(mine), seed=seed)
+        _, most = statistics.unanimous_interval(0, len(theirs))
+        return Metric(value=None, low=(share.low or 0.0) / most, better="lower", n=len(mine))
     tops = statistics.bootstrap(lambda w: statistics.mean(mine, w), len(mine), seed=seed)
     bottoms = statistics.bootstrap(lambda w: statistics.mean(theirs, w), len(theirs), seed=seed + 1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from matscale.tasks.novelty.classify import FAILED, Verdicts
-from matscale.tasks.novelty.samples import Samples
+import numpy as np
+from ase.data import chemical_symbols
+
+from matscale.energy.hull import systems_of
+from matscale.results.result import Metric
+from matscale.tasks.novelty.classify import FAILED
 from matscale.tasks.novelty.settings import NoveltySettings
 
 if TYPE_CHECKING:
-    from matscale.tasks.novelty.run import Entrant
+    from matscale.tasks.novelty.run import Entrant, Scored
+
+MOST_NAMED = 5
+"""Chemical systems that a note names."""
 
 UNRELAXED = (
     "unrelaxed: substituted is a lower bound. Nothing was relaxed (--relax none): substituted "
@@ -32,11 +40,9 @@ def settings_notes(settings: NoveltySettings) -> tuple[str, ...]:
     return ()
 
 
-def predictor_notes(
-    entrant: Entrant, samples: Samples, verdicts: Verdicts, missing: dict[str, int]
-) -> tuple[str, ...]:
+def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]:
     """Notes on one predictor's crystals: what failed, what was given up, what has no energy."""
-    name = entrant.predictor.name
+    name, samples, verdicts = one.entrant.predictor.name, one.samples, one.verdicts
     notes = []
     failed = int((samples.read & (samples.classes == FAILED)).sum())
     if failed:
@@ -49,18 +55,43 @@ def predictor_notes(
         )
     if verdicts.unmapped:
         notes.append(f"{verdicts.unmapped} anonymous matches of {name} have no site map.")
-    if verdicts.undecided:
+    given_up = [f"{count} for {what}" for what, count in verdicts.undecided.items() if count]
+    if given_up:
         notes.append(
-            f"{verdicts.undecided} pairs of {name} with training crystals were given up as too "
-            "large; they count as no match."
+            f"Pairs of {name} whose search was given up as too large, and which count as no match: "
+            f"{', '.join(given_up)}."
         )
-    if missing:
-        named = ", ".join(f"{symbol} ({count})" for symbol, count in sorted(missing.items()))
+    if one.missing:
+        named = ", ".join(f"{symbol} ({count})" for symbol, count in sorted(one.missing.items()))
         notes.append(
             f"No energy above the hull for crystals of {name} with elements that have no "
             f"reference: {named}; they count as not stable."
         )
-    return (*notes, *_ignored(entrant))
+    if memorisation is not None and memorisation.value is None and memorisation.low:
+        notes.append(
+            "No held-out crystal is a duplicate: the memorisation ratio of "
+            f"{name} is above {memorisation.low:.2g} (95 %), and has no value."
+        )
+    return (*notes, *_stability_unknown(one), *_ignored(one.entrant))
+
+
+def _stability_unknown(one: Scored) -> tuple[str, ...]:
+    """Crystals that lie above or below a hull without any compound, by chemical system."""
+    rows = np.flatnonzero(one.samples.stability_known[one.entrant.reading.items] == 0)
+    if not len(rows):
+        return ()
+    systems = Counter(
+        "-".join(chemical_symbols[z] for z in sorted(system))
+        for system in systems_of(one.table[rows])
+    )
+    named = [f"{system} ({count})" for system, count in systems.most_common(MOST_NAMED)]
+    more = len(systems) - len(named)
+    rest = f" and {more} more" if more else ""
+    return (
+        f"Stability is not known for {len(rows)} crystals of {one.entrant.predictor.name}: the "
+        f"hull holds no compound of their elements, in {', '.join(named)}{rest}. Under the sound "
+        "protocol they count as not stable.",
+    )
 
 
 def _ignored(entrant: Entrant) -> tuple[str, ...]:

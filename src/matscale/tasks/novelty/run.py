@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from matscale.energy.potential import Potential
 from matscale.metrics import sites
 from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
-from matscale.results.measure import between_floor_and_ceiling
+from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.provenance import provenance
 from matscale.results.store import save
 from matscale.structures.reading import Reading
@@ -26,13 +27,19 @@ from matscale.tasks.novelty.notes import predictor_notes
 from matscale.tasks.novelty.samples import (
     Samples,
     unread_samples,
+    without_own_images,
     write_moved,
+    write_reasons,
     write_validity,
     write_verdicts,
 )
+from matscale.tasks.novelty.settings import NoveltySettings
 from matscale.tasks.novelty.stages import Moved, References, Stages, references
 from matscale.tasks.novelty.training import Described, described
 from matscale.tasks.novelty.valid import Validity, validity
+
+Question = dict[str, float | int | str | bool]
+"""Settings by name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Prepared:
 
     Attributes:
         validity: Of all rows that were read, as they came.
-        rows: Rows that are valid, and so are moved and compared.
+        rows: Rows that are valid under one protocol at least, and so are moved and compared.
         moved: Those rows, relaxed or as they came.
         seconds: Wall time so far.
     """
@@ -66,6 +73,8 @@ class Scored:
     """An entrant's samples, and what they were made of.
 
     Attributes:
+        samples: As the sound protocol has them, which is how they are written and drawn.
+        published: As the published one has them.
         table: The crystals that were read, relaxed where the run relaxes.
         verdicts: What the comparison found, for its counts.
         missing: Chemical elements without a reference, and how many crystals that concerns.
@@ -74,10 +83,15 @@ class Scored:
 
     entrant: Entrant
     samples: Samples
+    published: Samples
     table: StructureTable
     verdicts: Verdicts
     missing: dict[str, int]
     seconds: float
+
+    def under(self, protocol: schema.Protocol) -> Samples:
+        """The samples as a protocol has them."""
+        return self.samples if protocol == "sound" else self.published
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,7 @@ class Run:
         dataset: What the results say of it.
         notes: What a reader must know of all of it.
         stages: Settings and memory.
+        question: What all verdicts of the run hang on, see :func:`question_of`.
         command: For the provenance.
     """
 
@@ -96,6 +111,7 @@ class Run:
     dataset: schema.Dataset
     notes: tuple[str, ...]
     stages: Stages
+    question: Question
     command: str
 
     def score(
@@ -117,7 +133,7 @@ class Run:
             ceiling = next((one for one in plain if one.predictor.kind == "ceiling"), None)
             for one, names in zip(plain, files, strict=True):
                 lined = between_floor_and_ceiling(one, floors, ceiling)
-                results.append(lined.model_copy(update=names))
+                results.append(without_reversed_skill(lined).model_copy(update=names))
         if folder:
             for one in results:
                 save(one, folder)
@@ -127,7 +143,8 @@ class Run:
         start = time.perf_counter()
         name, table = entrant.predictor.name, entrant.reading.table
         found = validity(table, self.stages.memory, label=f"validity of {name}")
-        rows = np.flatnonzero(found.sound)
+        # What is valid under the sound protocol is valid under the published one too.
+        rows = np.flatnonzero(found.published)
         moved = self.stages.move_submitted(table[rows], label=name)
         return Prepared(entrant, found, rows, moved, time.perf_counter() - start)
 
@@ -138,21 +155,23 @@ class Run:
         samples = unread_samples(reading)
         write_validity(samples, reading.items, reading.table, one.validity)
         above = hull.distances(moved.table, moved.energies)
-        values = above.values if above else np.full(len(one.rows), np.nan)
-        write_moved(samples, reading.items[one.rows], moved, values)
+        write_moved(samples, reading.items[one.rows], moved, above)
         complete = np.flatnonzero(moved.complete)
         crystals = described(moved.table[complete], self.stages, label=entrant.predictor.name)
         usable = crystals.cells.usable
         verdicts = classify(crystals, training, self.stages, name=entrant.predictor.name)
         items = reading.items[one.rows[complete]]
-        samples.reason[items[~usable]] = crystals.cells.reasons[~usable]
+        write_reasons(
+            samples, dict(zip(items[~usable], crystals.cells.reasons[~usable], strict=True))
+        )
         write_verdicts(samples, items[usable], crystals, verdicts, training)
         missing = Counter(
             symbol for absent in (above.missing if above else {}).values() for symbol in absent
         )
         seconds = one.seconds + time.perf_counter() - start
         table = _with_moved(reading.table, one.rows, moved)
-        return Scored(entrant, samples, table, verdicts, dict(missing), seconds)
+        sound = without_own_images(samples)
+        return Scored(entrant, sound, samples, table, verdicts, dict(missing), seconds)
 
     def _save(self, one: Scored, folder: Path) -> dict[str, str]:
         name, items = one.entrant.predictor.name, one.entrant.reading.items
@@ -175,20 +194,20 @@ class Run:
             (other for other in all_scored if other.entrant.predictor.kind == "ceiling"), None
         )
         compared = measures.Compared(
-            held_out=held_out.samples if held_out and held_out is not one else None,
+            held_out=held_out.under(protocol) if held_out and held_out is not one else None,
             train_prototypes=training.prototypes,
             has_energies=settings.has_energies,
             seed=seed,
         )
-        found = measures.metrics(one.samples, protocol, compared)
-        parts = measures.groups(one.samples, protocol, compared)
+        found = measures.metrics(one.under(protocol), protocol, compared)
+        parts = measures.groups(one.under(protocol), protocol, compared)
         seconds = one.seconds + time.perf_counter() - start
         return schema.Result(
             task="novelty",
             protocol=protocol,
             predictor=one.entrant.predictor,
             dataset=self.dataset,
-            headline="unmatched",
+            headline="sun" if settings.has_energies else "unmatched",
             metrics=found,
             groups=parts,
             counts=_counts(one.samples),
@@ -198,9 +217,12 @@ class Run:
                 *self.notes,
                 *training.notes,
                 *hull.notes,
-                *predictor_notes(one.entrant, one.samples, one.verdicts, one.missing),
+                *predictor_notes(one, found.get("memorisation_ratio")),
             ),
-            settings=_settings(self.stages, hull),
+            settings={
+                **self.question,
+                **({"hull": hull.described} if settings.has_energies else {}),
+            },
             provenance=provenance(self.command, seed, seconds),
         )
 
@@ -227,10 +249,11 @@ def _refused(reading: Reading) -> tuple[schema.RefusedItem, ...]:
     )
 
 
-def _settings(stages: Stages, hull: References) -> dict[str, float | int | str | bool]:
-    """Everything that the verdicts hang on."""
-    settings = stages.settings
-    found: dict[str, float | int | str | bool] = {
+def question_of(
+    settings: NoveltySettings, potential: Potential | None, seed: int, entrants: Sequence[Entrant]
+) -> Question:
+    """Everything that verdicts, floors and lines hang on, beside the data."""
+    found: Question = {
         "ltol": settings.tolerances.length,
         "stol": settings.tolerances.site,
         "angle_tol": settings.tolerances.angle,
@@ -239,12 +262,16 @@ def _settings(stages: Stages, hull: References) -> dict[str, float | int | str |
         "amd_k": sites.NEIGHBOURS,
         "relax": settings.relax,
         "relaxed": settings.relaxed,
+        "seed": seed,
     }
-    if stages.potential is not None:
+    for one in entrants:
+        if one.predictor.kind != "model":
+            found[f"{one.predictor.name}_crystals"] = one.reading.submitted
+    if potential is not None:
         found |= {
-            "potential": f"{stages.potential.name} {stages.potential.version}",
+            "potential": f"{potential.name} {potential.version}",
             "fmax": settings.fmax,
             "max_steps": settings.max_steps,
-            "hull": hull.described,
+            "hull_file": str(settings.hull or ""),
         }
     return found

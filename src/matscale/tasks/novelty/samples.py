@@ -21,6 +21,8 @@ crystal_system    string  of that space group, else ``unknown``
 prototype         string  space group and occupied Wyckoff positions, such as ``225 ab``
 prototype_known   bool    whether a training crystal has that prototype; null without one
 train_id          string  the duplicate's or cheapest confirmed candidate's, else the nearest
+generated_row     int     row in ``NAME.generated.parquet``; null for what could not be read
+train_row         int     row of that training crystal in ``NAME.matched_train.parquet``
 swaps             string  ``Na>K Cl>Br``: training element, then generated, changed ones only
 cost              double  mean modified-Pettifor distance of the swaps; 0 for duplicates
 rms               double  of the match that decided, in units of (V/n)^(1/3)
@@ -29,17 +31,20 @@ element_distance  double  element mover's distance to the nearest training compo
 relaxation        string  ``as given``, ``converged``, ``not converged``, ``exploded``, ``failed``
 energy_per_atom   double  of the relaxed crystal in eV; null without a potential
 energy_above_hull double  in eV/atom; null without one
+stability_known   bool    whether the hull holds a compound of its elements; null without energy
 ================= ======= ==============================================================
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from matscale.energy.hull import Distances, systems_of
 from matscale.report.samples import SCORED
 from matscale.structures.reading import Reading
 from matscale.structures.symmetry import SYSTEMS, UNKNOWN
@@ -50,6 +55,29 @@ from matscale.tasks.novelty.stages import Moved
 from matscale.tasks.novelty.training import Described
 from matscale.tasks.novelty.valid import CHARGE_RULES, Validity
 
+_FOUND = {
+    "classes": INVALID,
+    "kind": "",
+    "unique": False,
+    "representative": -1,
+    "space_group": 0,
+    "crystal_system": UNKNOWN,
+    "prototype": "",
+    "prototype_known": np.nan,
+    "train": -1,
+    "swaps": "",
+    "cost": np.nan,
+    "rms": np.nan,
+    "amd_distance": np.nan,
+    "element_distance": np.nan,
+    "relaxation": "",
+    "energy_per_atom": np.nan,
+    "energy_above_hull": np.nan,
+    "stability_known": np.nan,
+    "duplicate_at": False,
+}
+"""What is found of a valid crystal, and what stands there for an invalid one."""
+
 GEOMETRY = ("atoms too close", "degenerate cell", "no atoms")
 """Reasons of the reader's that make an item an invalid crystal, not an unreadable one."""
 
@@ -59,6 +87,7 @@ class Samples:
     """The n submitted items; columns as in the module's docstring, and what has none there.
 
     Attributes:
+        representative: Item that is the first of the same crystal, -1 where none was looked for.
         train: Row of the training crystal as given, -1 without one.
         duplicate_at: Whether it is a duplicate at each site tolerance of the curve, (n, c) bool.
     """
@@ -86,6 +115,7 @@ class Samples:
     relaxation: np.ndarray
     energy_per_atom: np.ndarray
     energy_above_hull: np.ndarray
+    stability_known: np.ndarray
     duplicate_at: np.ndarray
 
     def __len__(self) -> int:
@@ -125,7 +155,7 @@ def unread_samples(reading: Reading) -> Samples:
         valid_published=no.copy(),
         balanced={rule: no.copy() for rule in CHARGE_RULES},
         unique=no.copy(),
-        representative=text.copy(),
+        representative=np.full(n, -1, np.int64),
         space_group=np.zeros(n, np.int64),
         crystal_system=np.full(n, UNKNOWN, object),
         prototype=text.copy(),
@@ -139,6 +169,7 @@ def unread_samples(reading: Reading) -> Samples:
         relaxation=text.copy(),
         energy_per_atom=blank.copy(),
         energy_above_hull=blank.copy(),
+        stability_known=blank.copy(),
         duplicate_at=np.zeros((n, len(CURVE)), bool),
     )
 
@@ -150,18 +181,29 @@ def write_validity(
     samples.valid[items], samples.valid_published[items] = found.sound, found.published
     for rule, balanced in found.charge_balanced.items():
         samples.balanced[rule][items] = balanced
+    samples.classes[items[~found.published]] = INVALID
     bad = np.flatnonzero(~found.sound)
-    samples.classes[items[bad]] = INVALID
     samples.reason[items[bad]] = [found.reason(row) for row in bad.tolist()]
 
 
-def write_moved(samples: Samples, items: np.ndarray, moved: Moved, above_hull: np.ndarray) -> None:
+def write_moved(
+    samples: Samples, items: np.ndarray, moved: Moved, above_hull: Distances | None
+) -> None:
     """Fill in what relaxation says; (N,) items of the N relaxed rows."""
     samples.relaxation[items] = moved.statuses
     samples.energy_per_atom[items] = moved.energies / moved.table.n_atoms
-    samples.energy_above_hull[items] = above_hull
-    for row, reason in moved.reasons.items():
-        samples.reason[items[row]] = f"relaxation: {reason}"
+    if above_hull is not None:
+        elements = np.array([len(system) for system in systems_of(moved.table)])
+        known = (above_hull.compounds > 0) | (elements == 1)
+        samples.energy_above_hull[items] = above_hull.values
+        samples.stability_known[items] = np.where(np.isfinite(above_hull.values), known, np.nan)
+    write_reasons(samples, {items[row]: f"relaxation: {why}" for row, why in moved.reasons.items()})
+
+
+def write_reasons(samples: Samples, reasons: Mapping[int, str]) -> None:
+    """Fill in why items failed, where no earlier reason is known."""
+    for item, reason in reasons.items():
+        samples.reason[item] = samples.reason[item] or reason
 
 
 def write_verdicts(
@@ -180,7 +222,7 @@ def write_verdicts(
     first = verdicts.representative
     known = first >= 0
     samples.unique[items] = ~known | (first == np.arange(len(first)))
-    samples.representative[items[known]] = samples.ids[items[first[known]]]
+    samples.representative[items[known]] = items[first[known]]
     _write_symmetry(samples, items, crystals, train)
 
 
@@ -195,16 +237,46 @@ def _write_symmetry(
     ]
 
 
+def without_own_images(samples: Samples) -> Samples:
+    """The samples as the sound protocol has them.
+
+    An atom too close to its own image makes a crystal invalid there and not under ``published``;
+    what was found of such a crystal is taken back, and an equal one may become the first.
+    """
+    bad = samples.valid_published & ~samples.valid
+    found = replace(samples, **{name: getattr(samples, name).copy() for name in _FOUND})
+    for name, nothing in _FOUND.items():
+        getattr(found, name)[bad] = nothing
+    grouped = np.flatnonzero(found.representative >= 0)
+    groups, first = np.unique(found.representative[grouped], return_index=True)
+    found.unique[grouped] = False
+    found.unique[grouped[first]] = True
+    places = np.searchsorted(groups, found.representative[grouped])
+    found.representative[grouped] = grouped[first][places]
+    return found
+
+
 def system_of(group: int) -> str:
     """Crystal system of a space group; ``"unknown"`` for 0."""
     return next((name for last, name in SYSTEMS if 0 < group <= last), UNKNOWN)
 
 
-def samples_table(samples: Samples, train: StructureTable) -> pa.Table:
-    """The per-sample columns as they are written beside the result."""
-    known = samples.train >= 0
-    ids = np.full(len(samples), "", object)
+def samples_table(samples: Samples, train: StructureTable, read: np.ndarray) -> pa.Table:
+    """The per-sample columns as they are written beside the result.
+
+    Args:
+        samples: As the sound protocol has them.
+        train: Training crystals as given.
+        read: Item of each row of the table of generated crystals, (N,).
+    """
+    known, twins = samples.train >= 0, samples.representative >= 0
+    ids, first = np.full(len(samples), "", object), np.full(len(samples), "", object)
     ids[known] = train.ids[samples.train[known]]
+    first[twins] = samples.ids[samples.representative[twins]]
+    rows: list[int | None] = [None] * len(samples)
+    for row, item in enumerate(read.tolist()):
+        rows[item] = row
+    places = np.searchsorted(named_training(samples), samples.train)
     columns = {
         "id": samples.ids,
         "status": samples.status,
@@ -215,14 +287,16 @@ def samples_table(samples: Samples, train: StructureTable) -> pa.Table:
         "valid_published": samples.valid_published,
         **{f"balanced_{rule}": column for rule, column in samples.balanced.items()},
         "unique": samples.unique,
-        "representative": samples.representative,
+        "representative": first,
         "space_group": [group or None for group in samples.space_group.tolist()],
         "crystal_system": samples.crystal_system,
         "prototype": samples.prototype,
-        "prototype_known": [
-            None if np.isnan(value) else bool(value) for value in samples.prototype_known
-        ],
+        "prototype_known": _truth(samples.prototype_known),
         "train_id": ids,
+        "generated_row": rows,
+        "train_row": [
+            int(place) if one else None for place, one in zip(places, known, strict=True)
+        ],
         "swaps": samples.swaps,
         "cost": samples.cost,
         "rms": samples.rms,
@@ -231,8 +305,19 @@ def samples_table(samples: Samples, train: StructureTable) -> pa.Table:
         "relaxation": samples.relaxation,
         "energy_per_atom": samples.energy_per_atom,
         "energy_above_hull": samples.energy_above_hull,
+        "stability_known": _truth(samples.stability_known),
     }
     return pa.table({name: _arrow(values) for name, values in columns.items()})
+
+
+def named_training(samples: Samples) -> np.ndarray:
+    """Rows of the training crystals that samples name, rising, each once."""
+    return np.unique(samples.train[samples.train >= 0])
+
+
+def _truth(values: np.ndarray) -> list[bool | None]:
+    """Numbers 0 and 1 as truth values, NaN as None."""
+    return [None if np.isnan(value) else bool(value) for value in values]
 
 
 def _arrow(values: Any) -> pa.Array:

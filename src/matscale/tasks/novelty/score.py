@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import matscale
@@ -13,11 +13,11 @@ from matscale.matching.engine import code_version
 from matscale.predictors.from_file import Submission, read_submissions
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
-from matscale.results.store import check_same_question
+from matscale.results.store import SUFFIX, check_same_question, load
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
 from matscale.tasks.novelty.notes import settings_notes
-from matscale.tasks.novelty.run import Entrant, Run
+from matscale.tasks.novelty.run import Entrant, Question, Run, question_of
 from matscale.tasks.novelty.settings import NO_RELAXATION, NoveltySettings
 from matscale.tasks.novelty.stages import Stages, find_potential
 
@@ -68,7 +68,8 @@ def score_novelty(
         relax: Potential that relaxes generated crystals and candidates, as for
             :func:`matscale.energy.potentials.potential`; ``"none"`` for none.
         relaxed: Whether the generated crystals come relaxed.
-        hull: File of reference entries; by default the training crystals, relaxed alike.
+        hull: File of reference entries, or ``"mp"`` to download those of the Materials Project;
+            by default the training crystals, relaxed alike.
         top: Cheapest training crystals of each kind that are tried.
         protocol: ``"published"``, ``"sound"`` or ``"both"``.
         out: Folder for the results; None writes nothing.
@@ -99,8 +100,13 @@ def score_novelty(
     others, more_notes = _load(held_out, "test") if held_out else (None, ())
     folder = Path(out) if out is not None else None
     dataset = _dataset(train, known, others)
+    least = 0 if settings.has_energies else MOST_HELD_OUT
+    entrants = _entrants(submissions, known, others, least, seed)
+    question = question_of(settings, potential, seed, entrants)
     if folder:
         check_same_question(folder, dataset)
+        names = {f"{one.predictor.name}.{of}" for one in entrants for of in PROTOCOLS[protocol]}
+        _check_same_settings(folder, question, names)
     work = folder / WORK if folder else None
     memory = Memory(work, content_key(matscale.__version__, code_version()), workers)
     run = Run(
@@ -108,11 +114,35 @@ def score_novelty(
         dataset=dataset,
         notes=(*notes, *own_notes, *more_notes, *settings_notes(settings)),
         stages=Stages(settings, memory, work, workers, seed, potential),
+        question=question,
         command=command,
     )
-    least = 0 if settings.has_energies else MOST_HELD_OUT
-    entrants = _entrants(submissions, known, others, least, seed)
     return run.score(entrants, PROTOCOLS[protocol], folder)
+
+
+def _check_same_settings(folder: Path, question: Question, names: Collection[str]) -> None:
+    """Refuse to leave results of other settings beside those of this run.
+
+    Args:
+        folder: Where the results go.
+        question: Settings of this run.
+        names: Results that it writes; earlier ones of these names are replaced.
+
+    Raises:
+        UserError: If results stay whose settings differ.
+    """
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        other = load(path)
+        differ = [
+            f"{name} {other.settings.get(name, 'none')} there, {value} here"
+            for name, value in question.items()
+            if other.settings.get(name) != value
+        ]
+        if differ and other.name not in names:
+            raise UserError(
+                f"{folder} holds results of other settings ({path.name}: {'; '.join(differ)}): "
+                "give another folder with --out, or score all models again"
+            )
 
 
 def _load(source: str | Path, split: str) -> tuple[StructureTable, tuple[str, ...]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from matscale.energy.relax import RelaxSettings
 from matscale.errors import UserError
 from matscale.matching.outcomes import NOVELTY, MatchSettings
 from matscale.matching.tolerances import Tolerances
@@ -13,8 +15,15 @@ from matscale.matching.wyckoff import SYMPREC
 NO_RELAXATION = "none"
 """As ``relax``: no potential is used."""
 
+MATERIALS_PROJECT = Path("mp")
+"""As ``hull``: its entries are downloaded."""
+
 METASTABLE = 0.1
 """eV/atom above the hull up to which a crystal counts as metastable; the paper's filter."""
+
+STABLE = 1e-6
+"""eV/atom above the hull up to which a crystal is on it: far above rounding, far below what any
+potential tells apart."""
 
 CURVE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Site tolerances (``stol``) of the novelty curve."""
@@ -31,7 +40,8 @@ class NoveltySettings:
         relax: A potential's name, or ``"none"``.
         relaxed: Whether the generated crystals are taken as they are; candidates are still
             relaxed if there is a potential.
-        hull: File of reference entries; None takes the training crystals themselves.
+        hull: File of reference entries, or :data:`MATERIALS_PROJECT`; None takes the training
+            crystals themselves.
         fmax: Largest generalised force of a relaxed crystal, in eV/Å.
         max_steps: Moves after which a relaxation ends.
 
@@ -53,6 +63,9 @@ class NoveltySettings:
             raise UserError(f"--top is {self.top}: try at least one candidate of each kind")
         if self.hull is not None and self.relax == NO_RELAXATION:
             raise UserError("--hull needs energies: name a potential with --relax")
+        if not 0 < self.symprec < math.inf:
+            raise UserError(f"--symprec is {self.symprec}: give a distance in Å above 0")
+        RelaxSettings(fmax=self.fmax, max_steps=self.max_steps)
 
     @property
     def has_energies(self) -> bool:

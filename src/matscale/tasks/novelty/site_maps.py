@@ -162,44 +162,10 @@ _Map = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def _map_pair(item: _Item, found: Alignments, pair: int) -> _Map:
     """Sites of the generated and the training crystal, shifts and supercell of one pair."""
     first, second, *_ = item
-    sites = found.sites[found.offsets[pair] : found.offsets[pair + 1]]
-    if len(sites) and second.n_atoms[pair] < first.n_atoms[pair]:
-        return _repeated(item, pair)
-    return (
-        sites[:, 0],
-        sites[:, 1],
-        np.zeros((len(sites), 3), np.int64),
-        np.eye(3, dtype=np.int64),
-    )
-
-
-def _repeated(item: _Item, pair: int) -> _Map:
-    """The map of a pair whose training crystal is repeated, by pymatgen's matcher.
-
-    The kernel says which sites pair, but not in which images of the training cell they lie.
-    """
-    from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMatcher
-
-    first, second, ltol, stol, angle_tol = item
-    matcher = StructureMatcher(
-        ltol=ltol,
-        stol=stol,
-        angle_tol=angle_tol,
-        primitive_cell=False,
-        scale=False,
-        attempt_supercell=True,
-        comparator=FrameworkComparator(),
-    )
-    train = second.to_pymatgen(pair)
-    found = matcher.get_transformation(first.to_pymatgen(pair), train)
-    if found is None:
-        none = np.empty(0, np.int64)
-        return none, none, np.empty((0, 3), np.int64), np.eye(3, dtype=np.int64)
-    supercell = np.asarray(found[0]).round().astype(np.int64)
-    images = np.asarray(found[2], np.int64)
-    own = images // round(abs(np.linalg.det(supercell)))
-    repeated = train.copy()
-    repeated.make_supercell(supercell, to_unit_cell=False)
-    gaps = repeated.cart_coords[images] - train.cart_coords[own]
-    shifts = np.linalg.solve(train.lattice.matrix.T, gaps.T).T.round().astype(np.int64)
-    return np.arange(len(images)), own, shifts, supercell
+    part = slice(found.offsets[pair], found.offsets[pair + 1])
+    sites = found.sites[part]
+    if second.n_atoms[pair] < first.n_atoms[pair]:
+        return sites[:, 0], sites[:, 1], found.shifts[part], found.supercells[pair]
+    # The generated crystal is the repeated one: the training crystal's cell stays.
+    unmoved = np.zeros((len(sites), 3), np.int64)
+    return sites[:, 0], sites[:, 1], unmoved, np.eye(3, dtype=np.int64)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from matscale.datasets.locate import cache_folder
 from matscale.energy import potentials
+from matscale.energy.entries import download_entries, materials_project_key, read_entries
 from matscale.energy.evaluate import energies
 from matscale.energy.hull import Distances, Entry, Hull, self_consistent, systems_of
 from matscale.energy.potential import Potential
@@ -16,7 +18,7 @@ from matscale.energy.relax import RelaxSettings, relax
 from matscale.energy.status import CONVERGED, FAILED, NOT_CONVERGED
 from matscale.execution import Memory
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.settings import NoveltySettings
+from matscale.tasks.novelty.settings import MATERIALS_PROJECT, NoveltySettings
 
 AS_GIVEN = "as given"
 """Status of a crystal that was not to be relaxed."""
@@ -87,7 +89,12 @@ class Stages:
         if self.potential is None or not len(table):
             return _as_given(table)
         found = relax(
-            table, self.potential, self.relaxation, folder=self.energies, label=f"relaxing {label}"
+            table,
+            self.potential,
+            self.relaxation,
+            folder=self.energies,
+            workers=self.workers,
+            label=f"relaxing {label}",
         )
         return Moved(found.table, found.statuses, found.energies, found.reasons)
 
@@ -108,7 +115,13 @@ def _as_given(table: StructureTable) -> Moved:
 
 
 def find_potential(settings: NoveltySettings) -> Potential | None:
-    """The potential that the settings name, or None."""
+    """The potential that the settings name, or None.
+
+    Raises:
+        UserError: If it is not there, or if the hull is to be downloaded and cannot be.
+    """
+    if settings.hull == MATERIALS_PROJECT:
+        materials_project_key()
     return potentials.potential(settings.relax) if settings.has_energies else None
 
 
@@ -138,14 +151,31 @@ def references(
     if stages.potential is None:
         return References(None)
     if stages.settings.hull is not None:
-        from matscale.energy.entries import read_entries
-
-        found = read_entries(stages.settings.hull)
+        path, corrected = stages.settings.hull, True
+        described = f"entries of {path.name}"
+        if path == MATERIALS_PROJECT:
+            path, corrected, described = _downloaded(stages.potential, crystals)
+        found = read_entries(path, corrected=corrected)
         notes: tuple[str, ...] = ()
         if found.refused:
             notes = (f"{len(found.refused)} entries of the hull cannot be used.",)
-        return References(Hull(found.entries), f"entries of {stages.settings.hull.name}", notes)
+        return References(Hull(found.entries), described, notes)
     return _own_references(stages, train, crystals)
+
+
+def _downloaded(potential: Potential, crystals: Sequence[StructureTable]) -> tuple[Path, bool, str]:
+    """The Materials Project's entries that suit a potential, kept with the data sets.
+
+    Returns:
+        The file; whether its corrections are to be added; what it is, in words.
+    """
+    systems = [system for table in crystals for system in systems_of(table)]
+    thermo_type = "R2SCAN" if potential.name.endswith(":r2scan") else "GGA_GGA+U"
+    path = download_entries(systems, cache_folder() / "materials-project", thermo_type=thermo_type)
+    # CHGNet learned corrected energies, as no other potential that is known by name did.
+    corrected = potential.name.startswith("chgnet")
+    which = f"{thermo_type}, {'corrected' if corrected else 'uncorrected'}"
+    return path, corrected, f"entries of the Materials Project ({which}; {path.name})"
 
 
 def _own_references(
@@ -160,6 +190,7 @@ def _own_references(
         settings=stages.relaxation,
         prototypes=True,
         folder=stages.energies,
+        workers=stages.workers,
         label="relaxing the hull's training crystals",
     )
     entries: list[Entry] = own.entries

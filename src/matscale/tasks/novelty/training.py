@@ -61,7 +61,7 @@ class Described:
 
 def described(table: StructureTable, stages: Stages, *, label: str) -> Described:
     """Reduce crystals; find symmetry and fingerprints."""
-    cells = describe(table, stages.memory, label=f"reducing {label}")
+    cells = describe(table, stages.memory, label=f"reducing {label}", distributions=False)
     symmetry = symmetry_of(
         cells.table,
         symprec=stages.settings.symprec,

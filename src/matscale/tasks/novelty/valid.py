@@ -1,4 +1,4 @@
-"""Whether a crystal can be one: distances, volume, and charge balance by three sets of rules.
+"""Whether a crystal can be one: distances, volume, and charge balance by two sets of rules.
 
 Tools disagree on both, so each rule has a name. Distances: MatterGen, CDVAE, DiffCSP and others
 ask for 0.5 Å between sites and 0.1 Å^3 of volume, and do not look at an atom's own periodic images;

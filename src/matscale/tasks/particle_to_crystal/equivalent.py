@@ -23,6 +23,9 @@ ANGLE_TOLERANCE = 2.0
 FLAT = 1e-3
 """Volume of a cell over the product of its edges below which it is degenerate."""
 
+LONGEST = 1e4
+"""Å; no cell has a longer edge."""
+
 ALIKE = 0.01
 """Relative difference of edges, and difference in radians of angles, that count as equal."""
 
@@ -68,7 +71,7 @@ def lattice_of(parameters: np.ndarray) -> np.ndarray:
 def is_degenerate(lattice: np.ndarray) -> bool:
     """Whether vectors (3, 3) span no volume to speak of, or more than any crystal's."""
     edges = np.linalg.norm(lattice, axis=1)
-    if not (np.isfinite(lattice).all() and (edges > FLAT).all() and (edges < 1e4).all()):
+    if not (np.isfinite(lattice).all() and (edges > FLAT).all() and (edges < LONGEST).all()):
         return True
     return bool(abs(np.linalg.det(lattice)) < FLAT * edges.prod())
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matscale
 from matscale.datasets.particles import ParticleSet
+from matscale.execution import Memory
 from matscale.predictors.particles import Training
 from matscale.predictors.particles.submission import read_cells
 from matscale.predictors.particles.to_crystal import (
@@ -29,7 +32,7 @@ from matscale.tasks.particle_to_crystal.scoring import (
     targets_of,
     unit_slip,
 )
-from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.entrants import PARTIAL, check_names, entrants_of
 from matscale.tasks.particles.harness import BATCH, Entrant, entrant
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.question import ROTATIONS, Question, ask
@@ -60,7 +63,8 @@ def score_particle_to_crystal(
     data: str | Path | ParticleSet,
     split: str = "radius",
     protocol: str = "both",
-    limit: int = ROTATIONS,
+    limit: int | None = None,
+    hard: str | None = None,
     told: str | None = None,
     out: str | Path | None = None,
     seed: int = 0,
@@ -75,10 +79,13 @@ def score_particle_to_crystal(
         data: Folder of ``matscale data build``, or the name of a material set.
         split: ``radius``, as published, or ``material``: test materials unseen.
         protocol: ``published``, ``sound`` or ``both``.
-        limit: Orientations of each material at each radius at most, drawn by seed.
+        limit: Orientations of each material at each radius at most, drawn by seed; by default one.
+        hard: Track and level by which particles are disturbed before they are told, such as
+            ``"thermal=0.05"``; see :mod:`matscale.datasets.particles.hard`.
         told: What models in files were told, such as ``"numbers,positions"``.
-        out: Folder for the results; None writes nothing.
-        seed: Of draws and bootstrap.
+        out: Folder for the results; None writes nothing. An interrupted run leaves there what the
+            ceiling found, and the same call goes on from it.
+        seed: Of draws, of the order in which atoms are told, and of the bootstrap.
         workers: Processes of the ceiling; None for one a core.
         command: What to record as the command that made the results.
 
@@ -89,12 +96,14 @@ def score_particle_to_crystal(
         UserError: If a file or the set is missing, or an option is wrong.
     """
     protocols = protocols_of(protocol)
-    question = ask(data, by=split, limit=limit, seed=seed)
+    each = ROTATIONS if limit is None else limit
+    question = ask(data, by=split, limit=each, seed=seed, hard=hard)
     folder = Path(out) if out is not None else None
     if folder:
         check_same_question(folder, question.dataset)
+    memory = Memory(folder / PARTIAL if folder else None, matscale.__version__, workers)
     targets = targets_of(question.particles.materials)
-    training = training_samples(question.particles, split, targets.groups)
+    training = training_samples(question.particles, split, targets.groups, shuffle=seed)
     given = targets.given[question.samples.material]
     models = entrants_of(
         predictions,
@@ -108,7 +117,7 @@ def score_particle_to_crystal(
         told=told,
         protocols=protocols,
     )
-    baselines = _baselines(question, training, workers, protocols)
+    baselines = _baselines(question, training, memory, protocols)
     check_names([*baselines, *models])
     # Models first: what is wrong with them shows before minutes of the ceiling.
     own = [score_entrant(one, question, targets, BATCH) for one in models]
@@ -118,7 +127,7 @@ def score_particle_to_crystal(
         "sound": labels,
         "published": (*labels, *run_notes(question, scored, targets)),
     }
-    return scorecard(
+    card = scorecard(
         RULES,
         question,
         scored,
@@ -128,17 +137,20 @@ def score_particle_to_crystal(
         seed=seed,
         command=command,
     )
+    if folder:
+        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    return card
 
 
 def _baselines(
     question: Question,
     training: Training,
-    workers: int | None,
+    memory: Memory,
     protocols: Sequence[Protocol],
 ) -> list[Entrant]:
     """The ceiling and the floors."""
     predictors: list[Any] = [
-        LatticeRecovery(workers),
+        LatticeRecovery(memory),
         Zeros(),
         MeanLattice(),
         Lookup(),

@@ -19,11 +19,10 @@ from matscale.structures.table import StructureTable
 from matscale.tasks.particle_to_crystal import equivalent
 from matscale.tasks.particles.harness import Entrant, asking_order
 from matscale.tasks.particles.labels import (
-    PUBLISHED_SYMPREC,
-    SYMPREC,
     basis,
     crystal_system,
     primitive_lattice,
+    published_groups,
     space_group,
     space_groups,
 )
@@ -34,6 +33,7 @@ JOINT_TOLERANCE = 0.5
 """Largest difference of each parameter, in Å or degrees, in the published joint accuracy."""
 
 DEGENERATE = "degenerate cell"
+IMPOSSIBLE = "impossible cell"
 LARGEST_ANGLE_IN_RADIANS = np.pi
 SMALLEST_IN_RADIANS = 0.15
 NM_LENGTHS = (0.085, 0.115)
@@ -79,7 +79,7 @@ class Targets:
         given: Parameters of the cell as it is written, (N, 6).
         reduced: Parameters of the primitive Niggli cell, (N, 6).
         settings: Integer matrices from the reduced to the given cell, (N, 3, 3).
-        groups: Space groups at 0.01 Å.
+        groups: Space groups at 0.01 Å (moyopy).
         published_groups: Space groups at spglib's default of 1e-5 Å.
     """
 
@@ -94,7 +94,7 @@ def targets_of(materials: StructureTable) -> Targets:
     """Targets of both protocols of a table of unit cells."""
     reduced = np.empty((len(materials), 3, 3))
     for row in range(len(materials)):
-        primitive = primitive_lattice(basis(materials, row), SYMPREC)
+        primitive = primitive_lattice(basis(materials, row))
         found = equivalent.niggli(primitive)
         reduced[row] = primitive if found is None else found
     settings = np.round(materials.lattices @ np.linalg.inv(reduced))
@@ -102,8 +102,8 @@ def targets_of(materials: StructureTable) -> Targets:
         lattice_parameters(materials.lattices),
         lattice_parameters(reduced),
         settings,
-        space_groups(materials, SYMPREC),
-        space_groups(materials, PUBLISHED_SYMPREC),
+        space_groups(materials),
+        published_groups(materials),
     )
 
 
@@ -111,33 +111,79 @@ def check(found: Any) -> CellAnswer:
     """The cell of an answer: parameters or lattice vectors, or a crystal, and a space group.
 
     Raises:
-        Refused: If it is none, or not finite.
+        Refused: If it is none, not finite, or impossible.
     """
     try:
         cell, group = found
         if isinstance(cell, StructureTable):
             return _of_crystal(cell, float(group))
         cell, group = np.asarray(cell, np.float64), float(group)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise Refused("unreadable", f"not a cell and a space group: {error}"[:200]) from error
     if cell.shape not in ((6,), (3, 3)):
         raise Refused("unreadable", f"a cell of shape {cell.shape}; expected (6,) or (3, 3)")
-    if not (np.isfinite(cell).all() and np.isfinite(group)):
-        raise Refused("not finite", "a parameter or the space group")
-    if group != int(group) or not 0 <= group <= 230:
-        raise Refused("no space group", f"{group:g} is not a number from 1 to 230")
+    if not np.isfinite(cell).all():
+        raise Refused("not finite", "a parameter")
+    number = _number(group)
     if cell.shape == (6,):
-        return CellAnswer(cell, int(group))
-    if equivalent.is_degenerate(cell):
-        raise Refused(DEGENERATE, "lattice vectors without volume")
-    return CellAnswer(lattice_parameters(cell[None])[0], int(group))
+        return CellAnswer(_possible(cell), number)
+    return CellAnswer(_parameters(cell), number)
 
 
 def _of_crystal(table: StructureTable, group: float) -> CellAnswer:
+    """A crystal's cell, with the space group that it has where ``group`` is NaN."""
+    parameters = _parameters(table.lattices[0])
     crystal = basis(table, 0)
-    own = space_group(crystal, SYMPREC) if np.isnan(group) else int(group)
-    primitive = primitive_lattice(crystal, SYMPREC)
-    return CellAnswer(lattice_parameters(table.lattices)[0], own, primitive)
+    number = space_group(crystal) if np.isnan(group) else _number(group)
+    return CellAnswer(parameters, number, primitive_lattice(crystal))
+
+
+def _number(group: float) -> int:
+    """A space group's number, 0 where none is given.
+
+    Raises:
+        Refused: If there is no such group.
+    """
+    if not np.isfinite(group):
+        raise Refused("not finite", "the space group")
+    if group != int(group) or not 0 <= group <= 230:
+        raise Refused("no space group", f"{group:g} is not a number from 1 to 230")
+    return int(group)
+
+
+def _parameters(cell: np.ndarray) -> np.ndarray:
+    """Parameters (6,) of lattice vectors (3, 3).
+
+    Raises:
+        Refused: If there is no such cell.
+    """
+    if not (np.abs(cell) <= equivalent.LONGEST).all():
+        raise Refused(IMPOSSIBLE, f"a coordinate that is not within {equivalent.LONGEST:g} Å")
+    if equivalent.is_degenerate(cell):
+        raise Refused(DEGENERATE, "lattice vectors without volume")
+    return lattice_parameters(cell[None])[0]
+
+
+def _possible(parameters: np.ndarray) -> np.ndarray:
+    """The parameters (6,), if they can be some cell's, or are all zero.
+
+    Zeros are what published models are held against, and so can be answered. Other cells that
+    nothing has would be taken for real ones, for the cosine and the square of a length forget
+    signs and turns.
+
+    Raises:
+        Refused: If they can be no cell's.
+    """
+    if not parameters.any():
+        return parameters
+    lengths, angles = parameters[:3], parameters[3:]
+    if not ((lengths >= 0) & (lengths <= equivalent.LONGEST)).all():
+        worst = lengths[np.abs(lengths - equivalent.LONGEST / 2).argmax()]
+        raise Refused(IMPOSSIBLE, f"a length of {worst:g} Å; 0 to {equivalent.LONGEST:g} can be")
+    if not ((angles > 0) & (angles < 180)).all():
+        worst = angles[np.abs(angles - 90).argmax()]
+        raise Refused(IMPOSSIBLE, f"an angle of {worst:g}°; between 0 and 180 can be")
+    return parameters
 
 
 def unit_slip(found: Any, target: np.ndarray) -> str:
@@ -243,7 +289,7 @@ def published_scores(answer: CellAnswer, targets: Targets, material: int) -> dic
         for one in _reduced_lattices(answer)
     ]
     found = equivalent.nearest_mixed(np.concatenate(settings), given)
-    group = float(answer.group == targets.published_groups[material])
+    group = float(answer.group == targets.published_groups[material] > 0)
     near = bool((np.abs(found - given) <= JOINT_TOLERANCE).all())
     return {
         "rmse": float(np.sqrt(((found - given) ** 2).mean())),
@@ -263,8 +309,8 @@ def sound_scores(answer: CellAnswer, targets: Targets, material: int) -> dict[st
     volumes = [abs(float(np.linalg.det(equivalent.lattice_of(one)))) for one in (found, target)]
     match = equivalent.lattices_match(found, target)
     true_group = int(targets.groups[material])
-    right = answer.group == true_group
-    same_system = crystal_system(answer.group) == crystal_system(true_group)
+    right = answer.group == true_group > 0
+    same_system = answer.group > 0 and crystal_system(answer.group) == crystal_system(true_group)
     return {
         "length_mae": float(np.abs(found - target)[:3].mean()),
         "angle_mae": float(np.abs(found - target)[3:].mean()),

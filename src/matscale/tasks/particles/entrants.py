@@ -98,9 +98,11 @@ def parse_fields(text: str | None) -> tuple[str, ...] | None:
     if names == ("nothing",):
         return ()
     unknown = [name for name in names if name not in PARTICLE_FIELDS]
-    if unknown or not names:
+    if not names:
+        raise UserError("--told '' names no field; say 'nothing' for a model that was told nothing")
+    if unknown:
         raise UserError(
-            f"--told {text!r}: {', '.join(unknown) or 'no field'} is not something a model can be "
+            f"--told {text!r}: {', '.join(unknown)} is not something a model can be "
             f"told ({', '.join([*PARTICLE_FIELDS, 'nothing'])})"
         )
     return names

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from matscale.datasets.particles.hard import sample_seed
 from matscale.errors import Refused, UserError
 from matscale.predictors.particles import PARTICLE_FIELDS, Told, Training
-from matscale.predictors.particles.protocol import unit_cell
+from matscale.predictors.particles.protocol import telling_nothing, unit_cell
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
 from matscale.tasks.particles.question import Question
@@ -76,14 +77,25 @@ class Entrant:
 def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:
     """What is told of a sample: numbers and arrays that are the predictor's own.
 
+    A particle whose cell is asked for is told as it is on the hard track, if the question is on
+    one, and its atoms in an order that does not tell the cell.
+
     Args:
         question: The question.
         row: Of the sample.
         fields: Keys of :data:`PARTICLE_FIELDS`.
-        cell: Whether ``numbers`` are those of the unit cell, not of the particle.
+        cell: Whether ``numbers`` are those of the unit cell, not of the particle; where they are
+            not, the cell is asked for.
+
+    Raises:
+        Refused: If the hard track leaves nothing of the particle.
     """
     material, radius, _ = question.key(row)
-    numbers, positions = question.particle(row)
+    numbers, positions = question.particle(row) if cell else question.disturbed(row)
+    if not cell:
+        seed = sample_seed(question.seed, str(question.ids[row]))
+        order = telling_nothing(len(numbers), seed)
+        numbers, positions = numbers[order], positions[order]
     cell_numbers, fractional, lattice = unit_cell(question.particles.materials, material)
     known = {
         "numbers": cell_numbers if cell else numbers,
@@ -142,14 +154,24 @@ def entrant(
     )
 
     def answer(rows: Sequence[int]) -> list[Answer]:
-        told = [tell(question, row, fields, cell) for row in rows]
-        return [_checked(one, check) for one in _predicted(predictor, told)]
+        told = [_told(question, row, fields, cell) for row in rows]
+        found = iter(_predicted(predictor, [one for one in told if not isinstance(one, Refused)]))
+        return [_checked(one if isinstance(one, Refused) else next(found), check) for one in told]
 
     return Entrant(described, answer, kinds)
 
 
+def _told(question: Question, row: int, fields: Sequence[str], cell: bool) -> Any:
+    try:
+        return tell(question, row, fields, cell)
+    except Refused as refusal:
+        return refusal
+
+
 def _predicted(predictor: Any, told: list[dict[str, Any]]) -> list[Any]:
     """Answers of a batch; where one raises, each sample is asked alone."""
+    if not told:
+        return []
     try:
         found = list(predictor.predict(told))
     except Exception:  # noqa: BLE001 - whatever a user's model raises is a failed answer

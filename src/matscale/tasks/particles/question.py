@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from matscale.datasets.particles import (
     load_particles,
     material_set,
 )
+from matscale.datasets.particles.hard import TRACKS, harder, sample_seed
 from matscale.datasets.particles.particle_set import SPLIT_BY
 from matscale.datasets.particles.published import TEST_SPLITS
 from matscale.errors import UserError
@@ -42,6 +44,7 @@ class Question:
         available: How many test samples the set has.
         dataset: For the results.
         seed: Of draws.
+        hard: Track and level by which the particles are disturbed before they are told, if any.
     """
 
     particles: ParticleSet
@@ -52,6 +55,7 @@ class Question:
     available: int
     dataset: schema.Dataset
     seed: int
+    hard: tuple[str, float] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -61,6 +65,14 @@ class Question:
         material, radius, rotation = self.key(row)
         numbers, positions = self.particles.particle(material, radius, rotation)
         return numbers.copy(), np.array(positions)
+
+    def disturbed(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same particle as it is told where the cell is asked for: on the hard track."""
+        numbers, positions = self.particle(row)
+        if self.hard is None:
+            return numbers, positions
+        seed = sample_seed(self.seed, str(self.ids[row]))
+        return harder(*self.hard, numbers, positions, (*seed, 1))
 
     def key(self, row: int) -> tuple[int, float, int]:
         """Material's row, radius in Å and number of the rotation of a sample."""
@@ -81,7 +93,20 @@ class Question:
         return np.asarray(self.particles.materials.ids[self.samples.material])
 
     def notes(self) -> tuple[str, ...]:
-        """That it is a sample, where it is one."""
+        """That it is a sample, where it is one, and of particles made harder."""
+        return (*self._hard_notes(), *self._sample_notes())
+
+    def _hard_notes(self) -> tuple[str, ...]:
+        if self.hard is None:
+            return ()
+        track, level = self.hard
+        unit = TRACKS[track].unit
+        return (
+            f"Particles are disturbed before they are told ({track}, {level:g}{' ' * bool(unit)}"
+            f"{unit}); the crystal that is asked for, and the training samples, are not.",
+        )
+
+    def _sample_notes(self) -> tuple[str, ...]:
         if len(self) == self.available:
             return ()
         samples = self.samples
@@ -103,6 +128,11 @@ def find_particles(data: str | Path) -> ParticleSet:
         UserError: If it is neither.
     """
     name = str(data)
+    if Path(data).is_file():
+        raise UserError(
+            f"--data {name} is a file: give a folder, which this makes of unit cells: "
+            f"matscale data build c2np --materials {shlex.quote(name)} --out FOLDER"
+        )
     if Path(data).exists():
         return load_particles(data)
     if name not in MATERIAL_SETS:
@@ -122,25 +152,31 @@ def ask(
     *,
     by: str = "radius",
     limit: int | None = ROTATIONS,
-    few: bool = False,
     seed: int = 0,
+    hard: str | None = None,
 ) -> Question:
     """The test samples of a set.
 
     Args:
         data: Folder, name of a material set, or the set itself.
         by: ``radius`` or ``material``.
-        limit: Rotations of each material and radius at most, drawn by seed; None for all.
-        few: Whether to ask about :data:`MATERIALS` materials at each radius only.
+        limit: Rotations of each material and radius at most, drawn by seed; None for one, of
+            some :data:`MATERIALS` materials at each radius.
         seed: Of the draws.
+        hard: Track and level of :mod:`matscale.datasets.particles.hard`, such as
+            ``"thermal=0.05"``; None leaves the particles as they were cut.
 
     Raises:
-        UserError: If there is no such set or split, or a limit is not positive.
+        UserError: If there is no such set, split or track, it leaves nothing to train on or to ask
+            for, a limit is not positive, or the seed is negative.
     """
     if by not in SPLIT_BY:
         raise UserError(f"--split {by!r} is not one of {', '.join(SPLIT_BY)}")
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: give a number of orientations from 1")
+    if seed < 0:
+        raise UserError(f"--seed {seed}: give a number from 0")
+    disturbance = _track_of(hard) if hard is not None else None
     particles = data if isinstance(data, ParticleSet) else find_particles(data)
     parts = {name: particles.samples(name, by) for name in TEST_SPLITS if name in particles.radii}
     samples = Samples(
@@ -151,24 +187,44 @@ def ask(
     )
     if not len(samples):
         raise UserError(f"{particles.name} has no test particles in the split by {by}")
+    trained = len(particles.samples("train", by)) if "train" in particles.radii else 0
+    if not trained:
+        raise UserError(
+            f"{particles.name} has no training particles in the split by {by}"
+            + (": all of its materials are held out; use --split radius" * (by == "material"))
+        )
     split = np.repeat(np.array(list(parts), object), [len(part) for part in parts.values()])
     available = len(samples)
-    rows = _drawn(samples, limit, few, seed)
+    rows = _drawn(samples, limit, seed)
     samples, split = samples[rows], split[rows]
     ids = np.array(particles.sample_ids(samples), dtype=object)
     dataset = schema.Dataset(
-        name=particles.name,
+        name=f"{particles.name} {hard}" if hard else particles.name,
         split=by,
-        sha256=content_key(particles.sha256, by, *ids.tolist()),
+        sha256=content_key(particles.sha256, by, *disturbance or (), *ids.tolist()),
         size=len(ids),
         train_name=particles.name,
         train_sha256=particles.sha256,
-        train_size=len(particles.samples("train", by)) if "train" in particles.radii else None,
+        train_size=trained,
     )
-    return Question(particles, by, samples, split, ids, available, dataset, seed)
+    return Question(particles, by, samples, split, ids, available, dataset, seed, disturbance)
 
 
-def _drawn(samples: Samples, limit: int | None, few: bool, seed: int) -> np.ndarray:
+def _track_of(text: str) -> tuple[str, float]:
+    """Track and level of a text such as ``"thermal=0.05"``.
+
+    Raises:
+        UserError: If there is no such track, or it has no such level.
+    """
+    name, _, level = text.partition("=")
+    levels = {f"{one:g}": one for one in TRACKS[name].levels} if name in TRACKS else {}
+    if level not in levels:
+        known = [f"{track}={one:g}" for track in TRACKS for one in TRACKS[track].levels]
+        raise UserError(f"--hard {text!r} is none of {', '.join(known)}")
+    return name, levels[level]
+
+
+def _drawn(samples: Samples, limit: int | None, seed: int) -> np.ndarray:
     """Rows of the samples that are asked for, rising."""
     generator = np.random.default_rng(seed)
     # Ranks of equal material and radius in random order: the first few of each are taken.
@@ -176,8 +232,8 @@ def _drawn(samples: Samples, limit: int | None, few: bool, seed: int) -> np.ndar
     keys = np.column_stack([samples.material[order], samples.radius[order]])
     starts = np.flatnonzero(np.r_[True, (np.diff(keys, axis=0) != 0).any(axis=1)])
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    first = order if limit is None else order[rank < limit]
-    if few:
+    first = order[rank < (limit or ROTATIONS)]
+    if limit is None:
         first = first[_in_turn(samples[first], generator)]
     return np.sort(first)
 

@@ -16,7 +16,12 @@ from matscale.errors import UserError
 from matscale.execution import replaced
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
-from matscale.results.measure import Measure, all_measured, between_floor_and_ceiling
+from matscale.results.measure import (
+    Measure,
+    all_measured,
+    between_floor_and_ceiling,
+    without_reversed_skill,
+)
 from matscale.results.provenance import provenance
 from matscale.results.result import Protocol
 from matscale.results.store import save
@@ -135,37 +140,11 @@ def scorecard(
         ceiling = next((one for one, _ in pairs if one.predictor.kind == "ceiling"), None)
         for one, names in pairs:
             lined = between_floor_and_ceiling(one, floors, ceiling)
-            results.append(_without_reversed_skill(lined).model_copy(update=names))
+            results.append(without_reversed_skill(lined).model_copy(update=names))
     if folder:
         for result in results:
             save(result, folder)
     return Scorecard(results, folder)
-
-
-def _without_reversed_skill(result: schema.Result) -> schema.Result:
-    """The result without skills between a floor and a ceiling that is below it.
-
-    Looking a crystal up beats finding it where the particle is too small to tell: the skill would
-    be the greater, the worse the predictor.
-    """
-
-    def kept(metrics: Mapping[str, schema.Metric]) -> dict[str, schema.Metric]:
-        return {
-            name: one.model_copy(update={"skill": None}) if _reversed(one) else one
-            for name, one in metrics.items()
-        }
-
-    groups = tuple(
-        group.model_copy(update={"metrics": kept(group.metrics)}) for group in result.groups
-    )
-    return result.model_copy(update={"metrics": kept(result.metrics), "groups": groups})
-
-
-def _reversed(metric: schema.Metric) -> bool:
-    if metric.floor is None or metric.ceiling is None:
-        return False
-    gap = metric.ceiling - metric.floor
-    return gap < 0 if metric.better == "higher" else gap > 0
 
 
 def _result(

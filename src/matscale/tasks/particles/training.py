@@ -11,7 +11,9 @@ from matscale.structures.table import StructureTable
 TRAIN = "train"
 
 
-def training_samples(particles: ParticleSet, by: str, space_groups: np.ndarray) -> Training:
+def training_samples(
+    particles: ParticleSet, by: str, space_groups: np.ndarray, shuffle: int | None = None
+) -> Training:
     """Copies of the training materials, of their training particles and rotations.
 
     Nothing in them refers to the set that they are taken from: no test material, no larger
@@ -21,6 +23,7 @@ def training_samples(particles: ParticleSet, by: str, space_groups: np.ndarray) 
         particles: The set.
         by: ``radius`` or ``material``.
         space_groups: Of the set's materials, (N,).
+        shuffle: As in :class:`Training`.
     """
     kept = np.arange(len(particles.materials))
     if by == "material":
@@ -39,7 +42,7 @@ def training_samples(particles: ParticleSet, by: str, space_groups: np.ndarray) 
         radii={TRAIN: tuple(radii)},
         quaternions=rotations,
     )
-    return Training(own, own.samples(TRAIN), space_groups[kept].copy())
+    return Training(own, own.samples(TRAIN), space_groups[kept].copy(), shuffle)
 
 
 def _training_particles(

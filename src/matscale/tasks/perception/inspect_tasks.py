@@ -18,8 +18,9 @@ from matscale.errors import UserError
 from matscale.figures.folder import read_figures
 from matscale.figures.items import Figure, Kind
 from matscale.results.result import Protocol
-from matscale.tasks.perception.engine import read_score, task_of
-from matscale.tasks.perception.questions import judged, questions_of
+from matscale.tasks.perception.engine import task_of
+from matscale.tasks.perception.keys import guard
+from matscale.tasks.perception.questions import check_orders, judged, questions_of, read_score
 from matscale.tasks.perception.score import CSMBENCH, find_figures
 
 
@@ -40,6 +41,7 @@ def csmbench_mcq(
         blind: Whether the figures are kept back.
         seed: Of the orders.
     """
+    check_orders(orders)
     figures = _figures(data, "mcq")
     asked = questions_of(figures, protocol, seen=not blind, orders=orders, seed=seed)
     return task_of("csmbench_mcq", protocol, list(asked))
@@ -75,7 +77,7 @@ def _judge(figures: dict[str, Figure], protocol: Protocol) -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             figure = figures[str(state.sample_id)]
             question = judged(figure, state.output.completion, protocol)
-            said = await get_model(role="grader").generate(question.prompt, cache=True)
+            said = await guard(get_model(role="grader")).generate(question.prompt, cache=True)
             value = read_score(said.completion, protocol)
             shown = float("nan") if value is None else float(value)
             return Score(value=shown, explanation=said.completion)

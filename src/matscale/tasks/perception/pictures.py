@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from matscale.figures.images import pixels
 from matscale.figures.items import SCALES, Figure
 from matscale.tasks.perception.rows import Row
 
@@ -44,11 +45,8 @@ def small(figure: Figure) -> bytes | None:
     """The figure as a JPEG of at most :data:`WIDTH` pixels; None without an image."""
     if figure.image is None:
         return None
-    from PIL import Image
-
     buffer = io.BytesIO()
-    with Image.open(figure.image) as image:
-        copy = image.convert("RGB")
-        copy.thumbnail((WIDTH, WIDTH))
-        copy.save(buffer, "JPEG", quality=80)
+    copy = pixels(figure.image)
+    copy.thumbnail((WIDTH, WIDTH))
+    copy.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -36,8 +36,13 @@ def choice(options: Sequence[Option], protocol: Protocol, *, seen: bool) -> str:
     """
     captions = "\n".join(f"{one.label}. {one.caption}" for one in options)
     if protocol == "published":
+        given = (
+            "You see an image and four captions for it"
+            if seen
+            else "Here are four captions for an image that is not shown to you"
+        )
         return (
-            "You see an image and four captions for it, of which exactly one is correct. Reply "
+            f"{given}, of which exactly one is correct. Reply "
             "with the letter of the correct caption (A, B, C or D) and with nothing else. A reply "
             f"looks like this: C\n\nCaptions:\n{captions}\n\nOnly the letter, no explanation."
         )

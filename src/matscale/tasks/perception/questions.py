@@ -1,4 +1,4 @@
-"""The questions that are put to a model: one a figure, and one an order of its options."""
+"""The questions that are put to a model, one an order of a figure's options, and what is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from matscale.errors import UserError
 from matscale.execution import content_key
+from matscale.figures.answers import first_letter, published_score, stated_letter, stated_score
 from matscale.figures.items import LABELS, Figure, Option
 from matscale.results.result import Protocol
 from matscale.tasks.perception import prompts
@@ -67,6 +69,16 @@ class Reply:
     detail: str = ""
 
 
+def read_letter(reply: str, protocol: Protocol) -> str | None:
+    """The label, as shown, that a reply is read as under a protocol."""
+    return first_letter(reply) if protocol == "published" else stated_letter(reply)
+
+
+def read_score(reply: str, protocol: Protocol) -> float | None:
+    """The score that a judge's reply is read as under a protocol."""
+    return published_score(reply) if protocol == "published" else stated_score(reply)
+
+
 def order_of(figure: Figure, order: int, protocol: Protocol, seed: int) -> tuple[int, ...]:
     """Which option stands in each of the four places.
 
@@ -81,6 +93,16 @@ def order_of(figure: Figure, order: int, protocol: Protocol, seed: int) -> tuple
     key = int(content_key(figure.id, seed)[:16], 16)
     shuffled = np.random.default_rng(key).permutation(len(LABELS))
     return tuple(int(k) for k in np.roll(shuffled, order))
+
+
+def check_orders(orders: int) -> None:
+    """Make sure that there are so many orders: each option stands in each place once at most.
+
+    Raises:
+        UserError: If there are not.
+    """
+    if not 1 <= orders <= len(LABELS):
+        raise UserError(f"orders {orders}: options are shown in 1 to {len(LABELS)} orders")
 
 
 def question_of(

@@ -14,18 +14,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from matscale.figures.answers import first_letter, stated_letter
 from matscale.figures.blind import FLOORS
 from matscale.figures.distractors import kinds_of
 from matscale.figures.items import LABELS, Figure
-from matscale.figures.quantities import relative_error, stated_number
+from matscale.figures.quantities import WITHIN, relative_error, stated_number
 from matscale.report.samples import SCORED
 from matscale.results.result import Protocol
-from matscale.tasks.perception.questions import Reply, order_of, orders_of
+from matscale.tasks.perception.questions import Reply, order_of, orders_of, read_letter
 
 NAN = math.nan
-WITHIN = 0.1
-"""Relative error up to which a number counts as read."""
 
 
 @dataclass(frozen=True)
@@ -173,16 +170,12 @@ def _row(figure: Figure, replies: Sequence[Reply], protocol: Protocol, seed: int
 def _chosen(row: Row, replies: Sequence[Reply], protocol: Protocol, seed: int) -> Row:
     picks, unparsable = [], 0
     for order, reply in enumerate(replies):
-        said = _letter(reply.text, protocol) if reply.text is not None else None
+        said = read_letter(reply.text, protocol) if reply.text is not None else None
         unparsable += reply.text is not None and said is None
         places = order_of(row.figure, order, protocol, seed)
         picks.append(LABELS[places[LABELS.index(said)]] if said else "")
     picked = np.array([picks.count(label) for label in LABELS]) / len(replies)
     return replace(row, picked=picked, picks=tuple(picks), unparsable=unparsable / len(replies))
-
-
-def _letter(text: str, protocol: Protocol) -> str | None:
-    return first_letter(text) if protocol == "published" else stated_letter(text)
 
 
 # --- floors and ceiling ------------------------------------------------------------------

@@ -21,7 +21,8 @@ from matscale.results.measure import between_floor_and_ceiling
 from matscale.results.provenance import installed_version, provenance
 from matscale.results.store import save
 from matscale.tasks.perception import measures
-from matscale.tasks.perception.engine import Patience, ask, read_score
+from matscale.tasks.perception.engine import Patience, ask
+from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
 from matscale.tasks.perception.pictures import shown, small
 from matscale.tasks.perception.questions import (
     Batch,
@@ -30,18 +31,9 @@ from matscale.tasks.perception.questions import (
     foreign,
     judged,
     questions_of,
+    read_score,
 )
 from matscale.tasks.perception.rows import NAN, Judged, Row, floor_rows, rows_of, table, true_rows
-
-TRUTH = "truth"
-TOLD: dict[str, tuple[str, ...]] = {
-    "chance": (),
-    "medoid": ("options",),
-    "longest": ("options",),
-    "caption": ("caption",),
-    "foreign": (),
-}
-"""What each floor sees of a figure."""
 
 SEEN = ("figure", "caption", "options", "question")
 UNSEEN = SEEN[1:]
@@ -102,7 +94,7 @@ class Run:
     ) -> Scorecard:
         """Ask, judge, measure and write."""
         start = time.perf_counter()
-        figures = {protocol: self._figures(protocol) for protocol in protocols}
+        figures = {one: figures_of(self.figures, one, self.judge) for one in protocols}
         replies = ask(
             [batch for one in protocols for batch in self._batches(figures[one], one)],
             logs=logs,
@@ -120,13 +112,6 @@ class Run:
             for result in results:
                 save(result, folder)
         return Scorecard(results, folder)
-
-    def _figures(self, protocol: schema.Protocol) -> list[Figure]:
-        """What a protocol asks about: numbers are no part of the published one."""
-        without = {"numeric"} if protocol == "published" else set()
-        if self.judge is None:
-            without |= {"open"}
-        return [figure for figure in self.figures if figure.kind not in without]
 
     # --- the model -----------------------------------------------------------------------
 
@@ -166,7 +151,7 @@ class Run:
             predictor = (
                 _predictor(name, "model", SEEN)
                 if seen
-                else _predictor(f"{name} blind", "floor", UNSEEN)
+                else _predictor(f"{name}{BLIND}", "floor", UNSEEN)
             )
             found.append(Entrant(predictor, rows))
         return found
@@ -209,7 +194,7 @@ class Run:
     def _judge_batch(self, entrant: Entrant, protocol: schema.Protocol) -> Batch:
         assert self.judge is not None
         model = entrant.predictor.kind == "model"
-        asked = "blind" in entrant.predictor.name
+        asked = entrant.predictor.name.endswith(BLIND)
         audited = self._audited()
         questions: list[Question] = []
         for row in entrant.rows:
@@ -288,9 +273,14 @@ class Run:
         }
 
 
-def model_name(model: str) -> str:
-    """What a model is called in tables and files: without its provider."""
-    return model.split("/", 1)[-1].replace("/", "_")
+def figures_of(
+    figures: Sequence[Figure], protocol: schema.Protocol, judge: str | None
+) -> list[Figure]:
+    """What a protocol asks about: numbers are no part of the published one."""
+    without = {"numeric"} if protocol == "published" else set()
+    if judge is None:
+        without |= {"open"}
+    return [figure for figure in figures if figure.kind not in without]
 
 
 def _predictor(
@@ -321,9 +311,13 @@ def _counts(entrant: Entrant) -> schema.Counts:
     statuses = Counter(row.status for row in entrant.rows)
     read = statuses.pop(SCORED, 0)
     warnings = {
-        "with a reply that states no answer": sum(row.unparsable > 0 for row in entrant.rows),
-        "not answered in every order": sum(0 < row.unanswered < 1 for row in entrant.rows),
-        "without the judge's score": sum(
+        "with a reply that states no answer, which counts as wrong": sum(
+            row.unparsable > 0 for row in entrant.rows
+        ),
+        "not answered in some orders, in which they count as wrong": sum(
+            0 < row.unanswered < 1 for row in entrant.rows
+        ),
+        "not given a score by the judge every time, left out of its mean": sum(
             any(one.reason for one in row.judged) for row in entrant.rows
         ),
     }

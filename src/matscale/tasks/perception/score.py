@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy as np
 from matscale.datasets.hub import find_hub
 from matscale.errors import UserError
 from matscale.figures.folder import FigureReading, read_figures
-from matscale.figures.items import Figure
+from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
 from matscale.tasks.perception.engine import LOGS, require_inspect
-from matscale.tasks.perception.run import Run, Settings
+from matscale.tasks.perception.names import check_model, check_provider, check_same_model
+from matscale.tasks.perception.questions import check_orders
+from matscale.tasks.perception.run import Run, Settings, figures_of
 
 PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
     "both": ("sound", "published"),
@@ -55,7 +58,7 @@ def score_perception(
         out: Folder for results and logs; None writes no results.
         seed: Of orders, draws and the bootstrap.
         command: What to record as the command that made the results.
-        settings: Everything else; ``orders`` and ``seed`` of it are then the two above.
+        settings: Everything else; ``orders`` and ``seed`` are the two above.
 
     Returns:
         Results of ceiling, floors and model, in this order, under each protocol.
@@ -65,15 +68,24 @@ def score_perception(
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
-    if "/" not in model:
-        raise UserError(f"model {model!r} names no provider; write it as PROVIDER/MODEL")
+    check_model(model)
+    if judge is not None:
+        check_provider(judge)
+    chosen = replace(settings or Settings(), orders=orders, seed=seed)
+    check_orders(chosen.orders)
+    if limit is not None and limit < 1:
+        raise UserError(f"limit {limit}: at least one figure must be asked about")
     require_inspect()
     reading = read_figures(find_figures(data))
     figures = limited(reading.figures, limit, seed)
     notes = _notes(reading, figures, judge, limit)
-    if not [one for one in figures if judge or one.kind != "open"]:
-        raise UserError(f"{data} holds no figure that can be asked: {' '.join(notes)}")
-    chosen = settings or Settings(orders=orders, seed=seed)
+    protocols = [one for one in PROTOCOLS[protocol] if figures_of(figures, one, judge)]
+    if not protocols:
+        why = " ".join(notes) or f"the {protocol} protocol asks no numbers."
+        raise UserError(f"{data} holds no figure that can be asked: {why}")
+    for one in PROTOCOLS[protocol]:
+        if one not in protocols:
+            notes += (f"Nothing is scored under the {one} protocol, which asks no numbers.",)
     asked = FigureReading(figures)
     dataset = schema.Dataset(
         name=str(data) if not Path(data).exists() else Path(data).resolve().name,
@@ -83,10 +95,11 @@ def score_perception(
     folder = Path(out) if out is not None else None
     if folder:
         check_same_question(folder, dataset)
+        check_same_model(folder, model)
     run = Run(figures, model, judge, dataset, notes, chosen, command)
     with tempfile.TemporaryDirectory() as temporary:
         logs = folder / LOGS if folder else Path(temporary)
-        return run.score(PROTOCOLS[protocol], folder, logs)
+        return run.score(protocols, folder, logs)
 
 
 def find_figures(data: str | Path) -> Path:
@@ -101,14 +114,22 @@ def find_figures(data: str | Path) -> Path:
 
 
 def limited(figures: Sequence[Figure], limit: int | None, seed: int) -> tuple[Figure, ...]:
-    """At most so many figures of each kind, drawn by seed, in their order."""
+    """At most so many figures of each kind, drawn by seed, in their order.
+
+    Each scale gives its share of a kind, to within one figure: of the figures in random order,
+    scale after scale, every n-th is taken (systematic sampling with a random start).
+    """
     if limit is None:
         return tuple(figures)
     kept: set[str] = set()
     for kind in ("mcq", "open", "numeric"):
-        part = [figure.id for figure in figures if figure.kind == kind]
-        drawn = np.random.default_rng(seed).permutation(len(part))[:limit]
-        kept |= {part[k] for k in drawn}
+        generator = np.random.default_rng(seed)
+        part = [figure for figure in figures if figure.kind == kind]
+        part = [part[k] for k in generator.permutation(len(part))]
+        part.sort(key=lambda figure: SCALES.index(figure.item.scale))
+        count = min(limit, len(part))
+        places = (np.arange(count) + generator.random()) * len(part) / max(count, 1)
+        kept |= {part[int(k)].id for k in places}
     return tuple(figure for figure in figures if figure.id in kept)
 
 

@@ -10,7 +10,7 @@ from matscale.matching.compiling import allocating
 from matscale.matching.prepare import POINTS, RANKS
 from matscale.matching.primitive import primitive
 from matscale.matching.reduction import reduce_cell
-from matscale.matching.workspace import workspace
+from matscale.matching.workspace import MAX_SITES, workspace
 from matscale.structures import cells
 from matscale.structures.table import StructureTable
 
@@ -18,10 +18,14 @@ TOLERANCE_A = 0.25
 """Distance within which ``get_primitive_structure`` takes sites for copies, by default."""
 FLATTEST, SHORTEST_A = 1e-6, 1e-3
 """Volume over the product of the edges, and edge in Å, below which pymatgen is asked instead."""
+TOO_MANY = "too many sites to compare"
+"""Why a crystal of more sites than are ever matched has no canonical cell."""
 
 
 def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
     """The primitive, Niggli-reduced cells of crystals, as :func:`cells.canonical_cell`.
+
+    Crystals of more sites than are ever matched have none.
 
     Args:
         table: Crystals.
@@ -32,7 +36,8 @@ def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
     """
     offsets, lattices = table.offsets, table.lattices.copy()
     positions, numbers = table.positions.copy(), table.numbers.copy()
-    sizes = _reduce(offsets, lattices, positions, numbers)
+    small = table.n_atoms <= MAX_SITES
+    sizes = _reduce(offsets, lattices, positions, numbers, small)
     slow = np.flatnonzero(sizes == 0)
     kept = np.arange(len(numbers)) - np.repeat(offsets[:-1], table.n_atoms) < np.repeat(
         sizes, table.n_atoms
@@ -49,13 +54,17 @@ def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
 
 
 def _reduce(
-    offsets: np.ndarray, lattices: np.ndarray, positions: np.ndarray, numbers: np.ndarray
+    offsets: np.ndarray,
+    lattices: np.ndarray,
+    positions: np.ndarray,
+    numbers: np.ndarray,
+    wanted: np.ndarray,
 ) -> np.ndarray:
-    """Put crystals into their canonical cells, in place; numbers of sites, 0 without a cell."""
+    """Put the wanted crystals into their canonical cells, in place; numbers of sites, else 0."""
     lengths = np.diff(offsets)
-    space = workspace(max(3, int(lengths.max(initial=0))), POINTS)
+    space = workspace(max(3, int(lengths[wanted].max(initial=0))), POINTS)
     codes, sizes = numbers.astype(np.int64), np.zeros(len(lengths), np.int64)
-    sound = _sound(lattices)
+    sound = wanted & _sound(lattices)
     _reduce_rows(offsets, lattices, positions, codes, sound, RANKS, TOLERANCE_A, space, sizes)
     numbers[:] = codes
     return sizes
@@ -94,6 +103,9 @@ def _with_slow(
         return quick, reasons
     parts, rows = [quick], [*done.tolist()]
     for row in slow.tolist():
+        if table.n_atoms[row] > MAX_SITES:
+            reasons[row] = TOO_MANY
+            continue
         try:
             cell = cells.canonical_cell(table.to_pymatgen(row))
         except Refused as refused:

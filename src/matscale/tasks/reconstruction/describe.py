@@ -27,7 +27,7 @@ class Description:
         reasons: Why there is none, (n,) of str; "" where there is one.
         parameters: Lattice parameters, (len(table), 6) in Å and degrees.
         amd: Average minimum distances, (len(table), k) in Å.
-        pdd: Pointwise distance distribution of each row of ``table``.
+        pdd: Pointwise distance distribution of each row of ``table``, if they were asked for.
     """
 
     table: StructureTable
@@ -43,10 +43,20 @@ class Description:
         return self.rows >= 0
 
 
-def describe(table: StructureTable, memory: Memory, *, label: str) -> Description:
-    """Canonical cells and invariants of all crystals of a table."""
+def describe(
+    table: StructureTable, memory: Memory, *, label: str, distributions: bool = True
+) -> Description:
+    """Canonical cells and invariants of all crystals of a table.
+
+    Args:
+        table: Crystals.
+        memory: Where answers are kept.
+        label: For the progress display.
+        distributions: Whether PDDs are needed beside their averages; else there are none.
+    """
     chunks = [table[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
-    answers = memory.map(_describe_chunk, chunks, label=label)
+    function = _describe_chunk if distributions else _describe_chunk_by_averages
+    answers = memory.map(function, chunks, label=label)
     reasons = np.concatenate([np.empty(0, object), *(a["reasons"].astype(object) for a in answers)])
     usable = reasons == ""
     canonical = StructureTable.concatenate(
@@ -60,7 +70,9 @@ def describe(table: StructureTable, memory: Memory, *, label: str) -> Descriptio
         amd=np.concatenate([np.empty((0, sites.NEIGHBOURS)), *(a["amd"] for a in answers)]),
         pdd=tuple(
             pdd for answer in answers for pdd in split_rows(answer["pdd"], answer["pdd_rows"])
-        ),
+        )
+        if distributions
+        else (),
     )
 
 
@@ -73,14 +85,30 @@ def _describe_chunk(table: StructureTable) -> dict[str, np.ndarray]:
     packed, reasons = canonical_cells(table)
     amd, pdd = _invariants(packed)
     return {
+        **_packed(packed, reasons),
+        "amd": amd,
+        "pdd": np.concatenate([np.empty((0, sites.NEIGHBOURS + 1)), *pdd]),
+        "pdd_rows": np.array([len(rows) for rows in pdd], dtype=np.int64),
+    }
+
+
+def _describe_chunk_by_averages(table: StructureTable) -> dict[str, np.ndarray]:
+    packed, reasons = canonical_cells(table)
+    rows = range(len(packed))
+    found = [
+        sites.average_minimum_distances(packed.row_positions(row), packed.lattices[row])
+        for row in rows
+    ]
+    return {**_packed(packed, reasons), "amd": np.reshape(found, (len(packed), sites.NEIGHBOURS))}
+
+
+def _packed(packed: StructureTable, reasons: np.ndarray) -> dict[str, np.ndarray]:
+    return {
         "reasons": reasons.astype(str),
         "n_atoms": packed.n_atoms,
         "numbers": packed.numbers,
         "positions": packed.positions,
         "cells": packed.lattices,
-        "amd": amd,
-        "pdd": np.concatenate([np.empty((0, sites.NEIGHBOURS + 1)), *pdd]),
-        "pdd_rows": np.array([len(rows) for rows in pdd], dtype=np.int64),
     }
 
 
