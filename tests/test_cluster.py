@@ -187,6 +187,8 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path):
 
     with machines(tmp_path, 2) as found, execution.on(found.address):
         victim, survivor = found.workers
+        # A worker that imports for seconds would be killed before it does anything.
+        execution._elsewhere._client.run(importlib.import_module, noted.__module__)
         killer = threading.Thread(target=kill_in_the_middle, args=(victim,))
         killer.start()
         answers = Memory(kept).map(noted, items)
@@ -410,7 +412,7 @@ def test_novelty_sends_matching_and_relaxation(two, tmp_path, monkeypatch):
     assert not sent
     with execution.on(two.address):
         card = score("novelty", tmp_path / "model.parquet", **asked)
-    assert {"Matching.matches", "Comparing.bundle", "_relax_chunk"} <= set(sent)
+    assert {"Matching.scores", "Comparing.bundle", "_relax_chunk"} <= set(sent)
     for one, other in zip(card, known, strict=True):
         assert one.metrics == other.metrics
 
