@@ -224,7 +224,7 @@ def main():
     }
     for key, value in answer.items():
         print(key, value)
-    (HERE / "matching.json").write_text(json.dumps(answer, indent=1))
+    (HERE / "matching.json").write_text(json.dumps(answer, indent=1, default=float))
 
 
 if __name__ == "__main__":

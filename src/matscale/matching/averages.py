@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from matscale.matching.algebra import inverse, reciprocal_lengths, rows_times
 from matscale.matching.compiling import kernel
 from matscale.matching.pairing import AVERAGE, S1
@@ -20,6 +22,8 @@ SLACK = 1 + 1e-5
 WORTH = 10
 """Points of the grid and sites that are looked at in the time that a pairing takes for each of its
 pairs of sites."""
+IN_VAIN = 16
+"""By how many times their own cost, asked in vain, pairings must have cost more to ask again."""
 ROTATED = 4
 """How many times more a refusal saves where it holds for equivalent mappings too."""
 
@@ -73,21 +77,20 @@ def average_possible(question, limit, space, found):
     _add_up(n, space)
     needed = (limit + _half_diagonal(scaled, half)) * SLACK + moved * SLACK
     threshold = n * needed * needed
-    for place in range(int(points)):
-        if space.sums[place] < threshold:
-            space.vain[0] += 1
-            return True
+    if _least(space) < threshold:
+        space.vain[0] += 1
+        return True
     space.vain[1] += 1
     return False
 
 
 @kernel
 def _worth_it(cost, question, vain, found):
-    """Whether pairings cost more: all so far, for each time in vain, and those of a mapping."""
+    """Whether pairings cost more: all so far, for the times in vain too, and those of a mapping."""
     paired = found[PAIRINGS] * question.n * question.n
     mappings = found[MAPPINGS] - vain[1]
     times = ROTATED if question.turns > 1 else 1
-    return cost * (1 + vain[0]) <= paired and cost * mappings <= paired * times
+    return cost * (1 + IN_VAIN * vain[0]) <= paired and cost * mappings <= paired * times
 
 
 @kernel
@@ -131,52 +134,87 @@ def _lay_on_grid(question, cell, space):
 
 @kernel
 def _fill_field(question, cell, box, space):
-    """Squared distances of the grid's points to the nearest site of the base, twice along c."""
-    field, base = space.field, question.base
+    """Squared distances of the grid's points to the nearest site of the base; twice along b and c.
+
+    Whole planes can then be added to others without looking where the cell ends.
+    """
+    field = space.field
     n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
+    stride = 2 * n_2
     for i in range(n_0):
         for j in range(n_1):
-            row = (i * n_1 + j) * 2 * n_2
-            for k in range(n_2):
-                field[row + k] = 1e30
-            for site in range(question.n_base):
-                f = i / n_0 - base[site, 0]
-                f -= math.floor(f + 0.5)
-                g = j / n_1 - base[site, 1]
-                g -= math.floor(g + 0.5)
-                plane = min(box[0] * (1 - abs(f)), box[1] * (1 - abs(g)))
-                x = f * cell[0, 0] + g * cell[1, 0]
-                y = f * cell[0, 1] + g * cell[1, 1]
-                z = f * cell[0, 2] + g * cell[1, 2]
-                for k in range(n_2):
-                    h = k / n_2 - base[site, 2]
-                    h -= math.floor(h + 0.5)
-                    other = min(plane, box[2] * (1 - abs(h)))
-                    p, q, r = x + h * cell[2, 0], y + h * cell[2, 1], z + h * cell[2, 2]
-                    square = min(p * p + q * q + r * r, other * other)
-                    field[row + k] = min(field[row + k], square)
-            for k in range(n_2):
-                field[row + n_2 + k] = field[row + k]
+            row = (i * 2 * n_1 + j) * stride
+            _fill_row(i / n_0, j / n_1, question, cell, box, field[row : row + n_2])
+            _copy(field[row : row + n_2], field[row + n_2 : row + stride])
+            below = row + n_1 * stride
+            _copy(field[row : row + stride], field[below : below + stride])
+
+
+@kernel
+def _copy(source, target):
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
+@kernel
+def _fill_row(first, second, question, cell, box, out):
+    """Squared distances along c, (k,), at two fractional coordinates."""
+    base = question.base
+    out[:] = 1e30
+    for site in range(question.n_base):
+        f, g = first - base[site, 0], second - base[site, 1]
+        f -= math.floor(f + 0.5)
+        g -= math.floor(g + 0.5)
+        plane = min(box[0] * (1 - abs(f)), box[1] * (1 - abs(g)))
+        x = f * cell[0, 0] + g * cell[1, 0]
+        y = f * cell[0, 1] + g * cell[1, 1]
+        z = f * cell[0, 2] + g * cell[1, 2]
+        cx, cy, cz, height = cell[2, 0], cell[2, 1], cell[2, 2], box[2]
+        start, scale = base[site, 2], 1.0 / len(out)
+        for k in range(len(out)):
+            h = k * scale - start
+            h -= np.floor(h + 0.5)
+            other = height * (1 - abs(h))
+            other = other if other < plane else plane
+            p, q, r = x + h * cx, y + h * cy, z + h * cz
+            square, beyond = p * p + q * q + r * r, other * other
+            square = square if square < beyond else beyond
+            out[k] = out[k] if out[k] < square else square
 
 
 @kernel
 def _add_up(n, space):
-    """``sums`` = sum over the target's sites of the field, for each translation of the grid."""
+    """``sums`` = sum over the target's sites of the field, for each translation of the grid.
+
+    A row holds as many numbers again, of no meaning: planes as wide as the field's are added.
+    """
     field, sums, laid = space.field, space.sums, space.laid
     n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
-    for place in range(n_0 * n_1 * n_2):
+    stride = 2 * n_2
+    plane = n_1 * stride
+    for place in range(n_0 * plane):
         sums[place] = 0.0
     for site in range(n):
         a, b, c = int(laid[site, 0]), int(laid[site, 1]), int(laid[site, 2])
         for i in range(n_0):
             p = i + a if i + a < n_0 else i + a - n_0
-            for j in range(n_1):
-                q = j + b if j + b < n_1 else j + b - n_1
-                _add_row(sums, (i * n_1 + j) * n_2, field, (p * n_1 + q) * 2 * n_2 + c, n_2)
+            first = p * 2 * plane + b * stride + c
+            _add(sums[i * plane : (i + 1) * plane - n_2], field[first : first + plane - n_2])
 
 
 @kernel
-def _add_row(sums, start, field, first, count):
-    """Add a stretch of one array to one of another; it vectorises."""
-    for k in range(count):
-        sums[start + k] += field[first + k]
+def _add(sums, terms):
+    """Add one array to another; without offsets it vectorises."""
+    for k in range(len(sums)):
+        sums[k] += terms[k]
+
+
+@kernel
+def _least(space):
+    """The least of the sums."""
+    n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
+    least = np.inf
+    for row in range(n_0 * n_1):
+        for k in range(n_2):
+            least = min(least, space.sums[2 * row * n_2 + k])
+    return least

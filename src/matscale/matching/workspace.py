@@ -14,7 +14,7 @@ MAX_SITES = 8192
 """Most sites of a crystal that is matched: memory grows with their square, 0.8 GB there."""
 MAX_MASKED = 512
 """Most sites of crystals whose equivalent mappings are passed over."""
-MOST_GRID = 1 << 15
+MOST_GRID = 1 << 14
 """Points of the grid beyond which the bound of ``averages.py`` is not asked."""
 MOST_WORK = 2e10
 """Squared sites of all pairings after which a search gives up: a minute or two."""
@@ -70,8 +70,8 @@ class Workspace(NamedTuple):
         current: What was found under it, (16,).
         most_work: Work after which a search gives up, (1,): see :data:`MOST_WORK`.
         grid: Points along each axis, and one of them, (2, 3): see ``averages.py``.
-        field: Squared distances on a grid, (2 g,) in single precision.
-        sums: Sums of them by translation, (g,) in single precision.
+        field: Squared distances on a grid, (4 g,) in single precision.
+        sums: Sums of them by translation, (2 g,) in single precision.
         vain: Mappings of a pair that ``averages.py`` looked at in vain, and those that it refused,
             (2,) int64.
     """
@@ -176,7 +176,7 @@ def workspace(n, p):
         np.empty(16),
         np.full(1, MOST_WORK),
         np.empty((2, 3)),
+        np.empty(4 * MOST_GRID, np.float32),
         np.empty(2 * MOST_GRID, np.float32),
-        np.empty(MOST_GRID, np.float32),
         np.zeros(2, np.int64),
     )
