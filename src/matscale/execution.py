@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 from collections import deque
@@ -193,6 +194,10 @@ def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
             yield item
 
 
+PARTIAL = ".partial"
+"""Folder inside a results folder that holds the work of an interrupted run."""
+
+
 class Memory:
     """Answers already computed, by the content of the question; on disk they survive a crash.
 
@@ -218,6 +223,11 @@ class Memory:
         self._threads = threads
         self._version = version
         self._answers: dict[str, dict[str, np.ndarray]] = {}
+
+    def forget(self) -> None:
+        """Remove what was kept, once it is needed no more."""
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def map(
         self,

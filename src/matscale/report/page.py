@@ -29,7 +29,7 @@ from matscale.report.sections import Section, make_section
 from matscale.results.result import Result
 
 STYLES = ("base.css", "score.css", "figures.css", "novelty.css", "perception.css", "particles.css")
-SCRIPTS = ("page.js", "table.js", "viewer.js", "particles.js")
+SCRIPTS = ("page.js", "table.js", "turning.js", "viewer.js", "particles.js")
 
 
 def write_report(results: Sequence[Result], folder_of_results: Path | None, out: Path) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matscale
 from matscale.datasets.particles import ParticleSet
-from matscale.execution import Memory
+from matscale.execution import PARTIAL, Memory
 from matscale.predictors.particles.submission import read_particles
 from matscale.predictors.particles.to_particle import (
     BulkDensityGas,
@@ -32,7 +31,7 @@ from matscale.tasks.crystal_to_particle.scoring import (
     score_entrant,
     unit_slip,
 )
-from matscale.tasks.particles.entrants import PARTIAL, check_names, entrants_of
+from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.harness import Entrant, entrant
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import Question, ask
@@ -127,8 +126,7 @@ def score_crystal_to_particle(
         seed=seed,
         command=command,
     )
-    if folder:
-        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    memory.forget()
     return card
 
 

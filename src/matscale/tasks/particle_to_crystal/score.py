@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matscale
 from matscale.datasets.particles import ParticleSet
-from matscale.execution import Memory
+from matscale.execution import PARTIAL, Memory
 from matscale.predictors.particles import Training
 from matscale.predictors.particles.submission import read_cells
 from matscale.predictors.particles.to_crystal import (
@@ -32,7 +31,7 @@ from matscale.tasks.particle_to_crystal.scoring import (
     targets_of,
     unit_slip,
 )
-from matscale.tasks.particles.entrants import PARTIAL, check_names, entrants_of
+from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.harness import BATCH, Entrant, entrant
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.question import ROTATIONS, Question, ask
@@ -137,8 +136,7 @@ def score_particle_to_crystal(
         seed=seed,
         command=command,
     )
-    if folder:
-        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    memory.forget()
     return card
 
 

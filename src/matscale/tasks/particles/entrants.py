@@ -14,9 +14,6 @@ from matscale.tasks.particles.harness import Check, Entrant, entrant
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.submitted import UnitSlip, submitted
 
-PARTIAL = ".partial"
-"""Folder inside the results folder that holds the work of an interrupted run."""
-
 
 def entrants_of(
     predictions: Any,

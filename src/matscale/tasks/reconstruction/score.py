@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import matscale
 from matscale.errors import UserError
-from matscale.execution import Memory
+from matscale.execution import PARTIAL, Memory
 from matscale.predictors.from_file import read_submissions
 from matscale.predictors.predictor import parse_told
 from matscale.report.scorecard import Scorecard
@@ -18,7 +17,6 @@ from matscale.results.store import check_same_question
 from matscale.tasks.reconstruction.question import ask
 from matscale.tasks.reconstruction.run import Run, submitted
 
-PARTIAL = ".partial"
 """Folder inside the results folder that holds the work of an interrupted run."""
 
 
@@ -80,8 +78,7 @@ def score_reconstruction(
     run = Run(question, memory, seed, command)
     answers = [*run.baselines(), *(submitted(item, declared[item.name]) for item in submissions)]
     card = run.score(answers, protocols, folder)
-    if folder:
-        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+    memory.forget()
     return card
 
 
