@@ -170,12 +170,14 @@ class Cluster:
     def _result(self, future: Any, place: int) -> Any:
         from distributed import KilledWorker
 
+        # The scheduler blames all that a lost worker held, what it had not begun too.
         try:
             return future.result()
         except KilledWorker as error:
             raise UserError(
-                f"{self._address}: {error.allowed_failures + 1} workers died of piece {place} of "
-                "the work; give workers more memory, and see their logs"
+                f"{self._address}: {error.allowed_failures + 1} workers died that held piece "
+                f"{place} of the work, of it or of a piece sent with it; give workers more memory, "
+                "and see their logs"
             ) from error
         except CancelledError:
             raise self._lost() from None
