@@ -287,7 +287,9 @@ def tables() -> tuple[StructureTable, StructureTable]:
         perovskite(3.9, "Sr", "Ti", "O"),
         wurtzite(3.8, 6.2, "Zn", "S"),
     ]
-    first = [one.copy().perturb(0.05 * float(rng.random())) for one in made * 4]
+    first = [
+        one.copy().perturb(0.05 * float(rng.random()), seed=k) for k, one in enumerate(made * 4)
+    ]
     return StructureTable.from_pymatgen(first), StructureTable.from_pymatgen(made * 8)
 
 

@@ -27,10 +27,10 @@ def question(n, base, *, base_is_1):
 
 def ask(cell, base, steps, target, *, base_is_1):
     """Whether the bound lets a target pass: cell of the base, its sites, supercell, target."""
-    SPACE.small[STEPS] = steps
-    SPACE.small[AVERAGE] = steps @ cell
-    SPACE.sites[S2 if base_is_1 else S1, : len(target)] = target
-    SPACE.vain[:] = 0
+    SPACE.arrays.small[STEPS] = steps
+    SPACE.arrays.small[AVERAGE] = steps @ cell
+    SPACE.arrays.sites[S2 if base_is_1 else S1, : len(target)] = target
+    SPACE.arrays.vain[:] = 0
     found = np.zeros(FOUND)
     found[PAIRINGS], found[MAPPINGS] = 1e9, 1
     return average_possible(question(len(target), base, base_is_1=base_is_1), LIMIT, SPACE, found)

@@ -17,6 +17,7 @@ from crystals import described_otherwise, held_out
 from matscale.execution import Memory
 from matscale.matching import batch, engine, grouping, wyckoff
 from matscale.matching.batch import NOVELTY, MatchSettings
+from matscale.matching.held import Held
 from matscale.matching.search import STATUSES, group_rows
 from matscale.matching.tolerances import Tolerances
 from matscale.matching.workspace import MAX_SITES
@@ -122,7 +123,7 @@ def one_after_the_other(table: StructureTable, settings: MatchSettings) -> np.nd
     large = np.zeros((len(rows), len(rows)), bool)
     how = engine.CODES[options.mode], options.scale, False, options.numbers, options.symmetric
     with engine.Engine(table, table, options).space() as space:
-        group_rows(crystals, rows, *how, space, found[0], found[1], counts, large)
+        group_rows(Held(crystals), rows, *how, space, found[0], found[1], counts, large)
     label[rows] = found[0]
     return label
 

@@ -37,7 +37,7 @@ def train(tmp_path: Path) -> Path:
 
 def rattled(structure: Structure, seed: int = 0) -> Structure:
     other = structure.copy()
-    other.perturb(0.02)
+    other.perturb(0.02, seed=seed)
     return other
 
 

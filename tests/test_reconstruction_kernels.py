@@ -34,7 +34,7 @@ def crystals() -> StructureTable:
         grown = plain.copy()
         grown.make_supercell(np.triu(rng.integers(0, 2, (3, 3)), 1) + np.diag([2, 1, 2]))
         rattled = grown.copy()
-        rattled.perturb(0.03)
+        rattled.perturb(0.03, seed=len(structures))
         strained = plain.copy()
         strained.apply_strain(rng.normal(0, 0.01, 3))
         structures += [plain, grown, rattled, strained]

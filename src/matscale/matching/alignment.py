@@ -73,9 +73,9 @@ def align(
             sites, shifts = np.empty((size, 2), np.int64), np.empty((size, 3), np.int64)
             supercells[place] = np.eye(3)
             status = search.align_row(
-                one,
+                engine.held[0],
                 i,
-                other,
+                engine.held[1],
                 j,
                 CODES[settings.mode],
                 settings.scale,

@@ -131,9 +131,13 @@ def _fails_in(n, p, q, r, too_far, blur, space):
     reaches, partial = space.small[WIDER, 2], space.masked
     for axis in range(3):
         reaches[axis] = reach * _length(space.small[INVERSE], p, q, r, axis)
-    if not _list_remaining(n, p, q, r, reaches, space):
+    remaining = _list_remaining(n, p, q, r, reaches, space)
+    if remaining == 0:
         return True
-    if not all_can_pair(n, space.remaining, space.left, space.integers, space.flags[0]):
+    # If all partners remain, they can all be paired still.
+    if remaining < space.degrees[:n].sum() and not all_can_pair(
+        n, space.remaining, space.left, space.integers, space.flags[0]
+    ):
         return True
     for i in range(n):
         for j in range(n):
@@ -151,7 +155,8 @@ def _fails_in(n, p, q, r, too_far, blur, space):
 
 @kernel
 def _list_remaining(n, p, q, r, reaches, space):
-    """List the partners that are within tolerance in another cell; False if a site has none."""
+    """List the partners within tolerance in another cell; their number, 0 if a site has none."""
+    remaining = 0
     for i in range(n):
         left = 0
         for place in range(space.degrees[i]):
@@ -160,9 +165,10 @@ def _list_remaining(n, p, q, r, reaches, space):
                 space.remaining[i, left] = j
                 left += 1
         if left == 0:
-            return False
+            return 0
         space.left[i] = left
-    return True
+        remaining += left
+    return remaining
 
 
 @kernel

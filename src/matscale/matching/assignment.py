@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from matscale.matching.compiling import kernel
+from matscale.matching.compiling import finite, kernel
 
 FORBIDDEN = 1e20
 """Squared distance of a pair that may not be made: pymatgen's number, part of its arithmetic."""
@@ -57,13 +57,21 @@ def _nearest_free(cost, n, row, v, row_of):
     The nearest column, if it is free, ends the search. Of equally near ones the last free one
     that the search looks at wins, which is the one of lowest index.
     """
-    lowest = np.inf
-    for j in range(n):
-        lowest = min(lowest, cost[row, j] - v[j])
+    lowest = _least_beyond(cost[row, :n], v[:n])
     for j in range(n):
         if cost[row, j] - v[j] == lowest and row_of[j] == -1:
             return j, lowest
     return -1, lowest
+
+
+@finite
+def _least_beyond(cost, v):
+    """The least of ``cost - v``."""
+    lowest = np.inf
+    for j in range(len(cost)):
+        value = cost[j] - v[j]
+        lowest = value if value < lowest else lowest
+    return lowest
 
 
 @kernel

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from matscale.matching.compiling import kernel
+from matscale.matching.compiling import inlined, kernel
+from matscale.matching.periodic import fill_gap
 
-# Rows of the workspace's ``sites`` and ``tally`` that are used here; ``codes[0]`` too.
-SORTED, VECTORS, SCALED, OTHERS = 1, 2, 3, 4
+# Rows of the workspace's ``sites`` and ``tally`` that are used here; ``codes[0]``, ``columns`` too.
+SORTED, VECTORS, SCALED = 1, 2, 3
 STARTS, DONE = 0, 1
 
 
@@ -62,26 +63,28 @@ def _wrapped_and_scaled(value, tolerance):
     return min((value - math.floor(value)) * scale, scale * (1 - 1e-15))
 
 
-@kernel
-def _near_any(point, others, count, box):
-    """Whether a point is less than 1 from another in every coordinate, in a periodic box."""
-    for j in range(count):
-        d = abs(point[0] - others[j, 0])
-        if not min(d, box[0] - d) < 1.0:
-            continue
-        d = abs(point[1] - others[j, 1])
-        if not min(d, box[1] - d) < 1.0:
-            continue
-        d = abs(point[2] - others[j, 2])
-        if min(d, box[2] - d) < 1.0:
-            return True
-    return False
+@inlined
+def _near_any(x, y, z, first, second, third, box):
+    """Whether a point is less than 1 from another in every coordinate, in a periodic box.
+
+    The others come by coordinate; no branches: it vectorises.
+    """
+    hit = False
+    b0, b1, b2 = box[0], box[1], box[2]
+    for j in range(len(first)):
+        d0, d1, d2 = abs(x - first[j]), abs(y - second[j]), abs(z - third[j])
+        hit |= (
+            ((d0 < 1.0) | (b0 - d0 < 1.0))
+            & ((d1 < 1.0) | (b1 - d1 < 1.0))
+            & ((d2 < 1.0) | (b2 - d2 < 1.0))
+        )
+    return hit
 
 
 @kernel
 def _keep_common(count, start, stop, double, box, space):
     """Keep the vectors that lead from each site of a group to near another; their number."""
-    sites, others = space.sites[SORTED], space.sites[OTHERS]
+    sites, others = space.sites[SORTED], space.columns
     vectors, scaled = space.sites[VECTORS], space.sites[SCALED]
     size = stop - start
     for origin in range(start, stop):
@@ -89,16 +92,19 @@ def _keep_common(count, start, stop, double, box, space):
         if count == 1:
             return 1
         for j in range(size):
-            for x in range(3):
-                others[j, x] = _wrapped_and_scaled(
-                    sites[start + j, x] - sites[origin, x], double[x]
+            for axis in range(3):
+                others[axis, j] = _wrapped_and_scaled(
+                    sites[start + j, axis] - sites[origin, axis], double[axis]
                 )
+        width = fill_gap(size, others)
+        first, second, third = others[0, :width], others[1, :width], others[2, :width]
         kept = 1
         for v in range(1, count):
-            if _near_any(scaled[v], others, size, box):
-                for x in range(3):
-                    vectors[kept, x] = vectors[v, x]
-                    scaled[kept, x] = scaled[v, x]
+            x, y, z = scaled[v, 0], scaled[v, 1], scaled[v, 2]
+            if _near_any(x, y, z, first, second, third, box):
+                for axis in range(3):
+                    vectors[kept, axis] = vectors[v, axis]
+                    scaled[kept, axis] = scaled[v, axis]
                 kept += 1
         count = kept
     return count

@@ -3,7 +3,8 @@
 Numba counts references to arrays with atomic instructions in every function that takes a slice;
 in kernels of a few hundred nanoseconds that is most of the time. Functions that allocate nothing
 need no counts. The switch is one of numba's own, ``_nrt``; should it go, the kernels still work,
-several times slower, and ``tests/test_matching_kernels.py`` says so.
+several times slower, and ``tests/test_matching_kernels.py`` says so. Neither are arrays passed one
+by one where they are many: see ``held.py``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ def _probe() -> None:
 
 kernel = _compiler(_nrt=False)
 """For functions that make no arrays; one that does fails to compile."""
+
+inlined = _compiler(_nrt=False, inline="always")
+"""For those whose call would take as long as what they do."""
+
+finite = _compiler(_nrt=False, fastmath={"nnan", "nsz"})
+"""For those that meet no NaN and take -0 for 0: finding the least of many numbers vectorises."""
 
 allocating = njit(cache=True, nogil=True)
 """For functions that make arrays."""

@@ -20,6 +20,7 @@ import numpy as np
 from matscale import __version__
 from matscale.execution import Memory, content_key, is_elsewhere
 from matscale.matching import search
+from matscale.matching.held import Held
 from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE
 from matscale.matching.outcomes import Counts, MatchSettings
 from matscale.matching.prepare import POINTS, Prepared, prepare
@@ -99,9 +100,10 @@ class Engine:
         self.settings = settings
         self.first = ready(first, settings)
         self.second = self.first if second is first else ready(second, settings)
+        self.held = Held(self.first), Held(self.second)
         self._tables = first, second
         self._largest = max(int(part.sizes.max(initial=1)) for part in (self.first, self.second))
-        self._spaces: defaultdict[int, list[Workspace]] = defaultdict(list)
+        self._spaces: defaultdict[int, list[Held[Workspace]]] = defaultdict(list)
         self._stopped = False
 
     # --- work ----------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class Engine:
         return content_key(name, *self._tables, repr(self.settings), *parts)
 
     @contextmanager
-    def space(self, points: int | None = None) -> Iterator[Workspace]:
+    def space(self, points: int | None = None) -> Iterator[Held[Workspace]]:
         """A workspace that no other thread uses meanwhile, of the largest kind by default."""
         points = points or MAX_POINTS
         spare = self._spaces[points]
@@ -159,7 +161,7 @@ class Engine:
             space = spare.pop()
         except IndexError:
             space = workspace(self._largest, points)
-            space.most_work[0] = MOST_WORK
+            space.arrays.most_work[0] = MOST_WORK
         try:
             yield space
         finally:
@@ -210,16 +212,17 @@ class Engine:
         self,
         rows_1: np.ndarray,
         rows_2: np.ndarray,
-        space: Workspace,
+        space: Held[Workspace],
         status: np.ndarray,
         values: np.ndarray,
         maps: np.ndarray,
     ) -> None:
         settings = self.settings
+        first, second = self.held
         search.match_rows(
-            self.first,
+            first,
             rows_1,
-            self.second,
+            second,
             rows_2,
             CODES[settings.mode],
             settings.scale,

@@ -61,7 +61,7 @@ class Comparing(Work):
         undecided = np.zeros((len(rows), len(rows)), bool)
         with self.engine.space() as space:
             search.group_rows(
-                self.engine.first,
+                self.engine.held[0],
                 rows,
                 CODES[settings.mode],
                 settings.scale,

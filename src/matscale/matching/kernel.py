@@ -22,6 +22,7 @@ from matscale.matching.algebra import (
 from matscale.matching.compiling import kernel
 from matscale.matching.mapped import BASE_CELL, search_mappings
 from matscale.matching.pairing import BASE, S1, S2, sort_by_species
+from matscale.matching.periodic import FOLDED_BEGINS, lay_columns
 from matscale.matching.placements import SWAPPED, VALUE, Question
 from matscale.matching.translations import BASE_STARTS
 
@@ -115,9 +116,7 @@ def strict_match(
     if fu > 1 and not use_rms:
         order = space.integers[0]
         sort_by_species(base_codes, n_base, space.tally[BASE_STARTS], space.tally[1], order)
-        for i in range(n_base):
-            for x in range(3):
-                space.folded[x, i] = base[order[i], x]
+        lay_columns(base, order, base_codes, n_base, space.tally[FOLDED_BEGINS], space.folded)
     question = Question(
         n, n_base, fu, base_is_1, base, target, pivot, starts, tolerances, use_rms, first, 1, 0.0,
         0.0,

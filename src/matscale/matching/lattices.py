@@ -58,6 +58,8 @@ def _shells_of(square, lengths, ltol, bands, nearest):
 def _collect(cell, spacings, lengths, ltol, space):
     """Points of the shells by falling integer coordinates, with their cubes; their number.
 
+    Opposite points are equally long, and the origin is in no shell: half of them is looked at.
+
     ``space.nearest`` receives how near any point is to a limit of the lengths, as a ratio up to
     NEAR; points just outside of the limits count too.
     """
@@ -80,8 +82,8 @@ def _collect(cell, spacings, lengths, ltol, space):
     na, nb = int(margin / spacings[0]), int(margin / spacings[1])
     count = 0
     capacity = len(space.norms)
-    for i in range(na, -na - 1, -1):
-        for j in range(nb, -nb - 1, -1):
+    for i in range(na, -1, -1):
+        for j in range(nb, -nb - 1 if i > 0 else -1, -1):
             x = i * cell[0, 0] + j * cell[1, 0]
             y = i * cell[0, 1] + j * cell[1, 1]
             z = i * cell[0, 2] + j * cell[1, 2]
@@ -91,7 +93,8 @@ def _collect(cell, spacings, lengths, ltol, space):
             if inside < -1e-6:
                 continue
             half = math.sqrt(max(inside, 0.0)) + 1e-6
-            for k in range(math.floor(middle + half), math.ceil(middle - half) - 1, -1):
+            last = math.ceil(middle - half) if i > 0 or j > 0 else 1
+            for k in range(math.floor(middle + half), last - 1, -1):
                 px, py, pz = x + k * cell[2, 0], y + k * cell[2, 1], z + k * cell[2, 2]
                 square = px * px + py * py + pz * pz
                 if square >= outer or square < inner:
@@ -102,18 +105,39 @@ def _collect(cell, spacings, lengths, ltol, space):
                 norm = math.sqrt(square)
                 if reach > longest and norm > longest:
                     continue
-                if count == capacity:
+                if 2 * count + 2 > capacity:
                     return TOO_MANY
-                cube = 9 * math.floor((px - start + 1e-8) / reach)
-                cube += 3 * math.floor((py - start + 1e-8) / reach)
-                cube += math.floor((pz - start + 1e-8) / reach)
                 space.steps[count, 0], space.steps[count, 1], space.steps[count, 2] = i, j, k
-                space.norms[count] = norm
-                space.place[1, count] = cube
+                space.place[1, count] = _cube(px, py, pz, start, reach)
                 space.place[2, count] = shells
                 count += 1
+                mirror = capacity - count
+                space.place[1, mirror] = _cube(-px, -py, -pz, start, reach)
     space.nearest[0] = nearest
-    return count
+    _mirror(count, space)
+    return 2 * count
+
+
+@kernel
+def _cube(x, y, z, start, reach):
+    """The number of the cube that holds a point."""
+    cube = 9 * math.floor((x - start + 1e-8) / reach)
+    cube += 3 * math.floor((y - start + 1e-8) / reach)
+    return cube + math.floor((z - start + 1e-8) / reach)
+
+
+@kernel
+def _mirror(count, space):
+    """Append the opposites of points in reverse: they fall where the points do."""
+    capacity = len(space.norms)
+    for p in range(count):
+        q = 2 * count - 1 - p
+        for x in range(3):
+            space.steps[q, x] = -space.steps[p, x]
+        space.place[2, q] = space.place[2, p]
+    # The cubes lie at the other end of the row, the last first.
+    for p in range(count):
+        space.place[1, count + p] = space.place[1, capacity - count + p]
 
 
 @kernel

@@ -31,7 +31,7 @@ from matscale.matching.placements import (
     Question,
     try_translations,
 )
-from matscale.matching.rotations import fence, find_rotations, keeping, turned_before, unpack
+from matscale.matching.rotations import fence, find_rotations, keeping, note, turned_before, unpack
 from matscale.matching.translations import translation_possible
 from matscale.matching.workspace import MAX_MASKED
 
@@ -107,8 +107,7 @@ def search_mappings(question, codes, marks, errors, space, found):
         if _try_first(question, i, counts, space, found):
             break
         if turns > 1 and space.doubts[0] == doubts:
-            space.done[0, noted] = a
-            noted += 1
+            noted = note(space, a, 0, noted)
     return found[WORK] <= space.most_work[0]
 
 
@@ -139,8 +138,7 @@ def _try_first(question, i, counts, space, found):
         if _try_second(question, a, b, n_c, turns, space, found):
             return True
         if turns > 1 and space.doubts[0] == doubts:
-            space.done[1, noted] = b
-            noted += 1
+            noted = note(space, b, 1, noted)
     return False
 
 
@@ -168,8 +166,7 @@ def _try_second(question, a, b, n_c, turns, space, found):
         if found[WORK] > space.most_work[0]:
             return True
         if turns > 1 and space.doubts[0] == doubts:
-            space.done[2, noted] = c
-            noted += 1
+            noted = note(space, c, 2, noted)
     return False
 
 

@@ -30,7 +30,9 @@ class MatchSettings:
         supercell: Whether one crystal may be a supercell of the other (``attempt_supercell`` with
             ``supercell_size="num_sites"``).
         keep_first: Whether to keep the first match found instead of the best.
-        symmetric: Whether the second crystal must also match the first (``symmetric`` of ``fit``).
+        symmetric: Whether the second crystal must also match the first, as in
+            ``group_structures``. ``fit`` alone reduces both again in between, in the volume in
+            which they were compared, so that strongly disturbed crystals can fail there.
     """
 
     tolerances: Tolerances = field(default_factory=Tolerances)

@@ -16,6 +16,7 @@ from matscale.matching.assignment import FORBIDDEN, assign
 from matscale.matching.compiling import kernel
 from matscale.matching.partners import all_can_pair, list_partners
 from matscale.matching.periodic import (
+    fill_gap,
     image_vectors,
     nearest_image,
     squared_distances,
@@ -158,6 +159,7 @@ def reduce_average(n, stol, normalization, space):
     for i in range(n):
         for x in range(3):
             space.fractions[x, i] = sites[RAW + 1, i, x]
+    fill_gap(n, space.fractions)
 
 
 @kernel

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from matscale.matching.compiling import kernel
+from matscale.matching.periodic import LANES
 
 
 @kernel
-def _mark_partners(point, code, columns, codes, n, tolerance, partners):
+def _mark_partners(x, y, z, code, first, second, third, codes, tolerance, partners):
     """``partners`` = which sites a site may pair with; no branches: it vectorises."""
-    x, y, z = point[0], point[1], point[2]
     t0, t1, t2 = tolerance[0], tolerance[1], tolerance[2]
-    total = 0
-    for j in range(n):
-        d0, d1, d2 = columns[0, j] - x, columns[1, j] - y, columns[2, j] - z
+    for j in range(len(first)):
+        d0, d1, d2 = first[j] - x, second[j] - y, third[j] - z
         hit = (
             (codes[j] == code)
             & (abs(d0 - np.rint(d0)) <= t0)
@@ -22,8 +21,6 @@ def _mark_partners(point, code, columns, codes, n, tolerance, partners):
             & (abs(d2 - np.rint(d2)) <= t2)
         )
         partners[j] = hit
-        total += hit
-    return total
 
 
 @kernel
@@ -36,32 +33,35 @@ def list_partners(n, raw, columns, codes, tolerance, partners, degrees, scratch)
     Args:
         n: Number of sites.
         raw: Fractional coordinates of crystal 2 in the reduced cell, (n, 3).
-        columns: Those of crystal 1 by column, (3, n).
-        codes: Species of crystal 1 and 2, (2, n) int64.
+        columns: Those of crystal 1 by column, (3, m), filled up by :func:`periodic.fill_gap`.
+        codes: Species of crystal 1 and 2, (2, m) int64.
         tolerance: Largest difference of each coordinate, (3,).
         partners: Receives the partners of each site of crystal 2 in order, (n, n) int32.
         degrees: Receives their numbers, (n,) int64.
-        scratch: (2, n) bool.
+        scratch: (2, m) bool.
 
     Returns:
         False if some site of either crystal has no partner; the list is then incomplete.
     """
-    marked, wanted = scratch[0], scratch[1]
-    for j in range(n):
-        wanted[j] = False
+    width = (n + LANES - 1) // LANES * LANES
+    marked, wanted = scratch[0, :width], scratch[1, :width]
+    first, second, third = columns[0, :width], columns[1, :width], columns[2, :width]
+    wanted[:] = False
     for i in range(n):
-        total = _mark_partners(raw[i], codes[1, i], columns, codes[0], n, tolerance, marked)
-        if total == 0:
-            return False
-        degrees[i] = total
+        _mark_partners(
+            raw[i, 0], raw[i, 1], raw[i, 2], codes[1, i], first, second, third, codes[0, :width],
+            tolerance, marked,
+        )  # fmt: skip
+        # Without branches, which would be guessed wrongly: what is no partner is written over.
         place = 0
         for j in range(n):
-            if marked[j]:
-                partners[i, place] = j
-                wanted[j] = True
-                place += 1
-                if place == total:
-                    break
+            partners[i, place] = j
+            place += marked[j]
+        if place == 0:
+            return False
+        degrees[i] = place
+        for k in range(place):
+            wanted[partners[i, k]] = True
     missing = 0
     for j in range(n):
         missing += not wanted[j]

@@ -3,36 +3,128 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from matscale.matching.assignment import FORBIDDEN
-from matscale.matching.compiling import kernel
+from matscale.matching.compiling import inlined, kernel
 
 SLACK = 1 + 1e-9
+BEGINS, FOLDED_BEGINS = 7, 8
+"""Rows of the workspace's ``tally`` that say where species begin in ``columns`` and ``folded``."""
+LANES = 8
+"""Sites that are compared at once."""
 
 
 @kernel
+def lay_columns(sites, order, codes, n, begins, columns):
+    """Coordinates by column and species, each species from a multiple of LANES on.
+
+    The gaps hold what is near nothing, so that no sites are left over to be compared one by one.
+
+    Args:
+        sites: Fractional coordinates, (n, 3).
+        order: Sites sorted by species, (n,).
+        codes: Species of the sites, (n,) int64.
+        n: Number of sites.
+        begins: Receives where the sites of each species begin, (256,) int64.
+        columns: Receives the coordinates, (3, m); m as in :func:`columns_needed`.
+    """
+    slot, last = 0, -1
+    for place in range(n):
+        site = order[place]
+        code = codes[site]
+        if code != last:
+            slot = fill_gap(slot, columns)
+            begins[code] = slot
+            last = code
+        for x in range(3):
+            columns[x, slot] = sites[site, x]
+        slot += 1
+    fill_gap(slot, columns)
+
+
+@kernel
+def fill_gap(slot, columns):
+    """Fill columns (3, m) with NaN from a place to the next multiple of LANES, which it returns."""
+    while slot % LANES != 0:
+        for x in range(3):
+            columns[x, slot] = np.nan
+        slot += 1
+    return slot
+
+
+def columns_needed(n: int) -> int:
+    """Places that :func:`lay_columns` needs for n sites."""
+    return n + (LANES - 1) * min(n, 256)
+
+
+class Columns(NamedTuple):
+    """Sites by column, as sites of another set look for partners among them.
+
+    Attributes:
+        codes: Species of the sites of the other set as small integers, (n,) int64.
+        starts: Where species start among sorted sites, (257,): so many sites each has.
+        begins: As from :func:`lay_columns`.
+        columns: Likewise.
+        tolerance: Largest difference of each coordinate, (3,).
+    """
+
+    codes: np.ndarray
+    starts: np.ndarray
+    begins: np.ndarray
+    columns: np.ndarray
+    tolerance: np.ndarray
+
+
+@inlined
 def _row_fits(x, y, z, first, second, third, tolerance):
     """Whether a site has a partner among sites given by coordinate; no branches: it vectorises.
 
     The coordinates come as slices, so that indices are known not to be negative; numba checks
     others one by one.
     """
-    hits = 0
+    hit = False
     t0, t1, t2 = tolerance[0], tolerance[1], tolerance[2]
     for j in range(len(first)):
         d0, d1, d2 = x - first[j], y - second[j], z - third[j]
-        hits += (
+        hit |= (
             (abs(d0 - np.rint(d0)) <= t0)
             & (abs(d1 - np.rint(d1)) <= t1)
             & (abs(d2 - np.rint(d2)) <= t2)
         )
-    return hits > 0
+    return hit
+
+
+@inlined
+def _fits(i, subset, shift, others):
+    """Whether site i of a set has a partner."""
+    code = others.codes[i]
+    begin = others.begins[code]
+    end = begin + (others.starts[code + 1] - others.starts[code] + LANES - 1) // LANES * LANES
+    return _row_fits(
+        subset[i, 0] + shift[0],
+        subset[i, 1] + shift[1],
+        subset[i, 2] + shift[2],
+        others.columns[0, begin:end],
+        others.columns[1, begin:end],
+        others.columns[2, begin:end],
+        others.tolerance,
+    )
 
 
 @kernel
-def first_unpaired(subset, shift, codes, starts, columns, n, tolerance, suspect):
+def _unpaired_beside(subset, shift, others, n, fitting):
+    """As :func:`first_unpaired`, where one site is known to have a partner."""
+    for i in range(n):
+        if i != fitting and not _fits(i, subset, shift, others):
+            return i
+    return -1
+
+
+@kernel
+def first_unpaired(subset, shift, others, n, suspect):
     """The first site found without any partner within tolerance, or -1: the sets may match.
 
     As pymatgen's ``is_coord_subset_pbc``, which tries sites in order; starting with the one that
@@ -41,29 +133,45 @@ def first_unpaired(subset, shift, codes, starts, columns, n, tolerance, suspect)
     Args:
         subset: Fractional coordinates, (n, 3).
         shift: Added to them, (3,).
-        codes: Species of the subset's sites as small integers, (n,) int64.
-        starts: Sites of species s stand in ``columns[:, starts[s]:starts[s + 1]]``.
-        columns: Fractional coordinates of the other set, (3, n), sorted by species.
+        others: The other set.
         n: Number of sites.
-        tolerance: Largest difference of each coordinate, (3,).
         suspect: The site to try first.
     """
-    for step in range(n + 1):
-        i = suspect if step == 0 else step - 1
-        if step > 0 and i == suspect:
-            continue
-        code = codes[i]
-        if not _row_fits(
-            subset[i, 0] + shift[0],
-            subset[i, 1] + shift[1],
-            subset[i, 2] + shift[2],
-            columns[0, starts[code] : starts[code + 1]],
-            columns[1, starts[code] : starts[code + 1]],
-            columns[2, starts[code] : starts[code + 1]],
-            tolerance,
-        ):
-            return i
-    return -1
+    if not _fits(suspect, subset, shift, others):
+        return suspect
+    return _unpaired_beside(subset, shift, others, n, suspect)
+
+
+@kernel
+def next_translation(sites, onto, order, places, pivot, others, n, suspect, shift):
+    """The next translation of a set that lays its pivot onto a site, and all near some site.
+
+    Args:
+        sites: Fractional coordinates of the set, (n, 3).
+        onto: Those of the other set, (n, 3).
+        order: Its sites sorted by species, (n,).
+        places: First place in ``order`` to try, that after the last, and the step between them.
+        pivot: The site of the set to be laid onto those.
+        others: The other set again, as :func:`first_unpaired` needs it.
+        n: Number of sites.
+        suspect: The site that had no partner last.
+        shift: Receives the translation, (3,).
+
+    Returns:
+        The place in ``order``, -1 if there is none, and the site that had no partner last.
+    """
+    place, stop, step = places
+    while place < stop:
+        j = order[place]
+        for x in range(3):
+            shift[x] = onto[j, x] - sites[pivot, x]
+        if _fits(suspect, sites, shift, others):
+            alone = _unpaired_beside(sites, shift, others, n, suspect)
+            if alone < 0:
+                return place, suspect
+            suspect = alone
+        place += step
+    return -1, suspect
 
 
 @kernel

@@ -21,7 +21,13 @@ from matscale.matching.pairing import (
     pair_sites,
     reduce_average,
 )
-from matscale.matching.periodic import first_unpaired
+from matscale.matching.periodic import (
+    BEGINS,
+    Columns,
+    first_unpaired,
+    lay_columns,
+    next_translation,
+)
 
 STEPS, SHIFT = 17, 18
 """Matrices of the workspace's ``small`` that are used here."""
@@ -111,24 +117,22 @@ def try_translations(question, space, found):
         wider[x] = tolerance[x] * (stol / normalization + blur / 2) / math.pi
         tolerance[x] = tolerance[x] * stol / (math.pi * normalization)
     order = space.codes[2]
-    for place in range(n):
-        for x in range(3):
-            space.columns[x, place] = sites[S1, order[place], x]
+    begins = space.tally[BEGINS]
+    lay_columns(sites[S1], order, space.codes[0], n, begins, space.columns)
     found[WORK] += n
+    others = Columns(space.codes[1], starts, begins, space.columns, wider)
+    exact = Columns(space.codes[1], starts, begins, space.columns, tolerance)
     reduced = False
-    suspect = 0
     shift = small[SHIFT, 0]
     code = space.codes[1, pivot]
-    for place in range(starts[code], starts[code + 1], stride):
-        j = order[place]
-        for x in range(3):
-            shift[x] = sites[S1, j, x] - sites[S2, pivot, x]
-        alone = first_unpaired(
-            sites[S2], shift, space.codes[1], starts, space.columns, n, wider, suspect
+    place, suspect = starts[code] - stride, 0
+    while True:
+        places = place + stride, starts[code + 1], stride
+        place, suspect = next_translation(
+            sites[S2], sites[S1], order, places, pivot, others, n, suspect, shift
         )
-        if alone >= 0:
-            suspect = alone
-            continue
+        if place < 0:
+            return False
         if not reduced:
             reduce_average(n, stol, normalization, space)
             if blur > 0.0:
@@ -143,10 +147,7 @@ def try_translations(question, space, found):
             if surely_apart(n, shift, limit, blur, space):
                 continue
             space.doubts[0] += 1
-            alone = first_unpaired(
-                sites[S2], shift, space.codes[1], starts, space.columns, n, tolerance, suspect
-            )
-            if alone >= 0:
+            if first_unpaired(sites[S2], shift, exact, n, suspect) >= 0:
                 continue
         if not pair_sites(n, shift, normalization, min(stol, found[VALUE]), space):
             continue
@@ -156,4 +157,3 @@ def try_translations(question, space, found):
                 found[MATCHES] += 1
                 if question.first or value < 1e-5:
                     return True
-    return False

@@ -11,10 +11,11 @@ from ase.data import chemical_symbols
 from matscale.matching.algebra import dot3, each_row_times, inverse, parameters, volume
 from matscale.matching.bounds import volume_bounds
 from matscale.matching.compiling import allocating, kernel
+from matscale.matching.held import Held
 from matscale.matching.primitive import reduced
 from matscale.matching.reduction import niggli_cell
 from matscale.matching.rotations import ROTATIONS
-from matscale.matching.workspace import MAX_SITES, Workspace, workspace
+from matscale.matching.workspace import MAX_SITES, workspace
 from matscale.structures.table import StructureTable
 
 POINTS = 1 << 14
@@ -145,6 +146,6 @@ def prepare(
         rotations=np.zeros((rows, ROTATIONS), np.int16),
         errors=np.zeros((rows, 2)),
     )
-    space: Workspace = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
-    _prepare(crystals, table.positions, reduce, to_primitive, RANKS, ltol, atol, space)
+    space = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
+    _prepare(Held(crystals), table.positions, reduce, to_primitive, RANKS, ltol, atol, space)
     return crystals

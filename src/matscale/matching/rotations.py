@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from matscale.matching.algebra import dot3, volume
-from matscale.matching.compiling import kernel
+from matscale.matching.compiling import inlined, kernel
 
 MOST = 48
 """Rotations that a lattice can have."""
@@ -233,6 +233,15 @@ def _find(cell, frac, codes, space, out, errors):
     out[0] = found
 
 
+@inlined
+def _holds(first, second, third, x, y, z):
+    """Whether a point is among others, given by coordinate; no branches: it vectorises."""
+    hit = False
+    for k in range(len(first)):
+        hit |= (first[k] == x) & (second[k] == y) & (third[k] == z)
+    return hit
+
+
 @kernel
 def turned_before(space, point, level, turns, noted):
     """Whether a rotation turns a lattice point into one of those noted.
@@ -240,23 +249,32 @@ def turned_before(space, point, level, turns, noted):
     Args:
         space: Workspace with the points in ``steps``, the rotations and those noted in ``done``.
         point: Index of the point.
-        level: 0, 1 or 2: whether it stands for a, b or c; the rotations to try and the points
-            noted are in this row of ``which`` and ``done``.
+        level: 0, 1 or 2: whether it stands for a, b or c; the rotations to try are in this row of
+            ``which``, the points noted in three rows of ``done``.
         turns: Rotations to try.
         noted: Points noted.
     """
-    steps, which, done = space.steps, space.which[level], space.done[level]
+    steps, which, done = space.steps, space.which[level], space.done
+    first, second, third = (
+        done[3 * level, :noted], done[3 * level + 1, :noted], done[3 * level + 2, :noted],
+    )  # fmt: skip
     a, b, c = steps[point, 0], steps[point, 1], steps[point, 2]
     for place in range(turns):
         turn = space.rotations[which[place]]
         x = a * turn[0, 0] + b * turn[1, 0] + c * turn[2, 0]
         y = a * turn[0, 1] + b * turn[1, 1] + c * turn[2, 1]
         z = a * turn[0, 2] + b * turn[1, 2] + c * turn[2, 2]
-        for k in range(noted):
-            other = done[k]
-            if steps[other, 0] == x and steps[other, 1] == y and steps[other, 2] == z:
-                return True
+        if _holds(first, second, third, x, y, z):
+            return True
     return False
+
+
+@kernel
+def note(space, point, level, noted):
+    """Note a lattice point for :func:`turned_before`; the number of points noted."""
+    for x in range(3):
+        space.done[3 * level + x, noted] = space.steps[point, x]
+    return noted + 1
 
 
 @kernel

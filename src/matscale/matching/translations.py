@@ -7,7 +7,7 @@ import math
 from matscale.matching.algebra import inverse
 from matscale.matching.compiling import kernel
 from matscale.matching.pairing import AVERAGE, S1
-from matscale.matching.periodic import first_unpaired
+from matscale.matching.periodic import FOLDED_BEGINS, Columns, first_unpaired
 from matscale.matching.placements import STEPS
 
 DEPTH = 4
@@ -42,8 +42,9 @@ def translation_possible(question, limit, space):
         question: What is to be matched, see :class:`matscale.matching.placements.Question`.
         limit: Distance in Å that is too far.
         space: Workspace with the average cell, the steps from the base to it, the target's sites,
-            and the base's fractional coordinates in ``folded``, sorted by species from
-            ``tally[BASE_STARTS]`` on; ``laid`` receives the target in the base's fractions.
+            and the base's fractional coordinates in ``folded`` as from
+            :func:`matscale.matching.periodic.lay_columns`; ``laid`` receives the target in the
+            base's fractions.
     """
     n, steps, average = question.n, space.small[STEPS], space.small[AVERAGE]
     crystal = 1 if question.base_is_1 else 0
@@ -69,9 +70,10 @@ def translation_possible(question, limit, space):
                 target[i, 0] * steps[0, k] + target[i, 1] * steps[1, k] + target[i, 2] * steps[2, k]
             )
     starts, folded, shift = space.tally[BASE_STARTS], space.folded, small[HALVES, 1]
-    space.tally[SUSPECT, :] = 0
+    space.tally[SUSPECT, : DEPTH + 1] = 0
     code = codes[pivot]
-    for j in range(starts[code], starts[code + 1]):
+    begin = space.tally[FOLDED_BEGINS, code]
+    for j in range(begin, begin + starts[code + 1] - starts[code]):
         for x in range(3):
             shift[x] = folded[x, j] - laid[pivot, x]
         if _possible_near(n, codes, starts, space):
@@ -85,6 +87,7 @@ def _possible_near(n, codes, starts, space):
     halves, shift, centre = space.small[HALVES, 0], space.small[HALVES, 1], space.small[HALVES, 2]
     tolerance = space.small[1, 0]
     child, suspect = space.tally[CHILD], space.tally[SUSPECT]
+    others = Columns(codes, starts, space.tally[FOLDED_BEGINS], space.folded, tolerance)
     child[0] = 6
     depth = 0
     while depth >= 0:
@@ -101,9 +104,7 @@ def _possible_near(n, codes, starts, space):
                 centre[x] += halves[x] * (half if child[level] >> x & 1 else -half)
         for x in range(3):
             tolerance[x] = (1 + half) * halves[x]
-        alone = first_unpaired(
-            space.laid, centre, codes, starts, space.folded, n, tolerance, suspect[depth]
-        )
+        alone = first_unpaired(space.laid, centre, others, n, suspect[depth])
         if alone >= 0:
             suspect[depth] = alone
         elif depth == DEPTH:

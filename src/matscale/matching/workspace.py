@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matscale.matching.compiling import allocating
+from matscale.matching.held import Held
+from matscale.matching.periodic import LANES, columns_needed
 
 MAX_POINTS = 1 << 19
 """Most lattice points that a search over mappings may hold; degenerate cells have more."""
@@ -34,11 +35,12 @@ class Workspace(NamedTuple):
         chosen: Integer coordinates of the points chosen for c, (3, p).
         hits: Scratch, (p,) bool.
         sites: Fractional and Cartesian coordinates, (10, n, 3): see ``pairing.py``.
-        columns: Fractional coordinates of one crystal by column, sorted by species, (3, n).
-        folded: Fractional coordinates of the base in its own cell, sorted by species, (3, n).
+        columns: Fractional coordinates of crystal 1, see :func:`periodic.lay_columns`, (3, m).
+        folded: Those of the base in its own cell, likewise, (3, m).
         laid: Those of the target in the base's cell, (n, 3).
-        fractions: Fractional coordinates of crystal 1 in the reduced average cell, (3, n).
-        codes: Species of the sites of both crystals and their order, (3, n) int64.
+        fractions: Fractional coordinates of crystal 1 in the reduced average cell, (3, n) with
+            room for :func:`periodic.fill_gap`.
+        codes: Species of the sites of both crystals and their order, likewise, int64.
         cost: Squared distances in Å^2, (n, n); up to MAX_SITES.
         masked: The same with more pairs forbidden, (n, n); up to MAX_MASKED.
         partners: Sites that may be paired, (n, n) int32, up to MAX_SITES: see ``partners.py``.
@@ -47,19 +49,20 @@ class Workspace(NamedTuple):
         left: Their numbers, (n,) int64; up to MAX_MASKED.
         floats: Scratch of the assignment, (3, n).
         integers: The same and assignments, (5, n) int64.
-        flags: Scratch of the assignment, (2, n) bool.
+        flags: Scratch of the assignment, likewise (2, n), bool.
         distances: Displacements of the sites, (2, n).
         small: Matrices, (24, 3, 3).
         images: Cartesian vectors of the 27 images, (27, 3).
         lattices: Lattice parameters, (3, 6) in Å and degrees.
-        tally: Counters by species, cube or depth, (7, 257) int64.
+        tally: Counters by species, cube or depth, (9, 257) int64.
         zeros: Zeros, (n,) int64: species of sites that all are alike.
         trial: Candidates for rotations, (4, 48) int64.
         rotations: Rotations of the base, (48, 3, 3) int64.
         marks: A crystal's rotations while they are found, (50,) int16.
         worst: Their errors, (2,).
         which: Indices of rotations: all, those that keep a, those that keep a and b, (3, 48).
-        done: Indices of points whose mappings surely fail, as a, b and c, (3, p) int64.
+        done: Integer coordinates of points whose mappings surely fail, three rows each as a, b and
+            c, (9, p) int64.
         bound: See ``periodic.squared_distances``, (2,).
         doubts: Failures that need not hold for equivalent mappings: their number, (1,) int64.
         nearest: How near a length was to a limit, (1,): see ``lattices.py``.
@@ -126,11 +129,10 @@ class Workspace(NamedTuple):
     vain: np.ndarray
 
 
-@allocating
-def workspace(n, p):
+def workspace(n: int, p: int) -> Held[Workspace]:
     """A workspace for cells of up to ``n`` sites and searches over ``p`` lattice points."""
     pairs, masked = min(n, MAX_SITES), min(n, MAX_MASKED)
-    return Workspace(
+    arrays = Workspace(
         np.empty((p, 3), np.int64),
         np.empty((p, 3)),
         np.empty(p),
@@ -140,11 +142,11 @@ def workspace(n, p):
         np.empty((3, p)),
         np.empty(p, np.bool_),
         np.empty((10, n, 3)),
-        np.empty((3, n)),
-        np.empty((3, n)),
+        np.empty((3, columns_needed(n))),
+        np.empty((3, columns_needed(n))),
         np.empty((n, 3)),
-        np.empty((3, n)),
-        np.empty((3, n), np.int64),
+        np.empty((3, n + LANES)),
+        np.empty((3, n + LANES), np.int64),
         np.empty((pairs, pairs)),
         np.empty((masked, masked)),
         np.empty((pairs, pairs), np.int32),
@@ -153,19 +155,19 @@ def workspace(n, p):
         np.empty(masked, np.int64),
         np.empty((3, n)),
         np.empty((5, n), np.int64),
-        np.empty((2, n), np.bool_),
+        np.empty((2, n + LANES), np.bool_),
         np.empty((2, n)),
         np.empty((24, 3, 3)),
         np.empty((27, 3)),
         np.empty((3, 6)),
-        np.zeros((7, 257), np.int64),
+        np.zeros((9, 257), np.int64),
         np.zeros(n, np.int64),
         np.empty((4, 48), np.int64),
         np.empty((48, 3, 3), np.int64),
         np.empty(50, np.int16),
         np.empty(2),
         np.empty((3, 48), np.int64),
-        np.empty((3, p), np.int64),
+        np.empty((9, p), np.int64),
         np.empty(2),
         np.zeros(1, np.int64),
         np.empty(1),
@@ -180,3 +182,4 @@ def workspace(n, p):
         np.empty(2 * MOST_GRID, np.float32),
         np.zeros(2, np.int64),
     )
+    return Held(arrays)
