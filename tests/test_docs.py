@@ -17,7 +17,7 @@ from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
 from matscale.predictors.floors import CRYSTAL_FLOORS
 from matscale.predictors.predictor import FIELDS
-from matscale.report.wording import METRIC_TEXT, PARAMETERS
+from matscale.report.metric_wording import METRIC_TEXT, PARAMETERS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS

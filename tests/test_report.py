@@ -11,7 +11,7 @@ import pytest
 from ase.data.colors import jmol_colors
 
 from matscale.errors import UserError
-from matscale.report import figures, wording
+from matscale.report import figures, metric_wording, wording
 from matscale.report.cases import choose_cases
 from matscale.report.crystal_view import bonds, complete_boundary, elements, upright, view
 from matscale.report.page import embedded_json, write_report
@@ -310,7 +310,7 @@ def test_many_samples_stay_a_small_page(results, folder, tmp_path):
     rng = np.random.default_rng(2)
     count = 20_000
     columns = {"id": [str(k) for k in range(count)], "status": ["scored"] * count}
-    for name in wording.PARAMETERS:
+    for name in metric_wording.PARAMETERS:
         columns[f"target_{name}"] = rng.normal(6, 1, count)
         columns[f"predicted_{name}"] = rng.normal(6, 1, count)
     pq.write_table(pa.table(columns), folder / "many.parquet")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from matscale.report import tables, wording
+from matscale.report import metric_wording, tables
 from matscale.report.headline import headline
 from matscale.report.scoretable import breakdown_tables, score_tables
 from matscale.results.result import Metric, Result
@@ -220,6 +220,6 @@ def test_what_a_predictor_was_told_is_labelled(results):
 
 def test_every_metric_of_the_reconstruction_task_has_words(results):
     names = {name for result in results for name in result.metrics}
-    assert names <= wording.METRIC_TEXT.keys()
-    assert all(wording.METRIC_TEXT[name].definition for name in names)
-    assert wording.metric_text("some_new_metric", "eV").label == "some new metric"
+    assert names <= metric_wording.METRIC_TEXT.keys()
+    assert all(metric_wording.METRIC_TEXT[name].definition for name in names)
+    assert metric_wording.metric_text("some_new_metric", "eV").label == "some new metric"

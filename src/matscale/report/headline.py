@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matscale.report.metric_wording import long_label
 from matscale.report.scoretable import Cell, Column, Metrics, make_cell, make_columns
-from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, long_label, told_text
+from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, told_text
 from matscale.results.measure import same
 from matscale.results.result import Metric, Result
 

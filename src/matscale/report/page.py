@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from matscale.errors import UserError
 from matscale.execution import replaced
-from matscale.report import svg, tables, wording
+from matscale.report import metric_wording, svg, tables, wording
 from matscale.report.crystal_view import elements
 from matscale.report.novelty import Novelty
 from matscale.report.particle_splits import memory
@@ -167,11 +167,11 @@ def _definitions(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
     )
     found: dict[str, tuple[str, str, str]] = {}
     for name in names:
-        family = wording.family_of(name)
-        text = wording.metric_text(name)
+        family = metric_wording.family_of(name)
+        text = metric_wording.metric_text(name)
         if family is not None:
-            definition = wording.family_definition(family[0])
-            found.setdefault(family[0], (wording.family_label(family[0]), "", definition))
+            definition = metric_wording.family_definition(family[0])
+            found.setdefault(family[0], (metric_wording.family_label(family[0]), "", definition))
         else:
             found[name] = (text.label, text.unit, text.definition)
     return [entry for entry in found.values() if entry[2]]

@@ -12,10 +12,10 @@ from matscale.datasets.particles.published import RADIUS_SPLITS
 from matscale.metrics import clusters, scales
 from matscale.metrics.particles import PARTICLE_METRICS
 from matscale.metrics.scales import Profile
+from matscale.report.metric_wording import METRIC_TEXT
 from matscale.report.particle_tables import Grid, Value
 from matscale.report.samples import Samples
 from matscale.report.scoretable import rounding
-from matscale.report.wording import METRIC_TEXT
 from matscale.results.result import Metric, Result
 
 NOISE = 1e-6

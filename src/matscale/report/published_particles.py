@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matscale.metrics.particles import PARTICLE_METRICS
+from matscale.report.metric_wording import METRIC_TEXT
 from matscale.report.particle_tables import Grid, Value, shown
-from matscale.report.wording import METRIC_TEXT
 from matscale.results.result import Metric, Result
 from matscale.results.rounding import ABSENT
 

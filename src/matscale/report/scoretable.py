@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from matscale.report.wording import family_label, family_of, metric_text, told_text
+from matscale.report.metric_wording import family_label, family_of, metric_text
+from matscale.report.wording import told_text
 from matscale.results.result import Metric, Predictor, Result
 from matscale.results.rounding import ABSENT, interval_decimals, show, show_signed
 

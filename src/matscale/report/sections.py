@@ -11,6 +11,7 @@ from typing import Any
 from matscale.report import figures
 from matscale.report.cases import case_views
 from matscale.report.headline import Headline, headline
+from matscale.report.metric_wording import PARAMETERS
 from matscale.report.novelty import Novelty, has_classes, novelty, novelty_cases
 from matscale.report.particles import TASKS as PARTICLE_TASKS
 from matscale.report.particles import Particles, is_particles, particles
@@ -22,7 +23,7 @@ from matscale.report.scoretable import (
     ordered,
     score_tables,
 )
-from matscale.report.wording import PARAMETERS, members_of
+from matscale.report.wording import members_of
 from matscale.results.result import Counts, RefusedItem, Result
 
 PREDICTIONS = (

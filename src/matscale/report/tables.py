@@ -10,8 +10,9 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from matscale.report.metric_wording import metric_text
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable, breakdown_tables, score_tables
-from matscale.report.wording import members_of, metric_text
+from matscale.report.wording import members_of
 from matscale.results.result import Metric, Result
 
 _ARROW = {"higher": "↑", "lower": "↓"}
