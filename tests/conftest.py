@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Their asserts say what differed, as those of tests do.
+pytest.register_assert_rewrite("format_samples", "hostile_samples")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

@@ -6,13 +6,8 @@ import json
 import os
 import pickle
 import random
-import stat
-import struct
-import tarfile
 import time
 import warnings
-import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -20,28 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import matscale.structures.formats as formats
+from hostile_samples import CIF, outcome, tar_of, write, zip_of
 from matscale.errors import Refused, UserError
-from matscale.structures import checks
 from matscale.structures.formats import pymatgen_dict
 from matscale.structures.table import StructureTable
 
-CIF = """data_salt
-_cell_length_a 5.6
-_cell_length_b 5.6
-_cell_length_c 5.6
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Na1 0 0 0 1.0
-Cl1 0.5(1) 0.5 0.5 1
-"""
 POSCAR = (
     "c\n1.0\n4 0 0\n0 4 0\n0 0 4\nC O\n2 1\nSelective dynamics\ndirect\n"
     "0 0 0 T T T\n.25 .25 .25 T F T\n.5 .5 .5 T T T\n"
@@ -70,24 +48,6 @@ NASTY = (
     b"\0", b"\xff\xfe", b"1e999", b"nan", b"-", b"9" * 20, b'"', b"\n", b"{", b"[", b" ", b"inf",
     b"_", b"\\n", b"\r", b"data_", b"loop_", b"\x80\x04", b"1000000000000", b"\xe9", b",", b"*",
 )  # fmt: skip
-
-
-def tar_of(members):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return packed.getvalue()
-
-
-def zip_of(members, compression=zipfile.ZIP_DEFLATED):
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", compression) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return packed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -128,30 +88,6 @@ SUFFIXES = (
     "parquet", "extxyz", "jsonl", "zip", "jsonl.gz", "cif", "two.cif", "vasp", "xsf", "json",
     "list.json", "csv", "tar", "tar.gz", "pt",
 )  # fmt: skip
-
-
-def outcome(path):
-    """A sound reading, or None for a user error; anything else fails the test."""
-    try:
-        reading = formats.read(path)
-    except UserError as error:
-        assert str(error)
-        assert "\n" not in str(error)
-        return None
-    numbers = sorted([*reading.items.tolist(), *(refusal.item for refusal in reading.refusals)])
-    assert numbers == list(range(reading.submitted))
-    assert {refusal.reason for refusal in reading.refusals} <= set(formats.REASONS)
-    table = reading.table
-    assert np.isfinite(table.positions).all()
-    assert np.isfinite(table.cells).all()
-    assert (table.n_atoms > 0).all()
-    assert ((table.numbers >= 1) & (table.numbers <= 118)).all()
-    return reading
-
-
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -376,231 +312,3 @@ def test_torch_tensors_larger_than_their_bytes(tmp_path):
         tmp_path / "x.pt",
     )  # fmt: skip
     assert outcome(tmp_path / "x.pt").refused_by_reason == {"unreadable": 1}
-
-
-# --- archives ---------------------------------------------------------------------------------
-
-
-def test_paths_that_lead_out_are_refused_and_nothing_is_written(tmp_path):
-    names = [
-        "../out.cif",
-        "/etc/out.cif",
-        "a/../../out.cif",
-        "C:\\out.cif",
-        "..\\out.cif",
-        "ok.cif",
-    ]
-    packed = write(tmp_path / "x.zip", zip_of(dict.fromkeys(names, CIF)))
-    before = sorted(tmp_path.rglob("*"))
-    reading = outcome(packed)
-    assert reading.table.ids.tolist() == ["ok"]
-    assert reading.refused_by_reason == {"unsafe path": 5}
-    reading = outcome(write(tmp_path / "x.tar", tar_of(dict.fromkeys(names, CIF.encode()))))
-    assert reading.refused_by_reason == {"unsafe path": 5}
-    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "x.tar"])
-
-
-def test_links_in_archives_are_refused(tmp_path):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
-            info = tarfile.TarInfo(f"link{kind.decode()}.cif")
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-    assert outcome(write(tmp_path / "x.tar", packed.getvalue())).refused_by_reason == {
-        "unsafe path": 3
-    }
-    info = zipfile.ZipInfo("link.cif")
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(info, "/etc/passwd")
-    reading = outcome(write(tmp_path / "x.zip", packed.getvalue()))
-    assert reading.refused_by_reason == {"unsafe path": 1}
-
-
-def test_encrypted_members_are_refused(tmp_path):
-    data = bytearray(zip_of({"x.cif": CIF, "y.cif": CIF}, zipfile.ZIP_STORED))
-    # Bit 0 of the flags, at offset 6 of the local and 8 of the central header of the first.
-    data[6] |= 1
-    data[data.index(b"PK\x01\x02") + 8] |= 1
-    reading = outcome(write(tmp_path / "x.zip", bytes(data)))
-    assert reading.refused_by_reason == {"encrypted": 1}
-    assert reading.table.ids.tolist() == ["y"]
-
-
-def test_truncated_zip_keeps_what_stood_before(tmp_path):
-    data = zip_of({f"{index}.cif": CIF for index in range(10)})
-    reading = outcome(write(tmp_path / "x.zip", data[: len(data) // 2]))
-    kept = len(reading.table)
-    assert kept >= 4
-    assert reading.table.ids.tolist() == [str(index) for index in range(kept)]
-    assert reading.refused_by_reason == {"truncated": 1}
-
-
-@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tgz"])
-def test_truncated_tar_keeps_what_stood_before(tmp_path, suffix):
-    rng = random.Random(0)
-    members = {f"{i}.cif": f"# {rng.randbytes(300).hex()}\n{CIF}".encode() for i in range(10)}
-    data = tar_of(members)
-    data = data if suffix == "tar" else gzip.compress(data)
-    reading = outcome(write(tmp_path / f"x.{suffix}", data[: int(len(data) * 0.5)]))
-    assert 3 <= len(reading.table) <= 7
-    assert set(reading.refused_by_reason) == {"truncated"}
-
-
-def test_truncated_jsonl_gz_keeps_whole_lines(tmp_path):
-    rng = random.Random(0)
-    line = json.dumps(pymatgen_dict.build(np.array([14]), np.zeros((1, 3)), np.eye(3) * 2.7))
-    lines = [f'{{"id": "{rng.randbytes(50).hex()}", "structure": {line}}}' for _ in range(200)]
-    data = gzip.compress("\n".join(lines).encode())
-    reading = outcome(write(tmp_path / "x.jsonl.gz", data[: len(data) // 2]))
-    assert 50 <= len(reading.table) <= 150
-    assert reading.refused_by_reason == {"truncated": 1}
-
-
-def test_damaged_member_is_refused_alone(tmp_path):
-    data = bytearray(zip_of({"x.cif": CIF, "y.cif": CIF}))
-    data[60:80] = bytes(20)
-    reading = outcome(write(tmp_path / "x.zip", bytes(data)))
-    assert reading.table.ids.tolist() == ["y"]
-    assert reading.refused_by_reason == {"unreadable": 1}
-
-
-def test_archives_that_unpack_beyond_a_limit(tmp_path):
-    bomb = CIF + "#" * (64 << 20)
-    limits = formats.Limits()
-    path = write(tmp_path / "x.zip", zip_of({"bomb.cif": bomb, "ok.cif": CIF}))
-    reading = formats.read(path, limits=limits)
-    assert reading.table.ids.tolist() == ["ok"]
-    assert reading.refused_by_reason == {"too large": 1}
-    for name, data in (
-        ("x.cif.gz", gzip.compress(bomb.encode())),
-        ("x.tar.gz", gzip.compress(tar_of({"bomb.cif": bomb.encode()}))),
-    ):
-        assert outcome(write(tmp_path / name, data)).refused_by_reason == {"too large": 1}
-
-
-def test_total_and_member_limits_hold(tmp_path):
-    members = {f"{index}.cif": CIF for index in range(10)}
-    path = write(tmp_path / "x.zip", zip_of(members))
-    total = formats.read(path, limits=formats.Limits(total_bytes=int(4.5 * len(CIF))))
-    assert (len(total.table), total.refused_by_reason) == (4, {"too large": 6})
-    member = formats.read(path, limits=formats.Limits(member_bytes=len(CIF) - 1))
-    assert member.refused_by_reason == {"too large": 10}
-    count = formats.read(path, limits=formats.Limits(members=3))
-    assert (len(count.table), count.refused_by_reason) == (3, {"too large": 1})
-    atoms = formats.read(path, limits=formats.Limits(atoms=7))
-    assert atoms.refused_by_reason == {"too large": 10}
-
-
-def test_a_member_without_a_name_is_refused(tmp_path):
-    data = bytearray(zip_of({"x": CIF, "y.cif": CIF}))
-    central = data.index(b"PK\x01\x02")
-    data[central + 28 : central + 30] = struct.pack("<H", 0)
-    data[central + 30 : central + 32] = struct.pack("<H", 1)  # the name becomes an extra field
-    reading = outcome(write(tmp_path / "x.zip", bytes(data)))
-    assert reading.table.ids.tolist() == ["y"]
-    assert reading.refused_by_reason == {"unsafe path": 1}
-
-
-def test_a_size_that_lies_is_found_out(tmp_path):
-    data = bytearray(zip_of({"x.cif": CIF + "#" * (40 << 20)}))
-    central = data.index(b"PK\x01\x02")
-    data[central + 24 : central + 28] = struct.pack("<I", 500)
-    reading = outcome(write(tmp_path / "x.zip", bytes(data)))
-    assert reading.refused_by_reason == {"unreadable": 1}
-
-
-def test_archives_deep_in_each_other(tmp_path):
-    data = zip_of({"x.cif": CIF})
-    assert len(outcome(write(tmp_path / "one.zip", zip_of({"a.zip": data}))).table) == 1
-    for _ in range(8):
-        data = zip_of({"a.zip": data})
-    assert outcome(write(tmp_path / "x.zip", data)).refused_by_reason == {"too large": 1}
-
-
-def test_gzip_of_many_streams_is_one_file(tmp_path):
-    half = len(CIF) // 2
-    data = gzip.compress(CIF[:half].encode()) + gzip.compress(CIF[half:].encode())
-    assert len(outcome(write(tmp_path / "x.cif.gz", data)).table) == 1
-    assert zlib.decompress(data, 31) == CIF[:half].encode()
-
-
-# --- checks -----------------------------------------------------------------------------------
-
-
-def nearest_of_all(cell, positions, reach=13):
-    """Smallest distance between any two atoms or images, by trying every image."""
-    shifts = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3), -1).reshape(-1, 3)
-    fractions = np.linalg.solve(cell.T, positions.T).T
-    fractions -= np.floor(fractions)
-    arrows = (fractions[None, :, None] - fractions[:, None, None] + shifts) @ cell
-    distances = np.linalg.norm(arrows, axis=-1)
-    own = np.arange(len(positions))
-    distances[own, own, np.flatnonzero((shifts == 0).all(axis=1))[0]] = np.inf
-    return distances.min()
-
-
-@pytest.mark.parametrize("grid_from", [0, 256])
-def test_close_atoms_are_found_as_by_trying_every_image(monkeypatch, grid_from):
-    monkeypatch.setattr(checks, "GRID_FROM", grid_from)
-    rng = np.random.default_rng(0)
-    seen = set()
-    for _ in range(120):
-        cell = rng.normal(size=(3, 3)) * rng.choice([0.05, 0.1, 0.3, 1, 3], size=(3, 1))
-        positions = rng.uniform(-2, 2, size=(rng.integers(1, 6), 3)) @ cell
-        if 1 / np.linalg.norm(np.linalg.inv(cell), axis=0).max() < 0.012:
-            continue
-        table = StructureTable.from_parts(
-            ["x"], [np.full(len(positions), 6)], [positions], cell[None]
-        )
-        too_close = nearest_of_all(cell, positions) < 0.1
-        assert (checks.verdicts(table).codes[0] == checks.TOO_CLOSE) == too_close
-        seen.add(bool(too_close))
-    assert seen == {True, False}
-
-
-def test_checks_give_each_structure_its_own_verdict():
-    cube = np.eye(3) * 4
-    parts = [
-        ([6], [[0, 0, 0]], cube, checks.FINE),
-        ([], np.empty((0, 3)), cube, checks.NO_ATOMS),
-        ([0], [[0, 0, 0]], cube, checks.UNKNOWN_ELEMENT),
-        ([119], [[0, 0, 0]], cube, checks.UNKNOWN_ELEMENT),
-        ([6], [[0, np.nan, 0]], cube, checks.NOT_FINITE),
-        ([6], [[0, 0, 0]], np.full((3, 3), np.inf), checks.NOT_FINITE),
-        ([6], [[0, 1e300, 0]], cube, checks.NOT_FINITE),
-        ([6], [[0, 0, 0]], cube * [1, 1, 0], checks.DEGENERATE),
-        ([6], [[0, 0, 0]], cube * [1, 1, 0.002], checks.DEGENERATE),
-        ([6], [[0, 0, 0]], cube * [1, 1, 0.02], checks.TOO_CLOSE),
-        ([6], [[0, 0, 0]], cube * [1, 1, 0.03], checks.FINE),
-        ([6, 6], [[0, 0, 0], [3.95, 4, 8]], cube, checks.TOO_CLOSE),
-        ([6, 6], [[0, 0, 0], [3.85, 4, 8]], cube, checks.FINE),
-        ([6, 8], [[0, 0, 0], [2, 2, 2]], -cube, checks.FINE),
-    ]
-    table = StructureTable.from_parts(
-        [str(index) for index in range(len(parts))],
-        [np.array(numbers, np.uint8) for numbers, *_ in parts],
-        [np.array(positions, float) for _, positions, *_ in parts],
-        [cell for _, _, cell, _ in parts],
-    )
-    found = checks.verdicts(table)
-    assert found.codes.tolist() == [code for *_, code in parts]
-    assert "0 and 1" in found.detail(11)
-    assert found.values[11] == pytest.approx(0.05)
-
-
-def test_many_atoms_are_checked_quickly():
-    rng = np.random.default_rng(0)
-    side = 60
-    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3), -1).reshape(-1, 3) * 2.0
-    for cell, positions in (
-        (np.eye(3) * 2 * side, grid + rng.uniform(-0.5, 0.5, grid.shape)),
-        (np.diag([1e6, 1e6, 1e6]), grid),
-        (np.diag([2.0 * len(grid), 3, 3]), np.outer(np.arange(len(grid)) * 2.0, [1, 0, 0])),
-    ):
-        table = StructureTable.from_parts(["x"], [np.full(len(grid), 6)], [positions], cell[None])
-        start = time.monotonic()
-        assert checks.verdicts(table).codes[0] == checks.FINE
-        assert time.monotonic() - start < 5

@@ -98,27 +98,27 @@ def _row_fits(x, y, z, first, second, third, tolerance):
 
 
 @inlined
-def _fits(i, subset, shift, others):
-    """Whether site i of a set has a partner."""
+def _partners_of(i, others):
+    """Coordinates of the sites that may be partners of site i, as slices of the columns."""
     code = others.codes[i]
     begin = others.begins[code]
     end = begin + (others.starts[code + 1] - others.starts[code] + LANES - 1) // LANES * LANES
-    return _row_fits(
-        subset[i, 0] + shift[0],
-        subset[i, 1] + shift[1],
-        subset[i, 2] + shift[2],
-        others.columns[0, begin:end],
-        others.columns[1, begin:end],
-        others.columns[2, begin:end],
-        others.tolerance,
-    )
+    return others.columns[0, begin:end], others.columns[1, begin:end], others.columns[2, begin:end]
 
 
 @kernel
 def _unpaired_beside(subset, shift, others, n, fitting):
     """As :func:`first_unpaired`, where one site is known to have a partner."""
+    code = others.codes[0]
+    first, second, third = _partners_of(0, others)
     for i in range(n):
-        if i != fitting and not _fits(i, subset, shift, others):
+        if i == fitting:
+            continue
+        if others.codes[i] != code:
+            code = others.codes[i]
+            first, second, third = _partners_of(i, others)
+        x, y, z = subset[i, 0] + shift[0], subset[i, 1] + shift[1], subset[i, 2] + shift[2]
+        if not _row_fits(x, y, z, first, second, third, others.tolerance):
             return i
     return -1
 
@@ -137,7 +137,10 @@ def first_unpaired(subset, shift, others, n, suspect):
         n: Number of sites.
         suspect: The site to try first.
     """
-    if not _fits(suspect, subset, shift, others):
+    i = suspect
+    first, second, third = _partners_of(i, others)
+    x, y, z = subset[i, 0] + shift[0], subset[i, 1] + shift[1], subset[i, 2] + shift[2]
+    if not _row_fits(x, y, z, first, second, third, others.tolerance):
         return suspect
     return _unpaired_beside(subset, shift, others, n, suspect)
 
@@ -161,15 +164,19 @@ def next_translation(sites, onto, order, places, pivot, others, n, suspect, shif
         The place in ``order``, -1 if there is none, and the site that had no partner last.
     """
     place, stop, step = places
+    first, second, third = _partners_of(suspect, others)
     while place < stop:
         j = order[place]
-        for x in range(3):
-            shift[x] = onto[j, x] - sites[pivot, x]
-        if _fits(suspect, sites, shift, others):
+        for axis in range(3):
+            shift[axis] = onto[j, axis] - sites[pivot, axis]
+        i = suspect
+        x, y, z = sites[i, 0] + shift[0], sites[i, 1] + shift[1], sites[i, 2] + shift[2]
+        if _row_fits(x, y, z, first, second, third, others.tolerance):
             alone = _unpaired_beside(sites, shift, others, n, suspect)
             if alone < 0:
                 return place, suspect
             suspect = alone
+            first, second, third = _partners_of(suspect, others)
         place += step
     return -1, suspect
 
