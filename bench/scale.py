@@ -105,7 +105,8 @@ def search(name, folder, workers):
 def _search(name, tables, workers):
     from matscale.matching.batch import NOVELTY, match
     from matscale.matching.wyckoff import symmetry_of
-    from matscale.matching.wyckoff_matches import wyckoff_matches
+    from matscale.tasks.novelty.cheapest import cheapest_wyckoff
+    from matscale.tasks.novelty.settings import NoveltySettings
 
     if name == "duplicates":
         return _books(match(*tables, NOVELTY, workers=workers))
@@ -118,8 +119,12 @@ def _search(name, tables, workers):
             "failed": sum(int(s.failed.sum()) for s in symmetry),
         }
     start = time.perf_counter()
-    found = wyckoff_matches(*symmetry, workers=workers)
-    return {**found.counts, "search_seconds": round(time.perf_counter() - start, 2)}
+    found = cheapest_wyckoff(*symmetry, NoveltySettings().top, workers=workers)
+    return {
+        "considered": len(tables[0]) * len(tables[1]), "of one sequence": found.pairs,
+        "passed over: bound to cost more": found.pairs - found.tested, "tested": found.tested,
+        "candidates": len(found.rows), "search_seconds": round(time.perf_counter() - start, 2),
+    }  # fmt: skip
 
 
 def _candidates(made, train, workers):

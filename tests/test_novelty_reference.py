@@ -15,12 +15,13 @@ from crystals import held_out, rock_salt, training
 from matscale.execution import Memory
 from matscale.matching import batch
 from matscale.matching.wyckoff import symmetry_of
+from matscale.matching.wyckoff_matches import wyckoff_matches
 from matscale.structures import cells
 from matscale.structures.chemistry import PETTIFOR, pettifor_distance
 from matscale.structures.formats import read
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.candidates import find_candidates, substituted, swaps_of
-from matscale.tasks.novelty.cheapest import cheapest, cheapest_matches
+from matscale.tasks.novelty.cheapest import cheapest, cheapest_matches, cheapest_wyckoff
 from matscale.tasks.novelty.distances import element_distances, element_profiles, nearest
 from matscale.tasks.novelty.floors import CLOSEST, FEWEST_ATOMS, random_atoms, random_substitution
 from matscale.tasks.novelty.settings import NoveltySettings
@@ -85,6 +86,27 @@ def test_the_cheapest_are_found_without_matching_all(novelty, anonymous, top):
     np.testing.assert_array_equal(found.rows, anonymous[expected])
     np.testing.assert_array_equal(found.cost, cost[expected])
     assert found.tested < 0.9 * found.pairs and found.undecided == found.unmapped == 0
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_the_cheapest_of_a_sequence_are_those_of_all(novelty, top):
+    """Also where most of training is of one sequence, with many equal costs."""
+    rng = np.random.default_rng(top)
+    numbers = [rng.choice(np.arange(3, 84), 3, replace=False)[[0, 1, 2, 2, 2]] for _ in range(90)]
+    sites = np.array([[0.5] * 3, [0.0] * 3, [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]) * 4.0
+    cubic = StructureTable.from_parts(
+        [f"p{k}" for k in range(90)], numbers, [sites] * 90, np.tile(np.eye(3) * 4.0, (90, 1, 1))
+    )
+    generated, train, _ = novelty
+    first = symmetry_of(StructureTable.concatenate([generated, cubic[:9]]), workers=1)
+    second = symmetry_of(StructureTable.concatenate([train, cubic[5:]]), workers=1)
+    found = cheapest_wyckoff(first, second, top, workers=1)
+    matches = wyckoff_matches(first, second, workers=1)
+    rows = np.column_stack([matches.generated, matches.train])
+    chosen = cheapest(rows, matches.pettifor, top)
+    np.testing.assert_array_equal(found.rows, rows[chosen])
+    np.testing.assert_array_equal(found.cost, matches.pettifor[chosen])
+    assert found.pairs == len(rows) and found.tested < len(rows)
 
 
 def test_substituted_crystals_hold_the_generated_elements(novelty, anonymous):

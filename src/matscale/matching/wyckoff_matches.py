@@ -102,22 +102,10 @@ def wyckoff_matches(
         ValueError: If the engines or tolerances differ, or there is no such pairing.
     """
     start = time.perf_counter()
-    if (generated.engine, generated.symprec) != (train.engine, train.symprec):
-        raise ValueError(
-            f"symmetry of the generated crystals is by {generated.engine} at {generated.symprec}"
-            f" Å, that of the training crystals by {train.engine} at {train.symprec} Å"
-        )
-    if pairing not in get_args(Pairing):
-        raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
     pairs = candidates(generated, train)
-    sides = orbits_of(generated), orbits_of(train)
-    items = [
-        (pairs[first : first + CHUNK], *sides, str(pairing))
-        for first in range(0, len(pairs), CHUNK)
-    ]
-    answers = list(run(match_pairs, items, workers=workers, label=label))
-    costs = np.concatenate([answer[0] for answer in answers]) if answers else np.empty((0, 2))
-    atoms = np.concatenate([answer[1] for answer in answers]) if answers else np.empty(0, np.int64)
+    costs, atoms = match_rows(
+        generated, train, pairs, pairing=pairing, workers=workers, label=label
+    )
     sizes = train.table.n_atoms[pairs[:, 1]]
     return WyckoffMatches(
         generated=pairs[:, 0],
@@ -132,18 +120,64 @@ def wyckoff_matches(
     )
 
 
+def match_rows(
+    generated: WyckoffTable,
+    train: WyckoffTable,
+    pairs: np.ndarray,
+    *,
+    pairing: Pairing = "position",
+    workers: int | None = None,
+    label: str = "",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform and Pettifor cost (K, 2) of pairs of one sequence (K, 2), and their joined atom maps.
+
+    Args:
+        generated: As for :func:`wyckoff_matches`, as are those below ``pairs``.
+        train: Likewise.
+        pairs: Rows of both.
+        pairing: Likewise.
+        workers: Likewise.
+        label: Likewise.
+
+    Raises:
+        ValueError: As :func:`wyckoff_matches`.
+    """
+    if (generated.engine, generated.symprec) != (train.engine, train.symprec):
+        raise ValueError(
+            f"symmetry of the generated crystals is by {generated.engine} at {generated.symprec}"
+            f" Å, that of the training crystals by {train.engine} at {train.symprec} Å"
+        )
+    if pairing not in get_args(Pairing):
+        raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
+    sides = orbits_of(generated), orbits_of(train)
+    items = [
+        (pairs[first : first + CHUNK], *sides, str(pairing))
+        for first in range(0, len(pairs), CHUNK)
+    ]
+    answers = list(run(match_pairs, items, workers=workers, label=label))
+    costs = np.concatenate([answer[0] for answer in answers]) if answers else np.empty((0, 2))
+    atoms = np.concatenate([answer[1] for answer in answers]) if answers else np.empty(0, np.int64)
+    return costs, atoms
+
+
 def candidates(generated: WyckoffTable, train: WyckoffTable) -> np.ndarray:
     """Rows of the pairs of one sequence (K, 2), generated and train, in rising order."""
-    rows = defaultdict(list)
-    for row, sequence in enumerate(train.sequences):
-        if sequence:
-            rows[sequence].append(row)
+    rows = rows_by_sequence(train)
     pairs = [
         (first, second)
         for first, sequence in enumerate(generated.sequences)
         for second in rows.get(sequence, ())
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def rows_by_sequence(table: WyckoffTable) -> dict[str, list[int]]:
+    """Rows of the crystals of each sequence, in order; those without symmetry are left out."""
+    rows = defaultdict(list)
+    for row, sequence in enumerate(table.sequences):
+        if sequence:
+            rows[sequence].append(row)
+    return rows
 
 
 def _counts(generated: WyckoffTable, train: WyckoffTable, pairs: np.ndarray) -> dict[str, int]:

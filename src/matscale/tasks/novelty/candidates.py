@@ -14,9 +14,9 @@ from ase.data import chemical_symbols
 
 from matscale.execution import Memory
 from matscale.matching.wyckoff import WyckoffTable
-from matscale.matching.wyckoff_matches import wyckoff_matches
+from matscale.matching.wyckoff_matches import match_rows
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.cheapest import Cheapest, cheapest, cheapest_matches
+from matscale.tasks.novelty.cheapest import Cheapest, cheapest_matches, cheapest_wyckoff
 from matscale.tasks.novelty.settings import NoveltySettings
 from matscale.tasks.novelty.site_maps import SiteMaps, site_maps
 
@@ -123,19 +123,19 @@ def _anonymous(
 def _wyckoff(
     generated: WyckoffTable, train: WyckoffTable, settings: NoveltySettings, workers: int | None
 ) -> tuple[list[_Row], int]:
-    found = wyckoff_matches(generated, train, workers=workers)
-    rows = np.column_stack([found.generated, found.train])
+    found = cheapest_wyckoff(generated, train, settings.top, workers=workers)
+    _, atoms = match_rows(generated, train, found.rows, workers=workers)
+    maps = np.split(atoms, np.cumsum(train.table.n_atoms[found.rows[:, 1]])[:-1])
     made = []
-    for pair in cheapest(rows, found.pettifor, settings.top).tolist():
-        one, other = rows[pair].tolist()
-        numbers = generated.table.row_numbers(one)[found.atom_map(pair)]
+    for (one, other), cost, chosen in zip(found.rows.tolist(), found.cost, maps, strict=False):
+        numbers = generated.table.row_numbers(one)[chosen]
         template = train.table[other]
         crystal = StructureTable(
             template.ids, template.offsets, numbers, template.positions, template.cells
         )
         swaps = swaps_of(template.numbers, numbers)
-        made.append((one, other, float(found.pettifor[pair]), swaps, crystal))
-    return made, len(found)
+        made.append((one, other, float(cost), swaps, crystal))
+    return made, found.tested
 
 
 def substituted(

@@ -19,6 +19,8 @@ import numpy as np
 from matscale.execution import Memory
 from matscale.matching import batch
 from matscale.matching.outcomes import MatchSettings
+from matscale.matching.wyckoff import WyckoffTable
+from matscale.matching.wyckoff_matches import match_rows, rows_by_sequence
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.site_maps import costs
@@ -84,7 +86,8 @@ def cheapest_matches(
     pairs = tested = undecided = unmapped = 0
     refused: Counter[str] = Counter()
     for start in range(0, len(generated), BLOCK):
-        search = _Search(range(start, min(start + BLOCK, len(generated))), generated, bounds, top)
+        block = range(start, min(start + BLOCK, len(generated)))
+        search = _Search({row: bounds.order(generated.row_numbers(row)) for row in block}, top)
         pairs += search.pairs
         for asked in search.rounds():
             scores = batch.match_pairs(
@@ -117,13 +120,78 @@ def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
     return order[ranks < top]
 
 
-class _Bounds:
-    """What crystals of a table cost at least, as partners of another crystal."""
+@dataclass(frozen=True)
+class CheapestWyckoff:
+    """Pairs of one Wyckoff sequence, by generated crystal and rising cost.
 
-    def __init__(self, table: StructureTable) -> None:
+    Attributes:
+        rows: Row of the generated and of the training crystal, (K, 2).
+        cost: Mean modified-Pettifor distance over the sites, (K,).
+        pairs: Pairs of one sequence.
+        tested: Those whose cost was computed: the others are bound to cost more.
+    """
+
+    rows: np.ndarray
+    cost: np.ndarray
+    pairs: int
+    tested: int
+
+
+def cheapest_wyckoff(
+    generated: WyckoffTable,
+    train: WyckoffTable,
+    top: int,
+    *,
+    workers: int | None = None,
+    label: str = "",
+) -> CheapestWyckoff:
+    """The ``top`` cheapest training crystals of each generated one's Wyckoff sequence.
+
+    Crystals of one sequence hold equal shares of their sites in paired orbits, so the bound above
+    holds for them too. Of equal costs the first training rows are taken.
+
+    Args:
+        generated: Symmetry of reduced crystals.
+        train: Likewise.
+        top: How many of each.
+        workers: As for :func:`matscale.matching.wyckoff_matches.match_rows`.
+        label: For the progress display.
+    """
+    bounds = {
+        sequence: _Bounds(train.table, np.array(rows))
+        for sequence, rows in rows_by_sequence(train).items()
+    }
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    pairs = tested = 0
+    for start in range(0, len(generated), BLOCK):
+        search = _Search(
+            {
+                row: bounds[sequence].order(generated.table.row_numbers(row))
+                for row, sequence in enumerate(generated.sequences[start : start + BLOCK], start)
+                if sequence in bounds
+            },
+            top,
+        )
+        pairs += search.pairs
+        for asked in search.rounds():
+            cost, _ = match_rows(generated, train, asked, workers=workers, label=label)
+            tested += len(asked)
+            search.add(asked, cost[:, 1])
+        found.append((search.rows, search.cost))
+    rows = np.concatenate([np.empty((0, 2), np.int64), *(part for part, _ in found)])
+    cost = np.concatenate([np.empty(0), *(part for _, part in found)])
+    return CheapestWyckoff(rows, cost, pairs, tested)
+
+
+class _Bounds:
+    """What crystals of a table, or the chosen rows of it, cost at least as another's partners."""
+
+    def __init__(self, table: StructureTable, chosen: np.ndarray | None = None) -> None:
         self._of_size: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for size in np.unique(table.n_atoms[table.n_atoms > 0]).tolist():
-            rows = np.flatnonzero(table.n_atoms == size)
+        chosen = np.arange(len(table)) if chosen is None else chosen
+        sizes = table.n_atoms[chosen]
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            rows = chosen[sizes == size]
             numbers = table[rows].numbers.reshape(len(rows), size)
             self._of_size[size] = rows, _scale(numbers)
 
@@ -158,9 +226,8 @@ def _scale(numbers: np.ndarray) -> np.ndarray:
 class _Search:
     """The cheapest matches of some generated crystals, found in rounds."""
 
-    def __init__(self, block: range, generated: StructureTable, bounds: _Bounds, top: int) -> None:
-        self._orders = {row: bounds.order(generated.row_numbers(row)) for row in block}
-        self._top = top
+    def __init__(self, orders: dict[int, tuple[np.ndarray, np.ndarray]], top: int) -> None:
+        self._orders, self._top = orders, top
         self.pairs = sum(len(order) for order, _ in self._orders.values())
         self.rows, self.cost = np.empty((0, 2), np.int64), np.empty(0)
 
