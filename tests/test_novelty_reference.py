@@ -109,6 +109,19 @@ def test_the_cheapest_of_a_sequence_are_those_of_all(novelty, top):
     assert found.pairs == len(rows) and found.tested < len(rows)
 
 
+def test_cells_of_any_sizes_are_pairs_of_a_sequence():
+    """Twice a cell against three times one: neither is a supercell of the other."""
+    doubled, tripled = rock_salt(5.6, "Na", "Cl"), rock_salt(6.3, "K", "Cl")
+    doubled.make_supercell([2, 1, 1])
+    tripled.make_supercell([3, 1, 1])
+    sets = StructureTable.from_pymatgen([doubled]), StructureTable.from_pymatgen([tripled])
+    described = [symmetry_of(table, workers=1) for table in sets]
+    found = cheapest_wyckoff(*described, 1, workers=1)
+    matches = wyckoff_matches(*described, workers=1)
+    assert found.pairs == len(matches) == 1
+    np.testing.assert_array_equal(found.cost, matches.pettifor)
+
+
 def test_substituted_crystals_hold_the_generated_elements(novelty, anonymous):
     """Repeated training cells among them: as many atoms as the larger, volume in proportion."""
     generated, train, _ = novelty

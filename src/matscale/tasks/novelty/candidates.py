@@ -125,10 +125,11 @@ def _wyckoff(
 ) -> tuple[list[_Row], int]:
     found = cheapest_wyckoff(generated, train, settings.top, workers=workers)
     _, atoms = match_rows(generated, train, found.rows, workers=workers)
-    maps = np.split(atoms, np.cumsum(train.table.n_atoms[found.rows[:, 1]])[:-1])
-    made = []
-    for (one, other), cost, chosen in zip(found.rows.tolist(), found.cost, maps, strict=False):
-        numbers = generated.table.row_numbers(one)[chosen]
+    made, start = [], 0
+    for (one, other), cost in zip(found.rows.tolist(), found.cost, strict=True):
+        stop = start + int(train.table.n_atoms[other])
+        numbers = generated.table.row_numbers(one)[atoms[start:stop]]
+        start = stop
         template = train.table[other]
         crystal = StructureTable(
             template.ids, template.offsets, numbers, template.positions, template.cells

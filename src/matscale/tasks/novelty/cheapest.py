@@ -9,6 +9,7 @@ matching all pairs.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ def cheapest_matches(
     refused: Counter[str] = Counter()
     for start in range(0, len(generated), BLOCK):
         block = range(start, min(start + BLOCK, len(generated)))
-        search = _Search({row: bounds.order(generated.row_numbers(row)) for row in block}, top)
+        search = _Search(
+            {row: bounds.order(generated.row_numbers(row), supercells=True) for row in block}, top
+        )
         pairs += search.pairs
         for asked in search.rounds():
             scores = batch.match_pairs(
@@ -166,7 +169,7 @@ def cheapest_wyckoff(
     for start in range(0, len(generated), BLOCK):
         search = _Search(
             {
-                row: bounds[sequence].order(generated.table.row_numbers(row))
+                row: bounds[sequence].order(generated.table.row_numbers(row), supercells=False)
                 for row, sequence in enumerate(generated.sequences[start : start + BLOCK], start)
                 if sequence in bounds
             },
@@ -195,19 +198,21 @@ class _Bounds:
             numbers = table[rows].numbers.reshape(len(rows), size)
             self._of_size[size] = rows, _scale(numbers)
 
-    def order(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows whose cell, or a supercell, may match, by bound and row; their bounds.
+    def order(self, numbers: np.ndarray, *, supercells: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Rows by bound and row; their bounds.
 
         Args:
             numbers: Atomic numbers of the crystal, (n,).
+            supercells: Whether one cell must hold a whole number of times the sites of the other;
+                rows that do not are left out.
         """
         size, own = len(numbers), _scale(numbers[None])[0]
         rows, bounds = [np.empty(0, np.int64)], [np.empty(0)]
         for other, (found, scales) in self._of_size.items():
-            larger = max(size, other)
-            if not size or larger % min(size, other):
+            sites = math.lcm(size, other)
+            if not size or (supercells and sites > max(size, other)):
                 continue
-            gaps = np.abs(np.repeat(own, larger // size) - np.repeat(scales, larger // other, 1))
+            gaps = np.abs(np.repeat(own, sites // size) - np.repeat(scales, sites // other, 1))
             rows.append(found)
             # A mean like that of the cost: whole numbers are added, so equal ones stay equal.
             bounds.append(np.where(np.isnan(gaps).any(axis=1), 0.0, gaps.mean(axis=1)))
