@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import pickle
 import re
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from matscale.matching.outcomes import NOVELTY, MatchSettings
 from matscale.matching.wyckoff import symmetry_of
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
+from messages import handed_on
 
 HERE = Path(__file__).parent
 needs_dask = pytest.mark.skipif(
@@ -227,6 +227,15 @@ def test_functions_that_no_worker_can_import_travel_too(two):
 
 
 @needs_dask
+def test_arrays_are_aligned_on_whichever_worker_they_arrive():
+    values = np.arange(5.0)
+    assert not handed_on(values).flags.aligned
+    arrived = handed_on(cluster._Whole(values)).value
+    assert arrived.flags.aligned
+    np.testing.assert_array_equal(arrived, values)
+
+
+@needs_dask
 def test_workers_do_not_start_workers(two):
     with execution.on(two.address):
         assert all(all(inside) for inside in run(worker_inside, range(3)))
@@ -294,14 +303,14 @@ def tables() -> tuple[StructureTable, StructureTable]:
 
 
 class Recorder:
-    """A cluster of one: answers what it is sent from what was pickled, and in another order."""
+    """A cluster of one: answers what arrives of what it is sent, and in another order."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
 
     def answers(self, function, items):
         self.sent[function.__qualname__] += len(items)
-        function, items = pickle.loads(pickle.dumps((function, items)))  # noqa: S301
+        function, items = handed_on((function, items))
         for place in reversed(range(len(items))):
             yield place, function(items[place])
 

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from pymatgen.core import Lattice, Structure
 
 from matscale.structures.table import StructureTable
+from messages import handed_on
 
 coordinate = st.floats(-50, 50, allow_subnormal=False)
 
@@ -28,6 +29,16 @@ def tables(draw, particles=None):
         else None,
         columns={"energy": draw(hnp.arrays(float, len(lengths), elements=coordinate))},
     )
+
+
+@given(tables())
+@settings(max_examples=60, deadline=None)
+def test_a_table_from_a_message_is_as_kernels_need_it(table):
+    arrived = handed_on(table)
+    assert arrived.sha256() == table.sha256()
+    arrays = (arrived.offsets, arrived.numbers, arrived.positions)
+    arrays += () if arrived.cells is None else (arrived.cells,)
+    assert all(array.flags.aligned and array.flags.c_contiguous for array in arrays)
 
 
 @given(tables(), st.data())

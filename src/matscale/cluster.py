@@ -133,7 +133,7 @@ class Cluster:
     def _keep(self, blob: bytes) -> Any:
         """The future of what was pickled, under a name made of its content."""
         key = f"matscale-{hashlib.sha256(blob).hexdigest()}"
-        return self._client.submit(_unpickled, blob, key=key)
+        return self._client.submit(_Whole.unpickled, blob, key=key)
 
     def _submit(self, item: Any, sent: dict[int, Any]) -> Any:
         file = io.BytesIO()
@@ -172,7 +172,7 @@ class Cluster:
 
         # The scheduler blames all that a lost worker held, what it had not begun too.
         try:
-            return future.result()
+            return future.result().value
         except KilledWorker as error:
             raise UserError(
                 f"{self._address}: {error.allowed_failures + 1} workers died that held piece "
@@ -210,20 +210,37 @@ class _Sender(pickle.Pickler):
 class _Receiver(pickle.Unpickler):
     """Puts the parts that were sent before into their places."""
 
-    def __init__(self, file: io.BytesIO, parts: dict[str, Any]) -> None:
+    def __init__(self, file: io.BytesIO, parts: dict[str, _Whole]) -> None:
         super().__init__(file)
         self._parts = parts
 
     def persistent_load(self, name: str) -> Any:
         """The part of that name."""
-        return self._parts[name]
+        return self._parts[name].value
 
 
-def _unpickled(blob: bytes) -> Any:
-    return pickle.loads(blob)  # noqa: S301 - from our own process, as the task itself
+class _Whole:
+    """An object whose arrays travel inside its pickle.
+
+    dask sends arrays beside the pickle and leaves them where they lie in the message, at addresses
+    that kernels do not take.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @classmethod
+    def unpickled(cls, blob: bytes) -> _Whole:
+        """From the pickle of a value."""
+        return cls(pickle.loads(blob))  # noqa: S301 - from our own process, as the task itself
+
+    def __reduce__(self) -> tuple[Callable[[bytes], _Whole], tuple[bytes]]:
+        import cloudpickle
+
+        return self.unpickled, (cloudpickle.dumps(self.value),)
 
 
-def _answer(expected: dict[str, str], blob: bytes, **sent: Any) -> Any:
+def _answer(expected: dict[str, str], blob: bytes, **sent: _Whole) -> _Whole:
     """One answer, if this worker runs what the sender runs."""
     own = code()
     for name, wanted in expected.items():
@@ -232,9 +249,9 @@ def _answer(expected: dict[str, str], blob: bytes, **sent: Any) -> Any:
                 f"the worker on {platform.node()} has {name} {own.get(name)}, this process "
                 f"{wanted}; results would differ: install the same on both"
             )
-    function = sent.pop("0")
+    function = sent.pop("0").value
     _inside.worker = True
-    return function(_Receiver(io.BytesIO(blob), sent).load())
+    return _Whole(function(_Receiver(io.BytesIO(blob), sent).load()))
 
 
 def is_worker() -> bool:

@@ -47,17 +47,21 @@ class StructureTable:
     def __post_init__(self) -> None:
         convert = {
             "ids": np.asarray(self.ids, dtype=object),
-            "offsets": np.ascontiguousarray(self.offsets, dtype=np.int64),
-            "numbers": np.ascontiguousarray(self.numbers, dtype=np.uint8),
-            "positions": np.ascontiguousarray(self.positions, dtype=np.float64),
+            "offsets": _for_kernels(self.offsets, np.int64),
+            "numbers": _for_kernels(self.numbers, np.uint8),
+            "positions": _for_kernels(self.positions, np.float64),
         }
         if self.cells is not None:
-            convert["cells"] = np.ascontiguousarray(self.cells, dtype=np.float64)
+            convert["cells"] = _for_kernels(self.cells, np.float64)
         for name, value in convert.items():
             object.__setattr__(self, name, value)
         columns = {name: np.asarray(values) for name, values in self.columns.items()}
         object.__setattr__(self, "columns", columns)
         self._check_shapes()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An array unpickled from a part of a message, as dask's workers do, may start anywhere.
+        self.__init__(**state)  # type: ignore[misc]
 
     def _check_shapes(self) -> None:
         count = len(self.ids)
@@ -279,7 +283,12 @@ class StructureTable:
         if self.cells is not None:
             arrays.append(self.cells)
         for array in arrays:
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(array.data)
         for name in sorted(self.columns):
             digest.update(json.dumps([name, self.columns[name].tolist()], default=str).encode())
         return digest.hexdigest()
+
+
+def _for_kernels(values: Any, dtype: type) -> np.ndarray:
+    """The values in C order at an aligned address, without a copy where they are so."""
+    return np.require(values, dtype, ("C_CONTIGUOUS", "ALIGNED"))
