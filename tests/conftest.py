@@ -19,3 +19,19 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"MATSCALE_DATA is {folder!r}, which is no folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def particles():
+    """Particles of ten of the diverse crystals."""
+    from particle_tasks import small_set
+
+    return small_set("diverse", [0, 3, 5, 8, 11, 14, 20, 30, 40, 50])
+
+
+@pytest.fixture(scope="session")
+def hydrides():
+    """Particles of five hydride perovskites."""
+    from particle_tasks import small_set
+
+    return small_set("perov-h3", 5)

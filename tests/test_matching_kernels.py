@@ -1,16 +1,19 @@
 """Each kernel of the matching engine against the library it reproduces, on synthetic crystals."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
+from numba.core import event
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from matscale.matching import algebra
+from matscale.matching import algebra, compiling
 from matscale.matching.assignment import FORBIDDEN, assign
 from matscale.matching.bounds import lengths_possible, volume_bounds
 from matscale.matching.lattices import mappings
@@ -180,3 +183,11 @@ def test_no_mapping_breaks_the_bounds(seed, tolerances):
 def test_kernels_do_without_reference_counts():
     """``_nrt`` is numba's own switch; without it the kernels are several times slower."""
     assert algebra.determinant.targetoptions.get("_nrt") is False
+
+
+def test_a_first_run_says_on_a_terminal_that_it_compiles(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with event.install_listener("numba:compile", compiling.Announcer()):
+        for constant in (1, 2):
+            njit(lambda x, constant=constant: x + constant)(1)
+    assert capsys.readouterr().err.count("compiling, once on this machine") == 1

@@ -8,18 +8,7 @@ from matscale.api import score
 from matscale.errors import UserError
 from matscale.tasks.particle_to_crystal.scoring import targets_of
 from matscale.tasks.particles import question as asking
-from particle_tasks import Constant, holds, reachable, small_set
-
-
-@pytest.fixture(scope="module")
-def particles():
-    return small_set("diverse", [0, 3, 5, 8, 11, 14, 20, 30, 40, 50])
-
-
-@pytest.fixture(scope="module")
-def hydrides():
-    return small_set("perov-h3", 5)
-
+from particle_tasks import Constant, holds, reachable
 
 # --- predictors of one's own -----------------------------------------------------------------
 

@@ -20,19 +20,9 @@ from matscale.tasks.particle_to_crystal.scoring import check, sound_scores, targ
 from matscale.tasks.particles import question as asking
 from matscale.tasks.particles.harness import entrant, tell
 from matscale.tasks.particles.training import training_samples
-from particle_tasks import Constant, small_set
+from particle_tasks import Constant
 
 COLUMNS = [*KEY_COLUMNS, *CELL_COLUMNS]
-
-
-@pytest.fixture(scope="module")
-def particles():
-    return small_set("diverse", [0, 3, 5, 8, 11, 14, 20, 30, 40, 50])
-
-
-@pytest.fixture(scope="module")
-def hydrides():
-    return small_set("perov-h3", 5)
 
 
 # --- what the order of atoms tells -----------------------------------------------------------

@@ -9,9 +9,11 @@ by one where they are many: see ``held.py``.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from numba import njit
+from numba.core import event
 
 
 def _compiler(**options: Any) -> Any:
@@ -38,3 +40,22 @@ finite = _compiler(_nrt=False, fastmath={"nnan", "nsz"})
 
 allocating = njit(cache=True, nogil=True)
 """For functions that make arrays."""
+
+
+class Announcer(event.Listener):
+    """Says on a terminal, once a process, why the first run on a machine takes so long."""
+
+    def __init__(self) -> None:
+        self.announced = False
+
+    def on_start(self, _: event.Event) -> None:
+        """Called before a function is compiled, not when it is read from disk."""
+        if not self.announced and sys.stderr.isatty():
+            print("compiling, once on this machine: up to two minutes", file=sys.stderr)
+        self.announced = True
+
+    def on_end(self, _: event.Event) -> None:
+        """Called when it is compiled."""
+
+
+event.register("numba:compile", Announcer())

@@ -79,7 +79,7 @@ class Counts:
         tested: Pairs that were searched.
         matched: Pairs that match.
         improved: Pairs of which a better match than the first was kept.
-        seconds: Wall time, reduction included.
+        seconds: Wall time, reduction included, and compilation where it is a machine's first run.
         undecided: Rows of both tables of the pairs that were given up: because a cell has more
             sites than a search can hold, because there are more lattice points than it can hold,
             or because it takes more work than anyone waits for.

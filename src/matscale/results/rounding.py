@@ -11,10 +11,11 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def interval_decimals(low: float | None, high: float | None) -> int | None:
-    """Decimals that the interval [low, high] supports; negative for tens and hundreds.
+    """Decimals that the interval [low, high] supports; whole numbers stay whole.
 
     The half width counts as the uncertainty and is kept to two digits while they are below 35,
     else to one (Particle Data Group, "Review of Particle Physics", introduction, section 5.3).
+    Digits before the point always stay: 1 of 3 is 33 %, not 30 %, however wide its interval.
 
     Returns:
         The number of decimals, or None where there is no interval or it has no width.
@@ -23,7 +24,7 @@ def interval_decimals(low: float | None, high: float | None) -> int | None:
         return None
     half = (high - low) / 2
     exponent = math.floor(math.log10(half))
-    return 1 - exponent if half / 10**exponent < 3.55 else -exponent
+    return max(0, 1 - exponent if half / 10**exponent < 3.55 else -exponent)
 
 
 def plain_decimals(value: float, digits: int = 3) -> int:
@@ -45,7 +46,7 @@ def show(value: float | None, decimals: int | None = None) -> str:
     places = plain_decimals(value) if decimals is None else decimals
     if places > _PLAIN_DECIMALS and value != 0:
         return _scientific(value, places)
-    text = f"{round(value, places):.{max(places, 0)}f}"
+    text = f"{value:.{places}f}"
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", MINUS)
