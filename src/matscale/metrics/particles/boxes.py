@@ -16,6 +16,7 @@ from numba import njit
 _LEAF = 8
 _LEVELS = 21
 _DEPTH = 64
+_WINDOW = 8  # points before and after the last answer that are looked at first
 _SAMPLE = 64  # points whose nearest partners are looked for first
 
 
@@ -185,7 +186,8 @@ def _directed_square(queries, points, boxes, guesses, most):
 
     A query is given up once some point is found within the largest distance so far (Taha and
     Hanbury, IEEE TPAMI 37, 2153, 2015). A few queries from all over go first, to raise it; the
-    point of the same number, often near in a prediction, and the last answer are tried first.
+    point of the same number, often near in a prediction, is tried first, then those around the
+    last answer.
     """
     nodes, gaps = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     place, step = 0, max(1, len(queries) // _SAMPLE)
@@ -195,8 +197,15 @@ def _directed_square(queries, points, boxes, guesses, most):
             best = _square(points, guesses[q], x, y, z)
             if best <= most:
                 continue
-            last = _square(points, place, x, y, z)
-            place, best = (place, last) if last < best else (guesses[q], best)
+            # The curve passes neighbours soon after each other.
+            start = max(0, place - _WINDOW)
+            place = guesses[q]
+            for i in range(start, min(start + 2 * _WINDOW, len(points))):
+                square = _square(points, i, x, y, z)
+                if square < best:
+                    place, best = i, square
+            if best <= most:
+                continue
             place, best = _nearest(points, boxes, x, y, z, place, best, most, nodes, gaps)
             most = max(most, best)
     return most
