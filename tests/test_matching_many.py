@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crystals import described_otherwise, held_out
 from matscale.execution import Memory
-from matscale.matching import batch, engine, grouping, wyckoff
+from matscale.matching import batch, engine, grouping, prepare, search, wyckoff
 from matscale.matching.batch import NOVELTY, MatchSettings
 from matscale.matching.held import Held
 from matscale.matching.search import STATUSES, group_rows
@@ -23,6 +23,7 @@ from matscale.matching.tolerances import Tolerances
 from matscale.matching.workspace import MAX_SITES
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
+from messages import handed_on
 
 WIDE = Tolerances(length=0.3, site=0.5, angle=10.0)
 
@@ -59,6 +60,17 @@ MODES = [
 @pytest.fixture(params=MODES, ids=lambda settings: settings.mode)
 def settings(request) -> MatchSettings:
     return request.param
+
+
+def test_arrays_of_any_origin_need_no_other_kernels(crystals, tmp_path):
+    """A compilation for read-only or unaligned arrays would take a minute."""
+    np.save(tmp_path / "positions.npy", crystals.positions)
+    mapped = np.load(tmp_path / "positions.npy", mmap_mode="r")
+    wanted, _ = batch.group(crystals)
+    known = len(prepare._prepare.signatures), len(search.group_rows.signatures)
+    for table in (replace(crystals, positions=mapped), handed_on(crystals)):
+        np.testing.assert_array_equal(batch.group(table)[0], wanted)
+    assert (len(prepare._prepare.signatures), len(search.group_rows.signatures)) == known
 
 
 def told(first: StructureTable, second: StructureTable, found: batch.Matches) -> dict:

@@ -69,7 +69,10 @@ def rows_times(rows, n, matrix, out):
 
 @kernel
 def each_row_times(rows, n, matrix, out):
-    """Like :func:`rows_times`, one row at a time: as pymatgen's ``PeriodicSite.coords``."""
+    """Like :func:`rows_times`, one row at a time: as pymatgen's ``PeriodicSite.coords``.
+
+    ``out`` may be ``rows`` itself.
+    """
     for i in range(n):
         x, y, z = rows[i, 0], rows[i, 1], rows[i, 2]
         for k in range(3):

@@ -91,7 +91,7 @@ def _shortest(cell):
 
 
 @allocating
-def _prepare(crystals, positions, reduce, to_primitive, ranks, ltol, atol, space):
+def _prepare(crystals, reduce, to_primitive, ranks, ltol, atol, space):
     found = np.empty((3, 3))
     lengths = np.empty(6)
     for i in range(len(crystals.sizes)):
@@ -103,7 +103,7 @@ def _prepare(crystals, positions, reduce, to_primitive, ranks, ltol, atol, space
             continue
         if not inverse(cell, space.small[0], space.small[1]):
             continue
-        each_row_times(positions[start : start + n], n, space.small[1], frac)
+        each_row_times(frac, n, space.small[1], frac)
         if reduce:
             n = reduced(cell, frac, codes, n, to_primitive and n <= MAX_SITES, ranks, space)
             if n <= 0:
@@ -132,12 +132,12 @@ def prepare(
         ltol: Relative tolerance of lengths, for the bounds on volumes.
         atol: Tolerance of angles in degrees, likewise.
     """
-    rows, atoms = len(table), len(table.numbers)
+    rows = len(table)
     crystals = Prepared(
         offsets=table.offsets,
         sizes=table.n_atoms.copy(),
         cells=table.lattices.copy(),
-        frac=np.empty((atoms, 3)),
+        frac=table.positions.copy(),  # made fractional in place
         codes=table.numbers.astype(np.int64),
         parameters=np.zeros((rows, 6)),
         volumes=np.zeros(rows),
@@ -147,5 +147,5 @@ def prepare(
         errors=np.zeros((rows, 2)),
     )
     space = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
-    _prepare(Held(crystals), table.positions, reduce, to_primitive, RANKS, ltol, atol, space)
+    _prepare(Held(crystals), reduce, to_primitive, RANKS, ltol, atol, space)
     return crystals

@@ -291,4 +291,4 @@ class StructureTable:
 
 def _for_kernels(values: Any, dtype: type) -> np.ndarray:
     """The values in C order at an aligned address, without a copy where they are so."""
-    return np.require(values, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+    return np.require(values, dtype, ("C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"))
