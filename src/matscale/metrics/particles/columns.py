@@ -42,15 +42,16 @@ class Columns(NamedTuple):
 
 def _columns(positions: np.ndarray, cutoff: float) -> Columns:
     """Points (n, 3), n >= 1, in columns of half the cutoff."""
-    corner = positions[:, :2].min(axis=0)
-    places = np.floor((positions[:, :2] - corner) / (cutoff / _COLUMNS_PER_CUTOFF))
+    x, y, z = np.ascontiguousarray(positions.T)
     # A margin of empty columns, so that no neighbour's key falls into the row before.
-    places = places.astype(np.int64) + _COLUMNS_PER_CUTOFF + 1
-    keys = places[:, 0] * _STRIDE + places[:, 1]
-    order = np.lexsort((positions[:, 2], keys))
+    size, margin = cutoff / _COLUMNS_PER_CUTOFF, _COLUMNS_PER_CUTOFF + 1
+    across, along = (((axis - axis.min()) / size).astype(np.int64) + margin for axis in (x, y))
+    keys = across * _STRIDE + along
+    # Twice as fast as lexsort, which sorts both times with comparisons.
+    by_height = np.argsort(z)
+    order = by_height[np.argsort(keys[by_height], kind="stable")]
     columns, starts = np.unique(keys[order], return_index=True)
-    x, y, z = np.ascontiguousarray(positions[order].T)
-    return Columns(x, y, z, order, columns, np.append(starts, len(order)))
+    return Columns(x[order], y[order], z[order], order, columns, np.append(starts, len(order)))
 
 
 def _neighbours(cutoff: float) -> tuple[np.ndarray, np.ndarray]:
