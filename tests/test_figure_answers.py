@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matscale.figures import answers, quantities
+from matscale.figures import answers, quantities, units
 from matscale.figures.items import LABELS
 
 # --- letters -----------------------------------------------------------------------------
@@ -58,6 +58,20 @@ from matscale.figures.items import LABELS
         ("A is correct in its scale, C is correct in its element", "A", None),
         ("A is correct. No, D is correct.", "A", None),
         ("none of them", None, None),
+        ("Answer: B (TEM image of grains)", "A", "B"),
+        (r"\boxed{\mathrm{B}}", "B", "B"),
+        (r"\boxed{(B)}", "B", "B"),
+        ("Answer: $D$", "A", "D"),
+        (r"Answer: \(D\)", "A", "D"),
+        ("Answer: D</s>", "A", "D"),
+        ("Answer: D<|im_end|>", "A", "D"),
+        ("Answer: D\u200b", "A", "D"),
+        ("Answer — D", "A", "D"),
+        ("I'd go with C", "D", "C"),
+        ("The most likely answer is probably C", "A", "C"),
+        ("答案：B", "B", "B"),
+        ("Answer: B, possibly C", "A", None),
+        ("<think>maybe A. Answer: A", "A", None),
         ("", None, None),
         ("  \n", None, None),
         ("7", None, None),
@@ -160,6 +174,40 @@ def test_judges_scores(reply, published, sound):
         ("Answer: 1 200 nm", "nm", None),
         ("Answer: 1.200,5 nm", "nm", None),
         ("Answer: 12, 14 and 16 nm", "nm", None),
+        # Units as people write them.
+        ("Answer: 125 Angstroms", "nm", 12.5),
+        ("Answer: 367 picometers", "nm", 0.367),
+        ("Answer: 12 MICRONS", "nm", 12000),
+        ("Answer: 0.5 millimeter", "nm", 5e5),
+        ("Answer: 500 particles/mm²", "µm⁻²", 5e-4),
+        ("Answer: 500 per square millimeter", "µm⁻²", 5e-4),
+        ("Answer: 0.21 TPa", "GPa", 210),
+        ("Answer: 210000 Mpa", "GPa", 210),
+        ("Answer: 450 degrees C", "°C", 450),
+        ("Answer: 450 C", "°C", 450),
+        ("Answer: 12 ± 10% nm", "nm", 12),
+        ("Answer: 12 in total", "nm", 12),
+        ("Answer: 5’000 nm", "nm", 5000),
+        ("Answer: 10^3 nm", "nm", 1000),
+        ("Answer: 10³ nm", "nm", 1000),
+        ("Answer: 1.2*10**3 nm", "nm", 1200),
+        # What is counted or measured is something else.
+        ("Answer: 12 pixels", "nm", None),
+        ("Answer: 12 kg", "nm", None),
+        ("Answer: 5 lattice fringes", "nm", None),
+        ("Answer: 723 Kelvin", "°C", None),
+        ("Answer: 842 °F", "°C", None),
+        ("Answer: 30 ksi", "MPa", None),
+        ("Answer: 12 nm/pixel", "nm", None),
+        ("Answer: 12 nm\N{MINUS SIGN}2", "nm", None),
+        # Ranges, roots and powers.
+        ("Answer: 10\N{MINUS SIGN}14 nm", "nm", None),
+        ("Answer: 10 \N{MINUS SIGN} 14 nm", "nm", None),
+        ("Answer: 10..14 nm", "nm", None),
+        ("Answer: 2^3 nm", "nm", None),
+        ("Answer: √2 nm", "nm", None),
+        ("Answer: sqrt(2) nm", "nm", None),
+        ("Answer: 1.234.567", "nm", None),
         # None of these says a number of the wanted kind.
         ("10-12 nm", "nm", None),
         ("between 10 and 12 nm", "nm", None),
@@ -184,8 +232,8 @@ def test_numbers(reply, unit, value):
 
 @given(st.floats(1e-3, 1e6), st.sampled_from(["nm", "µm", "Å", "mm"]))
 def test_units_convert_both_ways(value, unit):
-    there = quantities.in_unit(value, "nm", unit)
-    assert quantities.in_unit(there, unit, "nm") == pytest.approx(value)
+    there = units.in_unit(value, "nm", unit)
+    assert units.in_unit(there, unit, "nm") == pytest.approx(value)
     assert quantities.stated_number(f"Answer: {value:.12g} nm", unit) == pytest.approx(there)
 
 

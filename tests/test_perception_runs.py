@@ -270,6 +270,12 @@ def test_a_model_that_cannot_be_used_is_said_in_a_sentence(inspect, quick, monke
     [
         (Say("Incorrect API key provided", status=401), "not authorised: Error code: 401"),
         (Say(raw=b"<html>a page"), "no valid response"),
+        (Say(raw=b'{"choices": []}'), "no valid response"),
+        # The code says what it is, whatever words the server chooses.
+        (Say("only 500 pixels on this server", status=400), "request refused: Error code: 400"),
+        (Say("unsupported parameter: timeout", status=400), "request refused"),
+        (Say("no rate limit for this model", status=403), "not authorised"),
+        (Say(""), "empty reply"),
     ],
 )
 def test_a_model_that_answers_nothing_is_not_scored(

@@ -6,7 +6,8 @@ import re
 
 from matscale.figures.items import LABELS
 
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+# A reply that is cut off within a thought says nothing else.
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def without_thoughts(reply: str) -> str:
@@ -17,25 +18,35 @@ def without_thoughts(reply: str) -> str:
 # --- letters -----------------------------------------------------------------------------
 
 _OPEN = r"[\s*_`\"'(\[{<]*"
-_END = r"(?=[*_`\"')\]}>]*\s*(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|for|which)\b))"
+_END = r"(?=[*_`\"')\]}>]*\s*(?:$|[(.,;:!?\n–—-]|\b(?:because|since|as|for|which)\b))"
 _LETTER = rf"{_OPEN}([A-D])\b{_END}"
 """A letter that stands for an option: "A" before a noun is an article."""
 
 _ALONE = re.compile(rf"^\W*(?:(?:option|caption|choice)\s+)?{_OPEN}([A-D])[\W_]*$", re.IGNORECASE)
 _LEADS = re.compile(r"^[\s*_`(\[]*([A-D])[*_`]*[.):\]]")
-_BOXED = re.compile(r"\\boxed\{\s*(?:\\text\{\s*)?([A-D])\s*\}", re.IGNORECASE)
+_BOXED = re.compile(rf"\\boxed\{{{_OPEN}([A-D])[\s)\]]*\}}", re.IGNORECASE)
+_SURELY = r"(?:(?:(?:most\s+)?likely|probably|therefore|clearly|definitely)\s+)?"
 _STATED = re.compile(
-    rf"\banswers?\b[*_\"']*\s*(?:is|would\s+be|should\s+be|must\s+be|:|=|-|–)[\s:]*"
-    rf"(?:(?:option|caption|choice|letter)\s+)?{_LETTER}",
+    rf"(?:\banswers?\b[*_\"']*\s*(?:is|(?:would|should|must)\s+{_SURELY}be|[:：=→–—-])"
+    rf"|答案\s*[是为:：])[\s:]*{_SURELY}(?:(?:option|caption|choice|letter)\s+)?{_LETTER}",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"\b(?i:option|caption|choice|letter|choose|select|pick)\s*(?i:is|:)?\s*{_OPEN}([A-D])\b"
+    rf"\b(?i:option|caption|choice|letter|choose|select|pick|go\s+with)\s*(?i:is|:)?\s*{_OPEN}([A-D])\b"
     rf"(?![a-z'])|\b(?i:correct|best|right|matching)\b[^.\n]{{0,60}}?\b(?:is|:)\s*{_LETTER}"
     r"|(?:^|[.,;:!?\n]\s*)[*_`(]*([A-D])\)? is (?:the )?(?:correct|right|best)\b(?! in| that| of)"
     r"|\b(?i:therefore|thus|hence|so)\b,?\s+[*_`(]*([A-D])(?=[)*_`]*[.!]?\s*$)"
 )
-_SECOND = re.compile(r"^[*_`\"')\]}]*\s*(?:or|and|/|&|,)\s*[*_`(]*([A-D])\b[^a-z]*$", re.MULTILINE)
+_SECOND = re.compile(
+    r"^[*_`\"')\]}]*\s*(?:or|and|/|&|,)\s*(?:(?:possibly|maybe|perhaps|probably)\s+)?"
+    r"[*_`(]*([A-D])\b[^a-z]*$",
+    re.MULTILINE,
+)
+_DRESS = (
+    (r"\\(?:text|mathrm|mathbf|textbf|rm)\s*\{([^{}]*)\}", r"\1"),
+    # Emphasis may stand anywhere, as in "**A**nswer: B"; so may TeX, and marks of a reply's end.
+    (r"[*`$\u200b-\u200d\ufeff]|\\[()]|</s>|<\|[^|>]*\|>", ""),
+)
 
 
 def first_letter(reply: str) -> str | None:
@@ -57,8 +68,10 @@ def stated_letter(reply: str) -> str | None:
     letter; a reply that begins "X." or "(X)"; the one option that the reply names. What a model
     thinks aloud between ``<think>`` tags is no part of its reply.
     """
-    # Emphasis may stand anywhere, as in "**A**nswer: B".
-    text = without_thoughts(reply).replace("*", "").replace("`", "").strip()
+    text = without_thoughts(reply)
+    for pattern, plain in _DRESS:
+        text = re.sub(pattern, plain, text)
+    text = text.strip()
     alone = _ALONE.match(text)
     if alone:
         return alone[1].upper()

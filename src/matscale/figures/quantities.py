@@ -6,46 +6,12 @@ import math
 import re
 
 from matscale.figures.answers import without_thoughts
+from matscale.figures.units import UNIT, in_unit
 
-_LENGTHS = {
-    "pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0,
-}  # fmt: skip
-_FACTORS: dict[str, tuple[str, float]] = {
-    "": ("", 1.0),
-    "%": ("", 0.01),
-    **{unit: ("m", factor) for unit, factor in _LENGTHS.items()},
-    **{f"{unit}²": ("m²", factor**2) for unit, factor in _LENGTHS.items()},
-    **{f"{unit}⁻¹": ("m⁻¹", 1 / factor) for unit, factor in _LENGTHS.items()},
-    **{f"{unit}⁻²": ("m⁻²", factor**-2) for unit, factor in _LENGTHS.items()},
-    "Pa": ("Pa", 1.0),
-    "kPa": ("Pa", 1e3),
-    "MPa": ("Pa", 1e6),
-    "GPa": ("Pa", 1e9),
-    "°": ("°", 1.0),
-    "rad": ("°", 180 / math.pi),
-    "K": ("K", 1.0),
-    "°C": ("°C", 1.0),
-    "eV": ("eV", 1.0),
-    "keV": ("eV", 1e3),
-}
-"""Unit to its dimension and its size there."""
-
-_SPELLINGS = {
-    "angstroms": "Å", "angstrom": "Å", "ångström": "Å", "Angstrom": "Å", "Å": "Å", "A": "Å",
-    "nanometers": "nm", "nanometres": "nm", "nanometer": "nm", "nanometre": "nm",
-    "micrometers": "µm", "micrometres": "µm", "micrometer": "µm", "micrometre": "µm",
-    "microns": "µm", "micron": "µm", "um": "µm", "μm": "µm", "millimeters": "mm",
-    "millimetres": "mm", "percent": "%", "per cent": "%", "pct": "%", "degrees": "°",
-    "degree": "°", "deg": "°", "deg.": "°", "º": "°", "° 2θ": "°", "°2θ": "°",
-    "radians": "rad", "kelvin": "K", "degrees Celsius": "°C", "° C": "°C", "℃": "°C",
-    "gigapascal": "GPa", "gigapascals": "GPa", "megapascal": "MPa", "megapascals": "MPa",
-    "N/mm²": "MPa", "N/mm^2": "MPa",
-}  # fmt: skip
-
-_MANY = "[,'\u00a0\u2009\u202f]"  # what stands between thousands: 1,200
+_MANY = "[,'’\u00a0\u2009\u202f]"  # what stands between thousands: 1,200
 _GROUPED = rf"[1-9]\d{{0,2}}(?:{_MANY}\d{{3}})+(?:\.\d+)?"
 _DIGITS = rf"(?:0,\d+|{_GROUPED}|\d+,(?:\d{{1,2}}|\d{{4,}})|\d+(?:\.\d+)?|\.\d+)"
-_NUMBER = rf"[-+\N{{MINUS SIGN}}]?{_DIGITS}(?!\d)"
+_NUMBER = rf"[-+\N{{MINUS SIGN}}]?{_DIGITS}(?!\d|\.\d)"
 _POWER = (
     r"(?:\s*(?:[eE]|[×x*·]\s*10\s*\^?\s*\{?)\s*([-+\N{MINUS SIGN}]?\d+)\}?"
     r"|\s*[×x·]\s*10([⁻⁰¹²³⁴-⁹]+))?"
@@ -53,58 +19,26 @@ _POWER = (
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
-def canonical_unit(text: str) -> str:
-    """A unit as :mod:`matscale.figures.quantities` spells it; unknown ones stay as they are."""
-    unit = text.strip().strip("*_`$\\ ").rstrip(".,;:")
-    unit = _SPELLINGS.get(unit, unit)
-    unit = unit.replace("μ", "µ").replace("Å", "Å")
-    per = re.fullmatch(r"(?:1\s*/|/|per\s+)\s*(.+)", unit)
-    if per:
-        inner = canonical_unit(per[1])
-        return f"{inner[:-1]}⁻²" if inner.endswith("²") else f"{inner}⁻¹"
-    power = re.fullmatch(r"(\D+?)\s*\^?\s*\{?(-?[12]|⁻[¹²])\}?", unit)
-    if power:
-        exponent = power[2].translate(_SUPERSCRIPTS)
-        raised = {"1": "", "2": "²", "-1": "⁻¹", "-2": "⁻²"}.get(exponent, "")
-        return canonical_unit(power[1]) + raised
-    return _SPELLINGS.get(unit, unit)
-
-
-def is_unit(unit: str) -> bool:
-    """Whether a unit can be converted."""
-    return canonical_unit(unit) in _FACTORS
-
-
-def in_unit(value: float, unit: str, wanted: str) -> float | None:
-    """A value in another unit, or None where the two measure different things."""
-    unit, wanted = canonical_unit(unit), canonical_unit(wanted)
-    if unit == wanted:
-        return value
-    if unit not in _FACTORS or wanted not in _FACTORS:
-        return None
-    (dimension, factor), (other, divisor) = _FACTORS[unit], _FACTORS[wanted]
-    return value * factor / divisor if dimension == other else None
-
-
-def _unit_pattern() -> str:
-    names = {*_FACTORS, *_SPELLINGS, *(f"{unit}^-2" for unit in _LENGTHS)} - {""}
-    names |= {f"{unit}{power}" for unit in _LENGTHS for power in ("^2", "^{-2}", "^{-1}", "^-1")}
-    names |= {name.replace("µ", micro) for name in names for micro in ("μ", "u")}
-    ordered = "|".join(re.escape(name) for name in sorted(names, key=lambda name: -len(name)))
-    return rf"(?:(?:1\s*/\s*|/\s*|per\s+)?(?:{ordered}))(?![A-Za-z²⁻])"
-
-
-_UNIT = _unit_pattern()
+_PASSED = """
+a about above according across after along and any apart approx approximately are as assuming at
+based because before below between but by due each estimated for from given i if in is it long
+measured mol most obtained of on or per read roughly so since than that the then there therefore
+this thus total unit units using value vol was were when where which while wide with within wt
+"""
+"""Words that may follow a number without a unit; any other says what the number counts."""
 # A digit that a letter follows at once is none where the letter is no unit, as in 2θ and 3D.
-_QUANTITY = re.compile(rf"(?<![\w.,])({_NUMBER}){_POWER}(?:\s*[*_`$]*\s*({_UNIT})|(?![^\W\d_]))")
-_ERROR = re.compile(rf"(?:±|\+/-)\s*{_DIGITS}")
+_QUANTITY = re.compile(rf"(?<![\w.,√^])({_NUMBER}){_POWER}(?:\s*[*_`$]*\s*({UNIT})|(?![^\W\d_]))")
+_WORD = re.compile(r"^[\s*_`$]*([^\W\d_]+)")
+_ERROR = re.compile(rf"(?:±|\+/-)\s*{_DIGITS}\s*%?")
 _STATED = re.compile(r"\banswers?\b[*_\"'`]*\s*(?:is|:|=)[\s:]*([^\n]*)", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\{([^}]*)\}")
-_GOES_ON = re.compile(r"^[\s*_`$]*(?:-|–|—|to\b|or\b|and\b|/|×|x|\*|·|\+)[\s*_`$]*\.?\d")
+_GOES_ON = re.compile(
+    r"^[\s*_`$]*(?:[-–—~…/×x*·+^]|\N{MINUS SIGN}|\.{2,3}|to\b|or\b|and\b)[\s*_`$({]*\.?\d"
+)
 """What makes a range or a sum of a number."""
 _LIST = re.compile(r"^\s*[,;]?\s*[-+]?\d")
 _REMARK = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-_UNIT_APART = re.compile(rf"[(\[]\s*({_UNIT})\s*[)\]]")
+_UNIT_APART = re.compile(rf"[(\[]\s*({UNIT})\s*[)\]]")
 _EQUALS = re.compile(r"[=≈≃]")
 _TEX = (
     (r"\\(?:text|mathrm|rm|mathbf)\s*\{([^{}]*)\}", r"\1"),
@@ -118,6 +52,12 @@ _TEX = (
     (r"\\approx", "≈"),
     (r"\\[,;:! ]|~", " "),
     (r"\\([%$])", r"\1"),
+    (r"\bsqrt\s*(?=\(?\s*\d)", "√"),
+    (r"√\s*\(?\s*(?=\d)", "√"),
+    (r"(?<=\b10)\*\*(?=[-+]?\d)", "^"),
+)
+_POWER_ALONE = re.compile(
+    r"(?<![\w.,×*·^])(?<![×x*·] )10(?:\s*\^\s*\{?([-+\N{MINUS SIGN}]?\d+)\}?|([⁻⁰¹²³⁴-⁹]+))"
 )
 
 
@@ -131,6 +71,9 @@ def stated_number(reply: str, unit: str) -> float | None:
     text = without_thoughts(reply)
     for pattern, plain in _TEX:
         text = re.sub(pattern, plain, text)
+    text = _POWER_ALONE.sub(
+        lambda power: f"1e{power[1] or power[2].translate(_SUPERSCRIPTS)}", text
+    )
     for found in (_STATED.findall(text), _BOXED.findall(text)):
         if found:
             with_number = [one for one in found if re.search(r"\d", one)]
@@ -166,11 +109,23 @@ def _one(text: str, unit: str, *, prefer_units: bool = False) -> float | None:
         if _GOES_ON.match(rest) or (not match[4] and _LIST.match(rest)):
             return None
         value = in_unit(_value(match), match[4] or unit, unit)
+        if not match[4] and _counts_something(rest, unit):
+            continue
         if value is not None:
             (measured if match[4] else bare).append(value)
     values = measured if prefer_units and measured else bare + measured
     same = all(math.isclose(one, values[0], rel_tol=1e-6) for one in values)
     return values[0] if values and same else None
+
+
+def _counts_something(rest: str, unit: str) -> bool:
+    """Whether the text after a number without a unit says what it counts, such as pixels."""
+    word = _WORD.match(rest)
+    if not word or not unit:
+        return False
+    # The unit itself stands here where it is unknown, or part of another, as in nm/pixel.
+    own = unit.lstrip("°") if unit.startswith("°") or not re.fullmatch(UNIT, unit) else ""
+    return word[1].lower() not in _PASSED.split() and word[1] != own
 
 
 def _value(match: re.Match[str]) -> float:

@@ -17,11 +17,12 @@ from matscale.tasks.perception.keys import guard, scrubbed
 from matscale.tasks.perception.progress import Progress
 from matscale.tasks.perception.prompts import MOST_TOKENS
 from matscale.tasks.perception.questions import Batch, Question, Reply, read_letter, read_score
-from matscale.tasks.perception.replies import check_usable, plain, replies
+from matscale.tasks.perception.replies import EMPTY, check_usable, plain, replies
 
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
     from inspect_ai.scorer import Scorer
 
 LOGS = "logs"
@@ -108,7 +109,6 @@ def _evaluate(
                 log_level="error",
                 # The pictures are in the data already, and would be in every log again.
                 log_images=False,
-                fail_on_error=False,
                 max_retries=patience.retries,
                 attempt_timeout=patience.attempt_s,
             )
@@ -143,6 +143,7 @@ def task_of(
         dataset=MemoryDataset([_sample(one) for one in questions], name=name),
         solver=[_remembering(progress)],
         scorer=scorer or _scorer_of(form, protocol),
+        fail_on_error=False,
         config=GenerateConfig(max_tokens=MOST_TOKENS.get((protocol, form))),
     )
 
@@ -173,7 +174,7 @@ def _remembering(progress: Progress | None) -> Any:
     @solver(name="matscale_ask")
     def ask_once() -> Any:
         async def solve(state: Any, generate: Any) -> Any:
-            guard(get_model())
+            _never_empty(get_model())
             scopes = {name: str(state.metadata[name]) for name in ("image", "repeat")}
             try:
                 return await generate(state, cache=CachePolicy(expiry=None, scopes=scopes))
@@ -184,6 +185,31 @@ def _remembering(progress: Progress | None) -> Any:
         return solve
 
     return ask_once()
+
+
+def _never_empty(model: Model) -> None:
+    """Guard a model, and make an empty reply an error: it is not remembered but asked for again.
+
+    A provider that filters a reply, and a budget of tokens spent on thinking, say nothing.
+    """
+    if not isinstance(model.api.generate, _NeverEmpty):
+        model.api.generate = _NeverEmpty(guard(model).api.generate)  # type: ignore[method-assign]
+
+
+class _NeverEmpty:
+    """A guarded provider's ``generate`` that raises where it has nothing to hand on."""
+
+    holds_no_keys = True
+
+    def __init__(self, generate: Any) -> None:
+        self._generate = generate
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        answer = await self._generate(*args, **kwargs)
+        output = answer[0] if isinstance(answer, tuple) else answer
+        if not isinstance(output, Exception) and not output.completion.strip():
+            raise RuntimeError(f"{EMPTY}, stopped by {output.stop_reason}")
+        return answer
 
 
 def _scorer_of(form: str, protocol: Protocol) -> Any:

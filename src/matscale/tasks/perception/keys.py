@@ -77,7 +77,7 @@ def cleaned_error(error: Exception) -> Exception:
 
 def guard(model: Model) -> Model:
     """The model, whose provider's answers and errors from now on hold no keys."""
-    if not isinstance(model.api.generate, _Guarded):
+    if not getattr(model.api.generate, "holds_no_keys", False):
         model.api.generate = _Guarded(model.api.generate)  # type: ignore[method-assign]
     for handler in logging.getLogger("inspect_ai").handlers:
         if not any(isinstance(one, _WithoutKeys) for one in handler.filters):
@@ -87,6 +87,8 @@ def guard(model: Model) -> Model:
 
 class _Guarded:
     """A provider's ``generate`` that hands on nothing with a key in it."""
+
+    holds_no_keys = True
 
     def __init__(self, generate: Any) -> None:
         self._generate = generate

@@ -13,18 +13,25 @@ from matscale.tasks.perception.questions import Batch, Reply
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog, EvalSample
 
+EMPTY = "empty reply"
+
 _FAILURES = (
+    (EMPTY, EMPTY),
     (r"RateLimit|\b429\b|rate.?limit", "rate limit"),
     (r"Timeout|timed? ?out", "time-out"),
     (r"InternalServer|\b50\d\b|Overloaded|server.?error", "server error"),
     (r"Authentication|PermissionDenied|\b40[13]\b", "not authorised"),
     (r"APIConnection|Connect(?:ion)?Error", "no connection"),
     (
-        r"JSONDecode|Validation|APIResponse|Unexpected|has no attribute|NoneType",
+        r"JSONDecode|UnicodeDecode|IndexError|KeyError|Validation|APIResponse|Unexpected"
+        r"|has no attribute|NoneType",
         "no valid response",
     ),
     (r"BadRequest|\b4\d\d\b", "request refused"),
 )
+"""What stands in errors without a status code: a server's own words may hold any of these."""
+_CODES = {401: "not authorised", 403: "not authorised", 408: "time-out", 429: "rate limit"}
+_CODE = re.compile(r"\bError code: (\d{3})\b")
 
 _STYLES = r"bold|italic|underline|dim|red|green|yellow|blue|cyan|magenta|white|link(?:=[^\]]*)?"
 _MARKUP = rf"\[/?(?:(?:{_STYLES})\s?)+\]|\[/\]"
@@ -70,9 +77,7 @@ def _reply(sample: EvalSample) -> Reply:
         return Reply(None, _failure(said), _detail(said))
     text = sample.output.completion if sample.output and sample.output.choices else ""
     if not text.strip():
-        stop = sample.output.stop_reason if sample.output else "unknown"
-        # A provider that filters a reply, and a budget of tokens spent on thinking, say nothing.
-        return Reply("", "", f"empty reply, stopped by {stop}")
+        return Reply(None, EMPTY, "no text came")
     return Reply(scrubbed(text))
 
 
@@ -86,10 +91,16 @@ def _detail(message: str) -> str:
     """What went wrong, without the request that inspect-ai repeats in some of its messages."""
     raised = re.search(r"raised (\w+)", message)
     code = re.search(r"Error code: \d+ - [^\n]{0,200}", message)
-    return code[0] if code else raised[1] if raised else plain(message)[:200]
+    said = code[0] if code else raised[1] if raised else plain(message)[:200]
+    # What is left of the quotes around the message of an error in an error.
+    return said.rstrip("\\'\") ")
 
 
 def _failure(message: str) -> str:
+    code = _CODE.search(message)
+    if code:
+        number = int(code[1])
+        return _CODES.get(number, "server error" if number >= 500 else "request refused")
     for pattern, reason in _FAILURES:
         if re.search(pattern, message, re.IGNORECASE):
             return reason

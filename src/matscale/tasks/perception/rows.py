@@ -161,9 +161,6 @@ def _row(figure: Figure, replies: Sequence[Reply], protocol: Protocol, seed: int
         if value is None or not math.isfinite(value):
             return replace(row, unparsable=1.0)
         return replace(row, value=value)
-    if not row.text.strip():
-        # There is nothing to judge: as good as no reply.
-        return replace(row, reason="empty reply", detail=first.detail, unanswered=1.0)
     return row
 
 
