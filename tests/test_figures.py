@@ -21,6 +21,24 @@ from matscale.figures.folder import read_figures, write_figures
 from matscale.figures.items import LABELS, REASONS, item_of
 from matscale.metrics import clusters, statistics
 
+# --- folders ------------------------------------------------------------------------------
+
+
+def test_names_that_are_made_up_do_not_meet_those_of_files(tmp_path):
+    items = [
+        choice(k, question=f"Figure {k}?", file_name=name, paper_folder_name="one")
+        for k, name in enumerate(("g.png", "g.png#2", "g.png"))
+    ]
+    folder = tmp_path / "multi_scale_mcq" / "train"
+    folder.mkdir(parents=True)
+    for name in ("g.png", "g.png#2"):
+        (folder / name).write_bytes(picture(len(name)))
+    rows = [json.dumps({**one.row(), "index": None}) for one in items]
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+    ids = [figure.id for figure in read_figures(tmp_path).figures]
+    assert len(ids) == len(set(ids)) == 3
+
+
 # --- blind rules and distractors ---------------------------------------------------------
 
 

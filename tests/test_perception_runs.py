@@ -360,6 +360,52 @@ def test_inspect_tasks_with_its_mock_model(inspect, folder, tmp_path):
     assert log.results.scores[0].metrics["mean"].value == 6.0
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"protocol": "foo"}, "protocol 'foo' is not one of"),
+        ({"orders": 9}, "orders 9"),
+        ({"orders": "x"}, "orders x"),
+        ({"data": "/nowhere/at/all"}, "/nowhere/at/all"),
+    ],
+)
+def test_inspect_says_what_is_wrong_in_a_sentence(inspect, folder, wrong, why):
+    from inspect_ai._util.error import PrerequisiteError
+
+    from matscale.tasks.perception import inspect_tasks
+
+    with pytest.raises(PrerequisiteError, match=why):
+        inspect_tasks.csmbench_mcq(**{"data": str(folder), **wrong})
+
+
+@pytest.mark.usefixtures("scored")
+def test_a_page_of_two_runs_keeps_the_judge(folder, tmp_path):
+    score_perception("openai/gpt-5", data=folder, out=tmp_path / "other", orders=2)
+    results, place = load_all([tmp_path / "out", tmp_path / "other"])
+    page = write_report(results, place, tmp_path / "page").read_text()
+    assert f"Descriptions are scored by {JUDGE}, from 0 to 10" in page
+    assert "the reference paragraph itself" in page and "scored by none" not in page
+
+
+def test_a_judge_whose_ceiling_is_below_the_floor_gives_no_skill(
+    inspect, quick, monkeypatch, tmp_path
+):
+    """It likes what was made up: 9 for other answers, 2 for the reference paragraph itself."""
+
+    def upside_down(asked):
+        said = truthful(asked)
+        if not asked.text.startswith("Grade"):
+            return said
+        return said.replace("10", "2") if "10" in said else re.sub(r"\b[15]\b", "9", said)
+
+    write_figures(tmp_path / "set", small_set(0, 4, 0))
+    with OpenAIServer(upside_down) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        card = score_perception(MODEL, data=tmp_path / "set", judge=JUDGE, protocol="sound")
+    score = card["gpt-4o.sound"].metrics["judge_score"]
+    assert score.ceiling < score.floor and score.skill is None
+
+
 def test_inspect_finds_the_tasks_by_their_entry_point(inspect):
     from importlib.metadata import entry_points
 

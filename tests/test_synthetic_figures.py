@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 from scipy.stats import binom, chisquare
@@ -27,6 +28,7 @@ from matscale.figures.synthetic import (
     crystals,
     grains,
     micrograph,
+    nanoparticle,
     precipitates,
     stress_strain,
     xrd,
@@ -337,6 +339,18 @@ def test_grains_fill_the_frame():
     different = families[field.pairs[:, 0]] != families[field.pairs[:, 1]]
     assert reached == pytest.approx(field.lengths[different].sum() / field.lengths.sum())
     assert reached == pytest.approx(0.4, abs=0.01)
+
+
+@pytest.mark.parametrize("prototype", nanoparticle.SHAPES)
+@pytest.mark.parametrize("diameter", [20.0, 23.0, 50.0])
+def test_a_nanoparticle_is_as_wide_as_it_says(prototype, diameter):
+    """By the convex hull: its perimeter over pi is its mean width (Cauchy)."""
+    for seed in range(5):
+        ball = nanoparticle.carve_ball(prototype, diameter, np.random.default_rng(seed))
+        perimeter = ConvexHull(ball[:, :2]).area  # what scipy calls the area is the length in 2D
+        assert perimeter / math.pi + 2 * nanoparticle.ATOM_RADIUS == pytest.approx(
+            diameter, rel=0.01
+        )
 
 
 def test_particles_do_not_touch_and_cover_their_area():

@@ -174,7 +174,7 @@ def _name(row: _Row) -> str:
 def _figure(row: _Row, images: bool) -> Figure:
     value = row.value
     if isinstance(value, dict):
-        value = {"index": 0, **value, "file_name": _name(row)}
+        value = {**value, "index": value.get("index") or 0, "file_name": _name(row)}
     item = item_of(value)
     kind = item.kind
     assert kind is not None
@@ -228,6 +228,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self._names: Counter[str] = Counter()
+        self._taken: set[str] = set()
         self._asked: set[tuple[str, ...]] = set()
         self._paper_of: dict[tuple[str, str], str] = {}
 
@@ -249,9 +250,12 @@ class _Seen:
             if paper != item.paper_folder_name:
                 raise Refused("duplicate figure", f"the figure is also in {paper}")
         self._asked.add(asked)
-        self._names[figure.id] += 1
-        count = self._names[figure.id]
-        return figure if count == 1 else replace(figure, id=f"{figure.id}#{count}")
+        name = figure.id
+        while name in self._taken:
+            self._names[figure.id] += 1
+            name = f"{figure.id}#{self._names[figure.id] + 1}"
+        self._taken.add(name)
+        return replace(figure, id=name)
 
 
 # --- writing -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ SCALES = ("AtomScale", "Microscale", "Mesoscale", "Macroscale")
 LABELS = ("A", "B", "C", "D")
 
 REASONS = {
-    "unreadable row": "The row is no JSON object.",
+    "unreadable row": "The row is no JSON object, or a field does not hold what it should.",
     "unknown scale": "The scale is none of the four.",
     "options not four": "A multiple-choice item has not four different captions, labelled A to D.",
     "answer not a label": "The answer of a multiple-choice item is none of its labels.",
@@ -83,7 +83,7 @@ class FigureItem(BaseModel):
         parameters: Everything else that is true of a drawn figure, by name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     file_name: str
     index: int
@@ -111,6 +111,13 @@ class FigureItem(BaseModel):
         """The hub keeps what is nested as JSON text in some of its files."""
         value = json.loads(value) if isinstance(value, str) and value.strip() else value
         return value or ()
+
+    @field_validator("truth", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no numbers")
+        return value
 
     @field_validator("parameters", mode="before")
     @classmethod

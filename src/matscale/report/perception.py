@@ -90,39 +90,55 @@ class Perception:
     models: tuple[Seen, ...]
 
 
-def perception(results: Sequence[Result], samples: Mapping[str, Samples]) -> Perception | None:
+def perception(
+    results: Sequence[Result], leading: Sequence[Result], samples: Mapping[str, Samples]
+) -> Perception | None:
     """The part of a section on figures, or None where results are of another task.
 
     Args:
-        results: One a predictor, in the order of the page.
+        results: All, of several runs perhaps, each with a judge of its own or none.
+        leading: One a predictor, in the order of the page.
         samples: By predictor.
     """
     if not results or results[0].task != "perception":
         return None
-    models = [result for result in results if result.predictor.kind == "model"]
+    models = [result for result in leading if result.predictor.kind == "model"]
     shown = [Seen(one.predictor.name, _examples(samples[one.predictor.name])) for one in models]
-    judge = next((str(one.settings.get("judge", "none")) for one in models), "none")
-    return Perception(judge, tuple(_audit(results)), tuple(one for one in shown if one.examples))
+    protocols = {one.protocol for one in leading}
+    judged = [one for one in results if one.protocol in protocols and _judge(one)]
+    judges = list(dict.fromkeys(_judge(one) for one in judged))
+    audit = tuple(_audit(judged, several=len(judges) > 1))
+    return Perception(" and ".join(judges), audit, tuple(one for one in shown if one.examples))
 
 
 # --- the judge ---------------------------------------------------------------------------
 
 
-def _audit(results: Sequence[Result]) -> list[JudgeLine]:
-    lines = []
-    for result in results:
-        what = _EXPECTED.get(result.predictor.name)
+def _judge(result: Result) -> str:
+    """The judge of a run, "" where it had none."""
+    name = str(result.settings.get("judge", "none"))
+    return "" if name == "none" else name
+
+
+def _audit(results: Sequence[Result], *, several: bool) -> list[JudgeLine]:
+    """What answers of known worth got, each line once; with the judge's name if there are more."""
+    known, spreads = [], []
+    order = list(_EXPECTED)
+    for result in sorted(results, key=lambda one: _place(order, one.predictor.name)):
+        by = f", by {_judge(result)}" if several else ""
         score = result.metrics.get("judge_score")
-        if what and score and score.value is not None:
-            lines.append(_line(what[0], what[1], score))
-    order = [what for what, _ in _EXPECTED.values()]
-    lines.sort(key=lambda line: order.index(line.what))
-    for result in results:
+        if result.predictor.name in _EXPECTED and score and score.value is not None:
+            what, expected = _EXPECTED[result.predictor.name]
+            known.append(_line(what + by, expected, score))
         spread = result.metrics.get("judge_spread")
         if spread and spread.value is not None:
-            said = f"one answer of {result.predictor.name} twice: difference of the scores"
-            lines.append(_line(said, "0", spread))
-    return lines
+            said = f"one answer of {result.predictor.name} twice{by}: difference of the scores"
+            spreads.append(_line(said, "0", spread))
+    return list(dict.fromkeys(known + spreads))
+
+
+def _place(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def _line(what: str, expected: str, metric: Metric) -> JudgeLine:

@@ -149,7 +149,7 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
         curves=_curves(samples, series),
         lattice=_lattice(leading, samples, series),
         novelty=novelty(ordered(leading), samples, series, folder),
-        perception=perception(ordered(leading), samples),
+        perception=perception(results, ordered(leading), samples),
         particles=particles(ordered(results), samples, series, folder),
         cases=_cases(leading, samples, folder),
         refused=_refused(leading),
@@ -212,10 +212,18 @@ def _headlines(leading: Sequence[Result]) -> list[Headline]:
 
 
 def _leading(results: Sequence[Result]) -> list[Result]:
-    """One result a predictor: the sound protocol where there is one."""
+    """One result a predictor: the sound protocol where there is one, and the one that says most.
+
+    Floors of two runs may differ in that: without a judge no description is scored.
+    """
+
+    def worth(result: Result) -> tuple[bool, int]:
+        return result.protocol == "sound", len(result.metrics)
+
     best: dict[str, Result] = {}
     for result in results:
-        if result.predictor.name not in best or result.protocol == "sound":
+        known = best.get(result.predictor.name)
+        if known is None or worth(result) > worth(known):
             best[result.predictor.name] = result
     return list(best.values())
 

@@ -12,6 +12,10 @@ from matscale.figures.synthetic.question import Drawing, Numbers, Question, Valu
 SHAPES = ("fcc", "bcc", "rocksalt", "diamond")
 ATOM_RADIUS = 1.3
 """In Å: how far an atom reaches beyond its nucleus, about a metallic radius."""
+PLACES, SPHERES = 12, 8
+"""Centres that are tried, and spheres about each."""
+CLOSE = 0.005
+"""Relative difference of the outline's width from what is asked at which the search ends."""
 SOURCE_WIDTH = 0.55
 """Standard deviation of an atom's image in Å."""
 
@@ -19,24 +23,52 @@ SOURCE_WIDTH = 0.55
 def carve_ball(prototype: str, diameter: float, rng: np.random.Generator) -> np.ndarray:
     """Atoms (n, 4) of a ball cut from a crystal: x, y, z in Å about its centre, atomic number.
 
+    A sphere of the diameter would leave a ball some per cent narrower, for atoms seldom stand at
+    its surface: so spheres are tried until the outline is as wide as asked.
+
     Args:
         prototype: A key of :data:`~.crystals.PROTOTYPES`.
-        diameter: In Å, between the outlines of opposite atoms.
+        diameter: In Å, the mean width of the outline seen along z, see :func:`outline_width`.
         rng: Places the centre in the cell and turns the ball.
     """
+    best, gap = np.empty((0, 4)), np.inf
+    for _ in range(PLACES):
+        centre, turn = rng.uniform(0, 1, 3), (rng.uniform(0, 360), rng.choice([0, 45]))
+        radius = diameter / 2 - ATOM_RADIUS
+        for _ in range(SPHERES):
+            ball = _sphere(prototype, radius, centre, turn)
+            missing = diameter - outline_width(ball)
+            if abs(missing) < gap:
+                best, gap = ball, abs(missing)
+            if gap < CLOSE * diameter:
+                return best
+            radius += missing / 2
+    return best
+
+
+def _sphere(
+    prototype: str, radius: float, centre: np.ndarray, turn: tuple[float, float]
+) -> np.ndarray:
+    """Atoms within a radius in Å of a place in the cell, fractional, turned by Euler angles."""
     from scipy.spatial.transform import Rotation
 
     table, row = prototypes(), row_of(prototype)
     edge = float(table.lattices[row][0, 0])
-    radius = diameter / 2 - ATOM_RADIUS
     steps = np.arange(-np.ceil(radius / edge) - 1, np.ceil(radius / edge) + 2) * edge
     corners = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 1, 3)
-    places = (corners + table.row_positions(row) - rng.uniform(0, edge, 3)).reshape(-1, 3)
+    places = (corners + table.row_positions(row) - centre * edge).reshape(-1, 3)
     numbers = np.tile(table.row_numbers(row).astype(float), len(corners))
     kept = (places**2).sum(axis=1) <= radius**2
     # A small tilt away from a cube axis: columns stay resolved in most pictures.
-    turn = Rotation.from_euler("zx", [rng.uniform(0, 360), rng.choice([0, 45])], degrees=True)
-    return np.column_stack([turn.apply(places[kept]), numbers[kept]])
+    rotation = Rotation.from_euler("zx", turn, degrees=True)
+    return np.column_stack([rotation.apply(places[kept]), numbers[kept]])
+
+
+def outline_width(ball: np.ndarray) -> float:
+    """Mean width in Å, over all directions in the picture, of the outline of atoms (n, 4)."""
+    angles = np.linspace(0, np.pi, 36, endpoint=False)
+    across = ball[:, :2] @ np.stack([np.cos(angles), np.sin(angles)])
+    return float(np.ptp(across, axis=0).mean()) + 2 * ATOM_RADIUS
 
 
 def draw_diameter(value: Value, style: Style, rng: np.random.Generator) -> Drawing:
@@ -67,7 +99,8 @@ def draw_diameter(value: Value, style: Style, rng: np.random.Generator) -> Drawi
     level = {"easy": 0.0, "medium": 0.02, "hard": 0.04}[style.difficulty]
     signal = 0.08 + 0.9 * np.clip(signal, 0, 1) + level * background / background.std()
     image = with_bar(expose(np.clip(signal, 0, 1), style, rng), bar, style)
-    return Drawing(image, diameter, bar.details | {"prototype": prototype, "atoms": len(ball)})
+    drawn = outline_width(ball) / 10
+    return Drawing(image, drawn, bar.details | {"prototype": prototype, "atoms": len(ball)})
 
 
 QUESTIONS = (

@@ -7,9 +7,11 @@ package's entry point. Floors, intervals and the page come with ``matscale score
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, get_args
 
 from inspect_ai import Task, task
+from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.model import get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
@@ -23,8 +25,24 @@ from matscale.tasks.perception.keys import guard
 from matscale.tasks.perception.questions import check_orders, judged, questions_of, read_score
 from matscale.tasks.perception.score import CSMBENCH, find_figures
 
+Maker = TypeVar("Maker", bound=Callable[..., Task])
+
+
+def _plainly(make: Maker) -> Maker:
+    """What a user did wrong as inspect-ai says it: in a sentence, without a traceback."""
+
+    @wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Task:
+        try:
+            return make(*args, **kwargs)
+        except UserError as error:
+            raise PrerequisiteError(str(error)) from None
+
+    return made  # type: ignore[return-value]
+
 
 @task
+@_plainly
 def csmbench_mcq(
     data: str = CSMBENCH,
     protocol: Protocol = "sound",
@@ -42,12 +60,14 @@ def csmbench_mcq(
         seed: Of the orders.
     """
     check_orders(orders)
+    _check(protocol)
     figures = _figures(data, "mcq")
     asked = questions_of(figures, protocol, seen=not blind, orders=orders, seed=seed)
     return task_of("csmbench_mcq", protocol, list(asked))
 
 
 @task
+@_plainly
 def csmbench_numeric(data: str, blind: bool = False) -> Task:
     """A number to read off a drawn figure."""
     figures = _figures(data, "numeric")
@@ -56,12 +76,20 @@ def csmbench_numeric(data: str, blind: bool = False) -> Task:
 
 
 @task
+@_plainly
 def csmbench_open(data: str = CSMBENCH, protocol: Protocol = "sound", blind: bool = False) -> Task:
     """A description, scored by the model of the role "grader" (``--model-role grader=...``)."""
+    _check(protocol)
     figures = _figures(data, "open")
     asked = questions_of(figures, protocol, seen=not blind, orders=1, seed=0)
     grade = _judge({f"{one.id}@0": one for one in figures}, protocol)
     return task_of("csmbench_open", protocol, list(asked), grade)
+
+
+def _check(protocol: str) -> None:
+    known = get_args(Protocol)
+    if protocol not in known:
+        raise UserError(f"protocol {protocol!r} is not one of {', '.join(known)}")
 
 
 def _figures(data: str, kind: Kind) -> tuple[Figure, ...]:

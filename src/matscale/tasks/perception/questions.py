@@ -101,7 +101,7 @@ def check_orders(orders: int) -> None:
     Raises:
         UserError: If there are not.
     """
-    if not 1 <= orders <= len(LABELS):
+    if not isinstance(orders, int) or not 1 <= orders <= len(LABELS):
         raise UserError(f"orders {orders}: options are shown in 1 to {len(LABELS)} orders")
 
 

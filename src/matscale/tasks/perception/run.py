@@ -17,7 +17,7 @@ from matscale.figures.items import Figure
 from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
-from matscale.results.measure import between_floor_and_ceiling
+from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.provenance import installed_version, provenance
 from matscale.results.store import save
 from matscale.tasks.perception import measures
@@ -229,9 +229,8 @@ class Run:
         floors = [one for one in plain if one.predictor.kind == "floor"]
         ceiling = next(one for one in plain if one.predictor.kind == "ceiling")
         # What a blind model does not answer is no floor of what a seeing one does not.
-        return [
-            measures.without_lines(between_floor_and_ceiling(one, floors, ceiling)) for one in plain
-        ]
+        lined = [between_floor_and_ceiling(one, floors, ceiling) for one in plain]
+        return [without_reversed_skill(measures.without_lines(one)) for one in lined]
 
     def _result(
         self, entrant: Entrant, protocol: schema.Protocol, folder: Path | None, seconds: float

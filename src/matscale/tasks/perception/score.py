@@ -147,5 +147,6 @@ def _notes(
         notes.append(f"{len(figures)} of {len(reading.figures)} figures were drawn by seed.")
     left_out = sum(figure.kind == "open" for figure in figures)
     if judge is None and left_out:
-        notes.append(f"{left_out} figures to describe were left out: name a judge with --judge.")
+        were = "figure to describe was" if left_out == 1 else "figures to describe were"
+        notes.append(f"{left_out} {were} left out: name a judge with --judge.")
     return tuple(notes)
