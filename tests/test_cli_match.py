@@ -86,6 +86,14 @@ def test_groups_name_their_first_member(folder):
     }
 
 
+def test_groups_of_repeated_ids_are_told_apart_by_rows(folder):
+    table = read(folder / "second.jsonl").table[[0, 1, 1, 0]].with_ids(["x", "x", "y", "z"])
+    write(table, folder / "twice.parquet")
+    matscale("group", "twice.parquet", "--out", "twice.csv", cwd=folder)
+    found = [(row["row"], row["group_row"]) for row in rows(folder / "twice.csv")]
+    assert found == [("0", "0"), ("1", "1"), ("2", "1"), ("3", "0")]
+
+
 def test_reduced_cells_are_pymatgens(folder):
     done = matscale("reduce", "second.jsonl", "--out", "reduced.jsonl", "--json", cwd=folder)
     assert json.loads(done.stdout)["reduced"] == 13
@@ -110,6 +118,7 @@ def test_wyckoff_pairs_name_group_elements_and_costs(folder):
     assert swap == {
         **{"first": "crystal-0", "second": "12", "space_group": "225"},
         **{"element_map": "Na>K Cl>Br", "cost": "1.0", "uniform_cost": "1.0"},
+        **{"first_row": "0", "second_row": "12"},
     }
     printed = matscale("match", "first.parquet", "first.parquet", *options[:-1], cwd=folder).stdout
     assert "36 the same Wyckoff positions" in printed  # three of each of four prototypes

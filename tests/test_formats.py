@@ -198,11 +198,38 @@ def test_empty_table_round_trips(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, table):
     path = tmp_path / "x.parquet"
     path.write_text("old")
-    broken = table.with_columns(bad=np.array([1, "x", object()], dtype=object))
+    broken = table.with_columns(bad=np.array(["\ud800"] * len(table), dtype=object))
     with pytest.raises(UserError, match="cannot store"):
         formats.write(broken, path)
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["x.parquet"]
+
+
+def test_any_column_of_a_file_can_be_stored(tmp_path, table):
+    mixed = np.array([*[1.0, "P1", None] * len(table)][: len(table)], dtype=object)
+    known = table.with_columns(label=mixed, cell=np.arange(len(table)), cell_=np.zeros(len(table)))
+    formats.write(known, tmp_path / "x.parquet")
+    back = formats.read_parquet(tmp_path / "x.parquet")
+    assert list(back.columns["label"]) == [None if one is None else str(one) for one in mixed]
+    np.testing.assert_array_equal(back.columns["cell__"], known.columns["cell"])
+    np.testing.assert_array_equal(back.cells, table.cells)
+
+
+def test_parquet_of_other_programs_may_name_rows_by_numbers_or_not_at_all(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "numbers": [[11, 17], [19, 17], [55, 17]],
+        "positions": [[0.0, 0.0, 0.0, 2.8, 2.8, 2.8]] * 3,
+        "cell": pa.array([(5.6 * np.eye(3)).ravel().tolist()] * 3, pa.list_(pa.float64(), 9)),
+    }
+    pq.write_table(pa.table({"id": [1, 2, None], **columns}), tmp_path / "x.parquet")
+    assert formats.read(tmp_path / "x.parquet").table.ids.tolist() == ["1", "2", ""]
+    columns["numbers"] = [[-245, 17], [300, 17], [55, 17]]
+    pq.write_table(pa.table({"id": ["a", "b", "c"], **columns}), tmp_path / "y.parquet")
+    with pytest.raises(UserError, match="an atomic number is not one of"):
+        formats.read_parquet(tmp_path / "y.parquet")
 
 
 def test_writing_needs_a_known_ending_and_a_folder(tmp_path, table):

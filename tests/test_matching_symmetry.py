@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from matscale.matching import batch
+from matscale.matching import alignment, batch
 from matscale.matching.alignment import align
 from matscale.matching.batch import MatchSettings
 from matscale.matching.partners import all_can_pair
@@ -166,6 +166,21 @@ def test_aligned_sites_are_those_of_pymatgens_mapping():
     # Without regard to elements salt is simple cubic: either sublattice may be laid onto either,
     # but each of the target's elements onto one element throughout.
     assert len({tuple(pair) for pair in aligned.row(0).tolist()}) == 2
+
+
+def test_alignments_do_not_depend_on_chunks_and_threads(monkeypatch):
+    """Strangers among them too, whose rooms stay empty."""
+    table = StructureTable.from_pymatgen(list(CRYSTALS.values()))
+    rows = np.argwhere(np.ones((len(table), len(table)), bool))
+    monkeypatch.setattr(alignment, "CHUNK", 3)
+    found = align(table, table, rows, FRAMEWORK, workers=2)
+    for place, pair in enumerate(rows):
+        alone = align(table, table, pair[None], FRAMEWORK)
+        part = slice(found.offsets[place], found.offsets[place + 1])
+        for name in ("sites", "numbers", "shifts"):
+            np.testing.assert_array_equal(getattr(found, name)[part], getattr(alone, name))
+        np.testing.assert_array_equal(found.supercells[place], alone.supercells[0])
+    assert found.offsets[-1] > 0 and (np.diff(found.offsets) == 0).any()
 
 
 def test_alignments_of_strangers_are_empty():

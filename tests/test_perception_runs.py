@@ -380,7 +380,7 @@ def test_inspect_says_what_is_wrong_in_a_sentence(inspect, folder, wrong, why):
 
 @pytest.mark.usefixtures("scored")
 def test_a_page_of_two_runs_keeps_the_judge(folder, tmp_path):
-    score_perception("openai/gpt-5", data=folder, out=tmp_path / "other", orders=2)
+    score_perception("openai/gpt-4-turbo", data=folder, out=tmp_path / "other", orders=2)
     results, place = load_all([tmp_path / "out", tmp_path / "other"])
     page = write_report(results, place, tmp_path / "page").read_text()
     assert f"Descriptions are scored by {JUDGE}, from 0 to 10" in page

@@ -173,6 +173,15 @@ def test_training_crystals_that_are_targets_are_taken_out(question):
     assert any("same id" in note for note in card["model"].notes)
 
 
+def test_targets_that_repeat_an_id_are_named(question):
+    twice = StructureTable.concatenate([held_out(), training()[:1].with_ids([held_out().ids[0]])])
+    path = question["targets"].parent / "twice.parquet"
+    write(twice, path)
+    card = score(held_out(), {"targets": path})
+    assert card["model"].counts.submitted == len(held_out())
+    assert any("1 target repeats the id" in note for note in card["model"].notes)
+
+
 def _mixed(question) -> Path:
     path = question["targets"].parent / "mixed.parquet"
     write(StructureTable.concatenate([training(), held_out()[:4]]), path)

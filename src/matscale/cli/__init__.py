@@ -60,7 +60,7 @@ def _main(
 def compare(
     first: Annotated[Path, typer.Argument(help="A result's JSON file.")],
     second: Annotated[Path, typer.Argument(help="Another's, on the same targets.")],
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compare two results on the same ids by a paired bootstrap, in words."""

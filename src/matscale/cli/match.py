@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,6 +72,7 @@ def match(
         float | None,
         typer.Option(
             min=1e-6,
+            max=10.0,
             help="For --mode wyckoff: distance in Å within which sites are equivalent.",
             show_default="0.01",
         ),
@@ -94,16 +96,22 @@ def match(
     settings = how.settings(mode.value)
     with kept_beside(out) as folder:
         left, right = read_crystals(first, workers), read_crystals(second, workers)
+        start = time.perf_counter()
         found = batch.match(
             left.table, right.table, settings, workers=workers, label="matching", keep=folder
         )
-        write_csv(out, *_pairs(left.table, right.table, found, settings))
+        write_csv(out, *_pairs(left.table, right.table, found, settings, workers))
+        counts = replace(found.counts, seconds=time.perf_counter() - start)
     said = f"{len(found)} pairs match; they are in {out}"
-    _say(found.counts, [left, right], said, as_json)
+    _say(counts, [left, right], said, as_json)
 
 
 def _pairs(
-    first: StructureTable, second: StructureTable, found: Matches, settings: MatchSettings
+    first: StructureTable,
+    second: StructureTable,
+    found: Matches,
+    settings: MatchSettings,
+    workers: int | None,
 ) -> tuple[list[str], Iterator[tuple[object, ...]]]:
     """Columns and rows of the CSV: the pairs that match, then those that are undecided."""
     import numpy as np
@@ -113,9 +121,14 @@ def _pairs(
     columns = ["first", "second", "status", "rms", "rms_angstrom", "largest"]
     if settings.mode != "direct":
         columns += ["element_map", "cost", "uniform_cost"]
+    # Ids may repeat; rows do not.
+    columns += ["first_row", "second_row"]
     aligned = None
     if settings.mode == "framework":
-        aligned = align(first, second, np.column_stack([found.first, found.second]), settings)
+        rows_of_matches = np.column_stack([found.first, found.second])
+        aligned = align(
+            first, second, rows_of_matches, settings, workers=workers, label="mapping elements"
+        )
 
     def rows() -> Iterator[tuple[object, ...]]:
         for place, (one, other) in enumerate(zip(found.first, found.second, strict=True)):
@@ -126,10 +139,11 @@ def _pairs(
             elif found.element_maps is not None:
                 numbers = first.row_numbers(int(one))
                 mapped = _element_map(numbers, found.element_maps[place][numbers])
-            yield first.ids[one], second.ids[other], "match", *map(float, values), *mapped
+            named = first.ids[one], second.ids[other], "match"
+            yield *named, *map(float, values), *mapped, int(one), int(other)
         for one, other in found.undecided:
-            blank = [""] * (len(columns) - 3)
-            yield first.ids[one], second.ids[other], UNDECIDED, *blank
+            blank = [""] * (len(columns) - 5)
+            yield first.ids[one], second.ids[other], UNDECIDED, *blank, int(one), int(other)
 
     return columns, rows()
 
@@ -148,7 +162,9 @@ def group(
     *,
     mode: Annotated[GroupMode, typer.Option(help=f"{MODES}.")] = GroupMode.direct,
     how: Comparison,
-    out: Annotated[Path, typer.Option(help="CSV: id, group.")] = Path("groups.csv"),
+    out: Annotated[Path, typer.Option(help="CSV: id, group, and the rows of both.")] = Path(
+        "groups.csv"
+    ),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -163,8 +179,9 @@ def group(
             reading.table, settings, workers=workers, label="grouping", keep=folder
         )
         ids = reading.table.ids
-        names = [ids[row] if row >= 0 else "" for row in first]
-        write_csv(out, ["id", "group"], zip(ids, names, strict=True))
+        groups = [(ids[row], row) if row >= 0 else ("", "") for row in first.tolist()]
+        rows = ((ids[row], name, row, stands) for row, (name, stands) in enumerate(groups))
+        write_csv(out, ["id", "group", "row", "group_row"], rows)
     unique = len(set(first[first >= 0].tolist()))
     share = f"{100 * unique / max(len(ids), 1):.1f} %"
     said = f"{unique} groups of {len(ids)} crystals ({share}); they are in {out}"

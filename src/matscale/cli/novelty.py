@@ -78,7 +78,7 @@ def score_novelty(
         ProtocolChoice, typer.Option(help="Which protocol to score under.")
     ] = ProtocolChoice.both,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
-    seed: Annotated[int, typer.Option(help="Seed of floors and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of floors and of the bootstrap.")] = 0,
     workers: Workers = None,
     cluster: Annotated[
         str | None,

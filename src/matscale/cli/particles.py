@@ -43,7 +43,7 @@ Told = Annotated[
 ]
 Protocol = Annotated[ProtocolChoice, typer.Option(help="Which protocol to score under.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
-Seed = Annotated[int, typer.Option(help="Seed of draws, floors and the bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of draws, floors and the bootstrap.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 if any answer was refused or missing.")
 ]

@@ -55,7 +55,7 @@ def score_reconstruction(
         str | None, typer.Option(help="Cleaning step of a known dataset: 'atombench'.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
-    seed: Annotated[int, typer.Option(help="Seed of floors and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of floors and of the bootstrap.")] = 0,
     workers: Workers = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any prediction was refused or missing.")

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from matscale.matching.wyckoff import WyckoffTable
     from matscale.matching.wyckoff_matches import WyckoffMatches
 
-COLUMNS = ("first", "second", "space_group", "element_map", "cost", "uniform_cost")
+COLUMNS = (
+    "first", "second", "space_group", "element_map", "cost", "uniform_cost", "first_row",
+    "second_row",
+)  # fmt: skip
 
 
 def match_wyckoff(
@@ -90,4 +93,6 @@ def _rows(
             written_map(old, second.table.row_numbers(other)),
             float(found.pettifor[place]),
             float(found.uniform[place]),
+            int(row),
+            int(other),
         )

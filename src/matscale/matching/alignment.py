@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from matscale.execution import run
 from matscale.matching.algebra import inverse
 from matscale.matching.compiling import allocating, kernel
 from matscale.matching.engine import CODES, Engine
@@ -16,6 +18,9 @@ from matscale.matching.placements import FOUND, SWAPPED
 from matscale.matching.search import plain_pair
 from matscale.matching.workspace import MAX_POINTS
 from matscale.structures.table import StructureTable
+
+CHUNK = 64
+"""Pairs that a thread aligns at a time: the hardest take seconds each."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ def align(
     second: StructureTable,
     rows: np.ndarray,
     settings: MatchSettings,
+    *,
+    workers: int | None = None,
+    label: str = "",
 ) -> Alignments:
-    """The pairs of sites of crystals that match.
+    """The pairs of sites of crystals that match; each pair is searched again.
 
     Args:
         first: Crystals.
@@ -59,6 +67,8 @@ def align(
         rows: Row of the first table and of the second, (m, 2).
         settings: As for the match itself; "direct" or "framework". With ``reduce`` the sites are
             those of the reduced cells, else those of the tables, in their order.
+        workers: Threads; see :func:`matscale.execution.run`.
+        label: For the progress display.
 
     Raises:
         ValueError: If the mode is "anonymous", which tries many pairings by element.
@@ -66,49 +76,47 @@ def align(
     if settings.mode == "anonymous":
         raise ValueError("sites are aligned in the modes 'direct' and 'framework'")
     engine = Engine(first, second, settings)
-    one, other = engine.first, engine.second
     rows = np.asarray(rows, np.int64).reshape(-1, 2)
-    parts, numbers = [np.empty((0, 2), np.int64)], [np.empty((0, 2), np.uint8)]
-    points, supercells = [np.empty((0, 3), np.int64)], np.empty((len(rows), 3, 3), np.int64)
-    lengths = [0]
+    chunks = [rows[start : start + CHUNK] for start in range(0, max(len(rows), 1), CHUNK)]
+    parts = list(run(partial(_aligned, engine), chunks, workers=workers, threads=True, label=label))
+    lengths, *columns = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Alignments(np.concatenate([[0], np.cumsum(lengths)]), *columns)
+
+
+def _aligned(engine: Engine, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Pairs of sites of each match, (m,), then what :class:`Alignments` has beside its offsets."""
+    one, other = engine.first, engine.second
+    sizes = np.maximum(one.sizes[rows[:, 0]], other.sizes[rows[:, 1]])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    sites, shifts = np.empty((starts[-1], 2), np.int64), np.empty((starts[-1], 3), np.int64)
+    numbers = np.empty((starts[-1], 2), np.uint8)
+    supercells = np.tile(np.eye(3, dtype=np.int64), (len(rows), 1, 1))
+    matched = np.zeros(len(rows), bool)
     with engine.space(MAX_POINTS) as space:
         for place, (i, j) in enumerate(rows):
-            size = max(one.sizes[i], other.sizes[j])
-            sites, shifts = np.empty((size, 2), np.int64), np.empty((size, 3), np.int64)
-            supercells[place] = np.eye(3)
+            part = slice(starts[place], starts[place + 1])
             status = _align_row(
                 engine.held[0],
                 i,
                 engine.held[1],
                 j,
-                CODES[settings.mode],
-                settings.scale,
-                settings.supercell,
-                settings.numbers,
-                settings.criterion == "rms",
-                settings.keep_first,
+                CODES[engine.settings.mode],
+                engine.settings.scale,
+                engine.settings.supercell,
+                engine.settings.numbers,
+                engine.settings.criterion == "rms",
+                engine.settings.keep_first,
                 space,
-                sites,
-                shifts,
+                sites[part],
+                shifts[part],
                 supercells[place],
             )
-            found = len(sites) if status == MATCH else 0
-            sites = sites[:found]
-            parts.append(sites)
-            points.append(shifts[:found])
-            lengths.append(len(sites))
-            codes = (
-                one.codes[one.offsets[i] + sites[:, 0]],
-                other.codes[other.offsets[j] + sites[:, 1]],
-            )
-            numbers.append(np.column_stack(codes).astype(np.uint8))
-    return Alignments(
-        np.cumsum(lengths),
-        np.concatenate(parts),
-        np.concatenate(numbers),
-        np.concatenate(points),
-        supercells,
-    )
+            matched[place] = status == MATCH
+            if matched[place]:
+                numbers[part, 0] = one.codes[one.offsets[i] + sites[part, 0]]
+                numbers[part, 1] = other.codes[other.offsets[j] + sites[part, 1]]
+    kept = np.repeat(matched, sizes)
+    return sizes * matched, sites[kept], numbers[kept], shifts[kept], supercells
 
 
 @allocating

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from matscale.metrics.particles import PARTICLE_METRICS, REASONS
+from matscale.structures.formats.vocabulary import REASONS as UNREAD
 
 Text = tuple[str, str, str, str]
 """Label, unit (``"%"`` for a share), definition, and why a value may be missing."""
@@ -122,5 +123,7 @@ def reason_text(words: str) -> str:
     """A count's name in words: ``metric: reason`` or ``reason, reason`` as they are recorded."""
     metric, colon, reasons = words.rpartition(": ")
     label = PARTICLE_TEXT[metric][0] if metric in PARTICLE_TEXT else metric
-    said = ", ".join(REASONS.get(reason, reason) for reason in reasons.split(", "))
+    # Without a metric it is the reader's reason, which may be called alike.
+    known = REASONS if metric else {k: v for k, v in REASONS.items() if k not in UNREAD}
+    said = ", ".join(known.get(reason, reason) for reason in reasons.split(", "))
     return f"{label}{colon}{said}"

@@ -9,7 +9,8 @@ positions list<double>                  x, y, z of each atom in turn, Cartesian,
 cell      fixed_size_list<double, 9>    lattice vectors in Å, row by row; null for particles
 ========= ============================= =================================================
 
-Further columns of the table follow under their own names.
+Further columns of the table follow under their own names; one that is called as those above gets a
+"_" behind its name, and one with values of several kinds is stored as text.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ OWN_COLUMNS = ("id", "numbers", "positions", "cell")
 ROWS_PER_GROUP = 1 << 20
 MAX_LIST_VALUES = 2**31 - 1
 MAX_UNPACKED = 16 << 30
+LARGEST_NUMBER = 255
+"""That a table can hold; a larger one would become another element."""
 
 
 def write_parquet(table: StructureTable, path: str | os.PathLike[str]) -> None:
@@ -67,9 +70,6 @@ def to_arrow(table: StructureTable) -> pa.Table:
     """The table as Arrow columns, without copying positions, numbers and cells."""
     import pyarrow as pa
 
-    taken = set(table.columns) & set(OWN_COLUMNS)
-    if taken:
-        raise ValueError(f"a column may not be called {taken.pop()!r}")
     wide = 3 * len(table.numbers) > MAX_LIST_VALUES
     kind, offset_type = (pa.LargeListArray, np.int64) if wide else (pa.ListArray, np.int32)
     offsets = table.offsets.astype(offset_type)
@@ -85,8 +85,29 @@ def to_arrow(table: StructureTable) -> pa.Table:
         "cell": cells,
     }
     for name, values in table.columns.items():
-        columns[name] = pa.array(values.tolist() if values.dtype == object else values)
+        columns[_free(name, {*OWN_COLUMNS, *table.columns})] = _stored(values)
     return pa.table(columns)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name for a column beside the table's own: "cell_" for a column called "cell"."""
+    if name not in OWN_COLUMNS:
+        return name
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _stored(values: np.ndarray) -> pa.Array:
+    """A column as Arrow has it; as text where its values are of several kinds."""
+    import pyarrow as pa
+
+    if values.dtype != object:
+        return pa.array(values)
+    try:
+        return pa.array(values.tolist())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if one is None else str(one) for one in values.tolist()])
 
 
 def read_parquet(path: str | os.PathLike[str]) -> StructureTable:
@@ -149,6 +170,8 @@ def from_arrow(arrow: pa.Table) -> StructureTable:
     count = arrow.num_rows
     numbers, offsets = _lists(arrow["numbers"])
     positions, tripled = _lists(arrow["positions"])
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() <= LARGEST_NUMBER):
+        raise ValueError(f"an atomic number is not one of 0 to {LARGEST_NUMBER}")
     if not np.array_equal(3 * offsets, tripled):
         raise ValueError("positions and numbers are of different atoms")
     cells = arrow["cell"].combine_chunks()
@@ -159,7 +182,7 @@ def from_arrow(arrow: pa.Table) -> StructureTable:
             raise ValueError("some rows have a cell and others have none")
         matrix = _flat(cells).reshape(-1, 3, 3) if count else np.empty((0, 3, 3))
     return StructureTable(
-        ids=np.array(arrow["id"].to_pylist(), dtype=object),
+        ids=_ids(arrow["id"]),
         offsets=offsets,
         numbers=numbers,
         positions=positions.reshape(-1, 3),
@@ -168,6 +191,13 @@ def from_arrow(arrow: pa.Table) -> StructureTable:
             name: _column(arrow[name]) for name in arrow.column_names if name not in OWN_COLUMNS
         },
     )
+
+
+def _ids(column: pa.ChunkedArray) -> np.ndarray:
+    """Names as strings: other programs write numbers, and nothing at all."""
+    names = np.empty(len(column), dtype=object)
+    names[:] = ["" if one is None else str(one) for one in column.to_pylist()]
+    return names
 
 
 def _lists(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

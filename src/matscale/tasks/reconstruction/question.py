@@ -131,6 +131,12 @@ def _from_readings(
 ) -> Question:
     """Every id of the readings is asked; the first readable structure of an id is its target."""
     table = _first_of_each_id(StructureTable.concatenate([reading.table for reading in readings]))
+    repeated = sum(
+        len(reading.table) - len(np.unique(reading.table.ids.astype(str))) for reading in readings
+    )
+    if repeated:
+        were = "target repeats" if repeated == 1 else "targets repeat"
+        notes += (f"{repeated} {were} the id of an earlier one and cannot be asked for.",)
     if not len(table):
         raise UserError(f"none of the targets of {dataset.name} can be read")
     row = {name: place for place, name in enumerate(table.ids)}
