@@ -26,6 +26,7 @@ from matscale.matching.lattices import (
 from matscale.matching.pairing import ALIGNED, AVERAGE, S1, S2, average_cell, lay_base
 from matscale.matching.placements import (
     MAPPINGS,
+    OVERHEAD,
     STEPS,
     WORK,
     Question,
@@ -132,6 +133,8 @@ def _try_first(question, i, counts, space, found):
         if turns > 1 and turned_before(space, b, 1, turns, noted):
             continue
         found[WORK] += n_c
+        if found[WORK] > space.most_work[0]:
+            return True
         if mark_supercells(space, a, b, n_c, float(question.fu)) == 0:
             continue
         doubts = space.doubts[0]
@@ -161,6 +164,7 @@ def _try_second(question, a, b, n_c, turns, space, found):
             continue
         doubts = space.doubts[0]
         found[MAPPINGS] += 1
+        found[WORK] += OVERHEAD
         if _try_mapping(question, (a, b, c), space, found):
             return True
         if found[WORK] > space.most_work[0]:

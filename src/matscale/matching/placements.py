@@ -36,6 +36,9 @@ STEPS, SHIFT = 17, 18
 VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 FOUND = 9
 
+OVERHEAD = 400.0
+"""Pairs of sites that take as long to compare as all else about a pairing."""
+
 
 class Question(NamedTuple):
     """Two crystals to be matched, as the search takes them.
@@ -139,7 +142,7 @@ def try_translations(question, space, found):
                 widen(2 * stol / normalization + blur, space)
             reduced = True
         found[PAIRINGS] += 1
-        found[WORK] += n * n
+        found[WORK] += n * n + OVERHEAD
         if found[WORK] > space.most_work[0]:
             return True
         if blur > 0.0:
