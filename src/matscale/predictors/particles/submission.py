@@ -12,17 +12,15 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from matscale.datasets.particles.importing import parse_particle
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, PARTICLE_ENDINGS
 from matscale.errors import Refused, UserError
+from matscale.predictors.particles.frames import read_frames
 from matscale.structures import formats
-from matscale.structures.formats.extxyz import comment
 from matscale.structures.table import StructureTable
 
 Key = tuple[str, float, int]
@@ -65,8 +63,10 @@ def read_particles(path: Path) -> Rows:
             f"{path}: answers to crystal-to-particle end in {', '.join(PARTICLE_ENDINGS)}; "
             "`matscale data template` writes an example"
         )
-    frames = _parquet_frames(path) if ending == ".parquet" else _xyz_frames(path)
-    return _collected(path, frames)
+    if ending == ".parquet":
+        return _collected(path, _parquet_frames(path))
+    frames = read_frames(path)
+    return _collected(path, ((sample_key(one, one.get("id", "")), found) for one, found in frames))
 
 
 def read_cells(path: Path) -> Rows:
@@ -128,42 +128,6 @@ def _parquet_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
         values = {name: column[row] for name, column in table.columns.items()}
         answer = (table.row_numbers(row), table.row_positions(row))
         yield sample_key(values, str(table.ids[row])), answer
-
-
-def _xyz_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
-    """Frames one by one.
-
-    Raises:
-        UserError: Where a count is none: nobody knows where the next frame begins.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            while head := _next_line(stream):
-                if not head.strip().isdecimal():
-                    raise UserError(
-                        f"{path}: {head.strip()[:40]!r} stands where the number of atoms of a "
-                        "frame is expected"
-                    )
-                values = comment(stream.readline())
-                lines = list(islice(stream, int(head[:18])))  # no more than there are
-                yield sample_key(values, values.get("id", "")), _parsed(head, lines)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _next_line(stream: Any) -> str:
-    """The next line that is not empty, or "" at the end."""
-    for line in stream:
-        if line.strip():
-            return str(line)
-    return ""
-
-
-def _parsed(head: str, lines: list[str]) -> Any:
-    try:
-        return parse_particle(f"{head.strip()}\n\n{''.join(lines)}".encode())
-    except Refused as refusal:
-        return refusal
 
 
 # --- cells -----------------------------------------------------------------------------------
