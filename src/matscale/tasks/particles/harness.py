@@ -203,6 +203,21 @@ def _checked(found: Any, check: Check) -> Answer:
         return Answer(None, refusal.reason, refusal.detail)
 
 
+def plain(values: Any) -> np.ndarray:
+    """What a model returned as an array of floats; a tensor is taken off its graph and device.
+
+    Raises:
+        Refused: If it is no numbers.
+    """
+    try:
+        for release in ("detach", "cpu"):
+            if callable(getattr(values, release, None)):
+                values = getattr(values, release)()
+        return np.asarray(values, np.float64)
+    except Exception as error:  # whatever a model's own class raises is a failed answer
+        raise Refused("unreadable", f"not numbers: {error}"[:200]) from error
+
+
 def asking_order(question: Question) -> np.ndarray:
     """The order in which samples are asked, which says nothing about them; (n,)."""
     return np.random.default_rng([question.seed, 1]).permutation(len(question))
