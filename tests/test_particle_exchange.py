@@ -25,7 +25,6 @@ from matscale.datasets.particles.importing import import_particles, parse_partic
 from matscale.datasets.particles.template import write_template
 from matscale.errors import Refused, UserError
 from matscale.matching.batch import group
-from matscale.predictors.particles.submission import read_particles
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.formats.vocabulary import Limits
 from matscale.structures.table import StructureTable
@@ -247,85 +246,6 @@ def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
     assert "refused: " in built.output
     assert "spheres hold no atom and give no particle: " in built.output
     assert json.loads((tmp_path / "set" / "particles.json").read_text())["facts"]["empty"]
-
-
-def frames_of(path, text) -> dict[int, object]:
-    """What a file of answers about one particle says, by rotation."""
-    path.write_bytes(text.encode())
-    return {rotation: one for (_, _, rotation), one in read_particles(path).answers.items()}
-
-
-def one_frame(rotation: int, atoms=("Cs 0 0 0", "Cl 1 2 3"), count=None, properties="") -> str:
-    count = len(atoms) if count is None else count
-    lines = [f"{count}", f"{properties} material=a radius=8 rotation={rotation}", *atoms]
-    return "\n".join(lines) + "\n"
-
-
-@pytest.mark.parametrize(
-    ("properties", "atoms"),
-    [
-        ("", ["Cs 0 0 0", "Cl 1 2 3"]),
-        ("Properties=species:S:1:pos:R:3", ["Cs 0 0 0", "Cl 1 2 3"]),
-        ("Properties=species:S:1:pos:R:3:forces:R:3", ["Cs 0 0 0 7 8 9", "Cl 1 2 3 7 8 9"]),
-        ("Properties=species:S:1:forces:R:3:pos:R:3", ["Cs 7 8 9 0 0 0", "Cl 7 8 9 1 2 3"]),
-        ("Properties=Z:I:1:pos:R:3", ["55 0 0 0", "17 1 2 3"]),
-        ("Properties=pos:R:3:species:S:1", ["0 0 0 Cs", "1 2 3 Cl"]),
-        ("Properties=species:S:1:pos:R:3:label:S:1", ["Cs 0 0 0 a=1", "Cl 1 2 3 b=2"]),
-    ],
-)
-def test_columns_of_a_submission_are_those_that_its_properties_say(tmp_path, properties, atoms):
-    text = one_frame(1, atoms, properties=properties)
-    numbers, positions = frames_of(tmp_path / "mine.xyz", text)[1]
-    assert numbers.tolist() == [55, 17]
-    assert positions.tolist() == [[0, 0, 0], [1, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\ufeff" + one_frame(1) + one_frame(2),
-        "\n\n" + one_frame(1) + "\n" + one_frame(2) + "\n\n",
-        (one_frame(1) + one_frame(2)).replace("\n", "\r\n"),
-        (one_frame(1) + one_frame(2)).rstrip(),
-    ],
-    ids=["mark", "blank lines", "Windows", "no last line end"],
-)
-def test_files_of_frames_begin_and_end_as_editors_write_them(tmp_path, text):
-    found = frames_of(tmp_path / "mine.xyz", text)
-    assert [found[one][0].tolist() for one in (1, 2)] == [[55, 17], [55, 17]]
-
-
-@pytest.mark.parametrize("count", [0, 1, 3, 7, 99999999999999999999999999])
-def test_a_count_that_lies_refuses_its_frame_and_no_other(tmp_path, count):
-    text = one_frame(1) + one_frame(2, count=count) + one_frame(3)
-    found = frames_of(tmp_path / "mine.xyz", text)
-    assert [found[one][0].tolist() for one in (1, 3)] == [[55, 17], [55, 17]]
-    assert found[2].reason == "unreadable"
-    assert "frame 2, line 5: says" in found[2].detail and "has 2" in found[2].detail
-
-
-def test_a_file_that_is_cut_says_so(tmp_path):
-    whole = one_frame(1) + one_frame(2)
-    found = frames_of(tmp_path / "mine.xyz", whole.removesuffix("Cl 1 2 3\n"))
-    assert found[1][0].tolist() == [55, 17]
-    assert found[2].reason == "truncated"
-    assert found[2].detail == "frame 2, line 5: says 2 atoms, has 1 where the file ends"
-
-
-def test_a_frame_without_a_count_is_named(tmp_path):
-    text = one_frame(1) + one_frame(2, count="two") + one_frame(3)
-    with pytest.raises(UserError, match=r"mine.xyz, line 5: 'two' .* atoms of frame 2 is expected"):
-        frames_of(tmp_path / "mine.xyz", text)
-
-
-def test_a_frame_of_no_atoms_and_a_broken_atom_name_their_frame(tmp_path):
-    text = one_frame(1, []) + one_frame(2, ["Cs 0 0"]) + one_frame(3, ["Qq 0 0 0"]) + one_frame(4)
-    found = frames_of(tmp_path / "mine.xyz", text)
-    assert [found[one].reason for one in (1, 2, 3)] == [
-        *("no atoms", "unreadable", "unknown element")
-    ]
-    assert found[2].detail.startswith("frame 2, line 3: ")
-    assert found[4][0].tolist() == [55, 17]
 
 
 @pytest.mark.parametrize(

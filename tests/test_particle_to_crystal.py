@@ -248,6 +248,11 @@ def test_a_file_in_other_units_is_one_sentence(tmp_path, hydrides, unit, factor)
         ([["A", 6, 1]], COLUMNS[:3], "no column 'a'"),
         ([["Unobtainium", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "none of its 1 answers"),
         ([["", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "says which sample"),
+        (
+            [["A", "10.0000001", 1, 4, 4, 4, 90, 90, 90, 1]],
+            COLUMNS,
+            r"radius 10\.0000001, .*, 10, ",
+        ),
     ],
 )
 def test_files_that_are_none(tmp_path, hydrides, rows, header, said):
