@@ -334,7 +334,11 @@ def measures(protocol: Protocol, scored: Scored, rows: np.ndarray) -> dict[str, 
             "",
             "lower",
         )
-        return {"rmse": rmse, **{name: share_of(values[name]) for name in PUBLISHED_RATES}}
+        return {
+            "rmse": rmse,
+            **{name: share_of(values[name]) for name in PUBLISHED_RATES},
+            "coverage": share_of(scored.read(protocol)[rows].astype(float)),
+        }
     units = {"length_mae": "Å", "angle_mae": "°", "volume_error": ""}
     groups = scored.columns["target_space_group"][rows]
     return {
