@@ -19,6 +19,7 @@ from matscale.datasets.particles import (
     leakage,
     load_particles,
     material_set,
+    save_particles,
 )
 from matscale.datasets.particles.exporting import export_particles, only
 from matscale.datasets.particles.importing import import_particles, parse_particle, regrouped
@@ -224,6 +225,16 @@ def test_commands_from_build_to_template(tmp_path):
     assert len((tmp_path / "cells.csv").read_text().splitlines()) == 1 + 5 * (6 + 4)
     run("materials", "radii-10", "--out", tmp_path / "ten.parquet")
     assert read_parquet(tmp_path / "ten.parquet").sha256() == material_set("radii-10").sha256()
+
+
+def test_a_set_is_not_exported_into_itself(few, tmp_path):
+    folder = tmp_path / "set"
+    save_particles(only(few, ["NaCl"]), folder, leakage(few))
+    before = sorted(path.name for path in folder.iterdir())
+    for layout in ("authors", "extxyz", "huggingface"):
+        with pytest.raises(UserError, match="the folder of the set itself"):
+            run("export", folder, "--layout", layout, "--out", tmp_path / "set" / ".." / "set")
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
