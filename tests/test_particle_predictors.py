@@ -158,12 +158,27 @@ def test_predictors_that_are_none(hydrides):
         def predict(self, told):
             return told
 
-    for wrong, said in ((object(), "predict"), (Short(), "0 answers"), (Curious(), "the answer")):
+    for wrong, said in (
+        (object(), "predict"),
+        (Short(), "0 answers"),
+        (Curious(), "the answer"),
+        (Short, r"Short is a class.* give Short\(\)"),
+    ):
         with pytest.raises(UserError, match=said):
             score("particle-to-crystal", wrong, data=hydrides)
     twins = [Constant(None), Constant(None)]
     with pytest.raises(UserError, match="two predictors"):
         score("particle-to-crystal", twins, data=hydrides)
+
+
+def test_one_field_may_be_named_alone(hydrides):
+    class Alone(Constant):
+        told = "positions"
+
+    answer = (np.array([4.0, 4, 4, 90, 90, 90]), 221)
+    result = score("particle-to-crystal", Alone(answer), data=hydrides, workers=1)["constant"]
+    assert result.predictor.told == ("positions",)
+    assert result.counts.read == result.counts.submitted
 
 
 def test_being_told_the_answer_shows(hydrides):

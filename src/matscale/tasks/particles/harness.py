@@ -134,9 +134,13 @@ def entrant(
         UserError: If it is no predictor or asks to be told what there is not.
     """
     name = _UNSAFE.sub("_", str(getattr(predictor, "name", type(predictor).__name__)))
+    if isinstance(predictor, type):
+        given = predictor.__name__
+        raise UserError(f"{given} is a class, and a predictor is asked for: give {given}()")
     if not callable(getattr(predictor, "predict", None)):
         raise UserError(f"the predictor {name!r} has no method predict(told); give it one")
-    fields = tuple(getattr(predictor, "told", tells))
+    told = getattr(predictor, "told", tells)
+    fields = (told,) if isinstance(told, str) else tuple(told)
     unknown = [one for one in fields if one not in PARTICLE_FIELDS]
     if unknown:
         raise UserError(
