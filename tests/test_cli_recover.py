@@ -96,6 +96,20 @@ def test_mistakes_end_in_a_sentence(tmp_path, monkeypatch, capsys, content, said
     assert "Traceback" not in error
 
 
+def test_the_particles_themselves_are_not_written_over(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "ball.xyz"
+    ase.io.write(path, particle(), format="xyz")
+    before = path.read_bytes()
+    (tmp_path / "linked.xyz").symlink_to(path)
+    for out in (path, tmp_path / "linked.xyz", tmp_path / ".." / tmp_path.name / "ball.xyz"):
+        monkeypatch.setattr("sys.argv", ["matscale", "recover", str(path), "--out", str(out)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        assert "is what is read: give another file" in capsys.readouterr().err
+        assert path.read_bytes() == before
+
+
 def test_counts_that_lie_refuse_their_frame_and_leave_the_others(tmp_path):
     """A count that reading line by line would never end, and files without a frame."""
     ase.io.write(tmp_path / "good.xyz", particle(), format="xyz")

@@ -19,13 +19,13 @@ from matscale.datasets.particles import (
     leakage,
     load_particles,
     material_set,
+    save_particles,
 )
 from matscale.datasets.particles.exporting import export_particles, only
 from matscale.datasets.particles.importing import import_particles, parse_particle, regrouped
 from matscale.datasets.particles.template import write_template
 from matscale.errors import Refused, UserError
 from matscale.matching.batch import group
-from matscale.predictors.particles.submission import read_particles
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.formats.vocabulary import Limits
 from matscale.structures.table import StructureTable
@@ -227,6 +227,16 @@ def test_commands_from_build_to_template(tmp_path):
     assert read_parquet(tmp_path / "ten.parquet").sha256() == material_set("radii-10").sha256()
 
 
+def test_a_set_is_not_exported_into_itself(few, tmp_path):
+    folder = tmp_path / "set"
+    save_particles(only(few, ["NaCl"]), folder, leakage(few))
+    before = sorted(path.name for path in folder.iterdir())
+    for layout in ("authors", "extxyz", "huggingface"):
+        with pytest.raises(UserError, match="the folder of the set itself"):
+            run("export", folder, "--layout", layout, "--out", tmp_path / "set" / ".." / "set")
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
 def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
     """One rule with import: exit code 1 where an item was refused."""
     folder = tmp_path / "cells"
@@ -247,19 +257,6 @@ def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
     assert "refused: " in built.output
     assert "spheres hold no atom and give no particle: " in built.output
     assert json.loads((tmp_path / "set" / "particles.json").read_text())["facts"]["empty"]
-
-
-def test_a_count_that_lies_refuses_its_frame(tmp_path):
-    """A count that reading line by line would never end."""
-    comment = "material=a radius=8 rotation="
-    frames = f"1\n{comment}1\nCs 0 0 0\n0\n{comment}2\n99999999999\n{comment}3\nCs 0 0 0\n"
-    (tmp_path / "mine.xyz").write_text(frames)
-    answers = read_particles(tmp_path / "mine.xyz").answers
-    assert answers["a", 8.0, 1][0].tolist() == [55]
-    assert {rotation: answers["a", 8.0, rotation].reason for rotation in (2, 3)} == {
-        2: "unreadable",
-        3: "unreadable",
-    }
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import pytest
 
 import matscale
 from matscale.api import score
-from matscale.errors import UserError
+from matscale.errors import Refused, UserError
+from matscale.tasks.crystal_to_particle.scoring import check as check_particle
+from matscale.tasks.particle_to_crystal.scoring import check as check_cell
 from matscale.tasks.particle_to_crystal.scoring import targets_of
 from matscale.tasks.particles import question as asking
 from particle_tasks import Constant, holds, reachable
@@ -104,6 +106,47 @@ def test_failures_of_a_predictor_are_counted(hydrides):
     assert "no idea" in result.refused[0].detail
 
 
+class Tensor:
+    """Refuses to be read as torch does where a gradient is kept or the device is another."""
+
+    def __init__(self, values, graph=True, device="cuda"):
+        self.values, self.graph, self.device = np.array(values, np.float64), graph, device
+
+    def detach(self):
+        return Tensor(self.values, False, self.device)
+
+    def cpu(self):
+        return Tensor(self.values, self.graph, "cpu")
+
+    def __array__(self, dtype=None, copy=None):
+        if self.graph:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        if self.device != "cpu":
+            raise TypeError("can't convert cuda device type tensor to numpy")
+        return self.values.astype(dtype or np.float64)
+
+
+def test_a_tensor_is_taken_off_its_graph_and_device():
+    cell = [4, 4, 4, 90, 90, 90]
+    answer = check_cell((Tensor(cell), Tensor(221)))
+    assert answer.parameters.tolist() == cell and answer.group == 221
+    numbers, positions = check_particle((Tensor([55, 17]), Tensor(np.ones((2, 3)))))
+    assert numbers.tolist() == [55, 17] and positions.tolist() == np.ones((2, 3)).tolist()
+
+
+def test_an_answer_that_raises_when_it_is_read_is_a_failed_answer(hydrides):
+    class Graphs:
+        def predict(self, told):
+            return [([Tensor(4) for _ in range(6)], 221) for _ in told]
+
+    result = score("particle-to-crystal", Graphs(), data=hydrides, workers=1)["Graphs"]
+    assert result.counts.refused == {"unreadable": result.counts.submitted}
+    assert "requires grad" in result.refused[0].detail
+    with pytest.raises(Refused, match="size 1") as refusal:
+        check_cell((np.ones(6), Tensor([1, 2])))
+    assert refusal.value.reason == "unreadable"
+
+
 def test_predictors_that_are_none(hydrides):
     class Short:
         def predict(self, told):
@@ -115,12 +158,27 @@ def test_predictors_that_are_none(hydrides):
         def predict(self, told):
             return told
 
-    for wrong, said in ((object(), "predict"), (Short(), "0 answers"), (Curious(), "the answer")):
+    for wrong, said in (
+        (object(), "predict"),
+        (Short(), "0 answers"),
+        (Curious(), "the answer"),
+        (Short, r"Short is a class.* give Short\(\)"),
+    ):
         with pytest.raises(UserError, match=said):
             score("particle-to-crystal", wrong, data=hydrides)
     twins = [Constant(None), Constant(None)]
     with pytest.raises(UserError, match="two predictors"):
         score("particle-to-crystal", twins, data=hydrides)
+
+
+def test_one_field_may_be_named_alone(hydrides):
+    class Alone(Constant):
+        told = "positions"
+
+    answer = (np.array([4.0, 4, 4, 90, 90, 90]), 221)
+    result = score("particle-to-crystal", Alone(answer), data=hydrides, workers=1)["constant"]
+    assert result.predictor.told == ("positions",)
+    assert result.counts.read == result.counts.submitted
 
 
 def test_being_told_the_answer_shows(hydrides):

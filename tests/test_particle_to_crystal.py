@@ -14,6 +14,8 @@ from matscale.datasets.particles.hard import TRACKS
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
 from matscale.errors import Refused, UserError
 from matscale.predictors.particles.to_crystal import NearestRdf
+from matscale.report.console import print_scores
+from matscale.report.scoretable import score_tables
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.particle_to_crystal.scoring import check, sound_scores, targets_of
@@ -227,6 +229,23 @@ def test_what_is_wrong_with_rows_is_counted(tmp_path, hydrides):
     assert result.metrics["length_mae"].n == right
 
 
+def test_one_answer_of_many_is_no_better_than_all_of_them(tmp_path, hydrides, capsys):
+    """Its published RMSE leaves out what it did not answer."""
+    rows = rows_of(asking.ask(hydrides))
+    path = write_csv(tmp_path / "onerow.csv", rows[:1])
+    card = score("particle-to-crystal", path, data=hydrides, workers=1)
+    coverage = {one.predictor.name: one.metrics["coverage"] for one in card.results[-6:]}
+    assert coverage["onerow"].value == pytest.approx(1 / len(rows)) and coverage["zeros"].value == 1
+    assert card["onerow.published"].metrics["rmse"].value == pytest.approx(0, abs=1e-6)
+    published = next(one for one in score_tables(card.results) if one.protocol == "published")
+    best = {row.predictor.name: row.cells[0].best for row in published.rows}
+    assert published.columns[0].name == "rmse" and not best["onerow"] and any(best.values())
+    print_scores(card.results)
+    fate = "counted as failures in every share of samples, left out of every other metric"
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"onerow: {len(rows) - 1} missing; {fate}" in printed
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("nm", 0.1), ("radians", math.pi / 180)])
 def test_a_file_in_other_units_is_one_sentence(tmp_path, hydrides, unit, factor):
     def change(_, row):
@@ -248,6 +267,11 @@ def test_a_file_in_other_units_is_one_sentence(tmp_path, hydrides, unit, factor)
         ([["A", 6, 1]], COLUMNS[:3], "no column 'a'"),
         ([["Unobtainium", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "none of its 1 answers"),
         ([["", 6, 1, 4, 4, 4, 90, 90, 90, 1]], COLUMNS, "says which sample"),
+        (
+            [["A", "10.0000001", 1, 4, 4, 4, 90, 90, 90, 1]],
+            COLUMNS,
+            r"radius 10\.0000001, .*, 10, ",
+        ),
     ],
 )
 def test_files_that_are_none(tmp_path, hydrides, rows, header, said):

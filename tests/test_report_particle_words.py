@@ -39,8 +39,8 @@ def test_an_exponent_of_a_constant_is_zero():
     counts = np.ones(len(radius), int)
     curve = Curve("one", "floor", Profile(radius, mean, mean, mean, counts, 0 * counts))
     radii = Radii(tuple(radius[:6]), tuple(radius[6:]), ())
-    exponent = diagnostics_row(curve, metric_of("chamfer", None), radii)[-2]
-    assert exponent == 0.0
+    exponent, error = diagnostics_row(curve, metric_of("chamfer", None), radii)[-2:]
+    assert (exponent, error) == (0.0, 0.0)
 
 
 def test_rounding_at_surface_and_interior_has_no_ratio():

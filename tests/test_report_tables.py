@@ -7,8 +7,8 @@ import pytest
 
 from matscale.report import metric_wording, tables
 from matscale.report.headline import headline
-from matscale.report.scoretable import breakdown_tables, score_tables
-from matscale.results.result import Metric, Result
+from matscale.report.scoretable import breakdown_tables, make_columns, make_rows, score_tables
+from matscale.results.result import Metric, Predictor, Result
 from matscale.results.rounding import interval_decimals, show, show_signed
 from report_samples import (
     MODELS,
@@ -223,3 +223,60 @@ def test_every_metric_of_the_reconstruction_task_has_words(results):
     assert names <= metric_wording.METRIC_TEXT.keys()
     assert all(metric_wording.METRIC_TEXT[name].definition for name in names)
     assert metric_wording.metric_text("some_new_metric", "eV").label == "some new metric"
+
+
+# --- what is marked best -----------------------------------------------------------------
+
+
+def entry(name: str, value: float, metric: str = "rmse", n: int = 100, told_the_answer=False):
+    """A predictor that answered n of 100 samples, of equal difficulty."""
+    scores = {
+        metric: Metric(value=value, better="lower", n=n),
+        "joint_published": Metric(value=n / 100 / (1 + value), better="higher", n=100),
+        "coverage": Metric(value=n / 100, better="higher", n=100),
+    }
+    predictor = Predictor(name=name, kind="model", told=(), told_the_answer=told_the_answer)
+    return predictor, "", None, scores
+
+
+def marked(entries) -> dict[str, list[str]]:
+    columns = make_columns(list(entries[0][-1]), [one[-1] for one in entries])
+    rows = make_rows(columns, entries)
+    return {
+        column.name: [row.predictor.name for row in rows if row.cells[place].best]
+        for place, column in enumerate(columns)
+    }
+
+
+def test_answering_less_is_never_the_best_of_what_leaves_samples_out():
+    best = marked([entry("one", 0, n=1), entry("all", 3), entry("worse", 4)])
+    assert best == {"rmse": ["all"], "joint_published": ["all"], "coverage": ["all", "worse"]}
+    assert marked([entry("half", 1, n=50), entry("other", 2, n=50)])["rmse"] == ["half"]
+
+
+def test_told_the_answer_is_never_the_best_and_the_caption_says_so():
+    best = marked([entry("input", 0, told_the_answer=True), entry("all", 3)])
+    assert best["rmse"] == ["all"]
+    assert "not told the answer" in tables._NOTE
+
+
+def test_no_value_is_best_where_more_is_too_much():
+    assert (
+        marked([entry("large", 2, "volume_ratio"), entry("small", 1, "volume_ratio")])[
+            "volume_ratio"
+        ]
+        == []
+    )
+
+
+def test_latex_of_every_word_of_ours_is_ascii():
+    """What is not ASCII needs packages that the table does not ask for, or prints nothing."""
+    texts = [
+        f"{one.label} {one.unit} {one.definition} {one.absent}"
+        for one in metric_wording.METRIC_TEXT.values()
+    ]
+    texts += [metric_wording.family_definition(prefix) for prefix in metric_wording._FAMILIES]
+    texts += [tables._NOTE, tables._TOLD_ANSWER, show(-1e-7), "skill −0.3", *tables._ARROW.values()]
+    for text in texts:
+        assert tables.latex_text(text).isascii(), text
+    assert tables.latex_text("Δ hull volume (Å³)") == r"$\Delta$ hull volume (\AA{}$^{3}$)"

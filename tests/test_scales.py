@@ -61,8 +61,9 @@ def test_smoothness_is_the_correlation_of_ranks(values):
 
 def test_smoothness_of_a_rising_metric_and_of_too_little():
     rising = RADII**0.3
-    assert scales.smoothness(RADII, rising) == pytest.approx(1)
-    assert scales.smoothness(RADII, -rising) == pytest.approx(-1)
+    assert scales.smoothness(RADII, rising) == 1
+    assert scales.smoothness(RADII, -rising) == -1
+    assert scales.smoothness(RADII[:5], rising[:5]) == 1  # 0.9999999999999999 to scipy
     rising[2] = np.nan
     assert scales.smoothness(RADII, rising) == pytest.approx(1)
     assert math.isnan(scales.smoothness(RADII, np.ones(len(RADII))))

@@ -154,6 +154,8 @@ def data_export(
     from matscale.datasets.particles.exporting import export_particles, only
 
     particles = load_particles(folder)
+    if out.exists() and out.samefile(folder):
+        raise UserError(f"--out {out} is the folder of the set itself: give another one")
     if material:
         particles = only(particles, material)
     count = export_particles(particles, layout.value, out, workers=workers, label="exporting")

@@ -31,6 +31,8 @@ def recover(
     """Recover the crystal of each particle: cell, space group, sites, and how sure that is."""
     if out is not None:
         check_writable(out)
+        if out.exists() and particles.exists() and out.samefile(particles):
+            raise UserError(f"--out {out} is what is read: give another file for the crystals")
     from matscale import recovery
     from matscale.recovery.reading import CRYSTAL, read_particles
 

@@ -114,7 +114,8 @@ def smoothness(radius: np.ndarray, mean: np.ndarray) -> float:
     known = np.isfinite(mean)
     if known.sum() < 3 or np.ptp(mean[known]) == 0:
         return math.nan
-    return float(spearmanr(radius[known], mean[known]).statistic)
+    # Ranks that agree have 0.9999999999999999, and coefficients are fractions of small numbers.
+    return round(float(spearmanr(radius[known], mean[known]).statistic), 12)
 
 
 def jump_ratio(radius: np.ndarray, mean: np.ndarray) -> float:

@@ -198,7 +198,7 @@ def diagnostics_row(curve: Curve, told: Told, radii: Radii) -> tuple[Value, ...]
     power: tuple[Value, ...] = ("", "")
     if told.better == "lower":
         # A law of growth is one of errors; a share of hits has none.
-        power = _not_noise(law.exponent), 100 * law.error
+        power = _not_noise(law.exponent), _not_noise(100 * law.error)
     frontier: tuple[Value, ...] = ("", "", "")
     if told.threshold is not None:
         one = scales.frontier(radius, mean, told.factor * told.threshold, told.better)

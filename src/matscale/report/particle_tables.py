@@ -62,15 +62,15 @@ def grid_to_latex(grid: Grid) -> str:
     r"""One floating table with booktabs rules; needs ``\usepackage{booktabs,textcomp}``."""
     numbers = len(grid.columns) - grid.lead
     caption = " ".join([f"{grid.title}.", *grid.notes])
-    body = [" & ".join(_latex(shown(value)) for value in row) + r" \\" for row in grid.rows]
+    body = [" & ".join(latex_text(shown(value)) for value in row) + r" \\" for row in grid.rows]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering\small",
-            rf"\caption{{{_latex(caption)}}}",
+            rf"\caption{{{latex_text(caption)}}}",
             rf"\begin{{tabular}}{{{'l' * grid.lead}{'r' * numbers}}}",
             r"\toprule",
-            " & ".join(map(_latex, grid.columns)) + r" \\",
+            " & ".join(map(latex_text, grid.columns)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -79,7 +79,3 @@ def grid_to_latex(grid: Grid) -> str:
             "",
         ]
     )
-
-
-def _latex(text: str) -> str:
-    return latex_text(text).replace("Δ", r"$\Delta$")

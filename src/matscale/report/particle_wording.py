@@ -16,6 +16,9 @@ _ABSENT = {
     "coordination_correlation": "all atoms alike, or numbers of atoms differ",
 }
 
+UNRANKED = frozenset(name for name, metric in PARTICLE_METRICS.items() if metric.best is None)
+"""Metrics of which no value is marked best: the truth has some value, and more is too much."""
+
 PARTICLE_TEXT: dict[str, Text] = {
     name: (
         metric.title,
@@ -105,6 +108,9 @@ PARTICLE_TASKS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
     ),
 }
 """Question, what a headline says before and after its value, and what is counted."""
+
+PARTICLE_FATE = "counted as failures in every share of samples, left out of every other metric"
+"""What becomes of particles without an answer, under either protocol."""
 
 PARTICLE_FLOORS: dict[str, str] = {
     "bulk_density_gas": "A rule that scatters the right number of atoms in the sphere",

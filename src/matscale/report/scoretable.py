@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matscale.report.metric_wording import family_label, family_of, metric_text
+from matscale.report.particle_wording import UNRANKED
 from matscale.report.wording import told_text
 from matscale.results.result import Metric, Predictor, Result
 from matscale.results.rounding import ABSENT, interval_decimals, show, show_signed
@@ -61,7 +62,7 @@ class Cell:
         high: Upper end of it.
         skill: Signed skill, empty where there is none.
         absent: Why there is no value; empty where there is one.
-        best: Whether no floor or model is better.
+        best: Whether no floor or model is better that answered as much and was not told the answer.
         raw: Stored value.
         n: Number of samples.
         places: On the column's scale, 0 to 100: value, low, high, floor, ceiling.
@@ -240,39 +241,69 @@ Metrics = dict[str, dict[str, Metric]]
 
 def make_rows(columns: Sequence[Column], entries: Sequence[Entry]) -> tuple[Row, ...]:
     """Rows of cells; the best of each group and column is marked."""
-    best = _best_values(columns, entries)
+    rivals = _rivals(columns, entries)
     own: dict[str, Metrics] = {}
     for predictor, group, _, metrics in entries:
         own.setdefault(group, {})[predictor.name] = metrics
     rows = []
-    for predictor, group, n, metrics in entries:
-        rivals = best if _competes(predictor) else {}
+    for place, (predictor, group, n, metrics) in enumerate(entries):
         floors = own.get(group, {})
         cells = tuple(
-            make_cell(column, metrics.get(column.name), rivals.get((group, column.name)), floors)
+            make_cell(
+                column,
+                metrics.get(column.name),
+                _best(column, rivals.get((group, column.name), {}), place),
+                floors,
+            )
             for column in columns
         )
         rows.append(Row(predictor, told_text(predictor.told), cells, group, n))
     return tuple(rows)
 
 
-def _competes(predictor: Predictor) -> bool:
-    return predictor.kind != "ceiling" and not predictor.told_the_answer
+def _best(column: Column, rivals: dict[int, float], place: int) -> float | None:
+    """Best stored value among the entries that are compared; None for one that is not."""
+    if place not in rivals:
+        return None
+    return (max if column.better == "higher" else min)(rivals.values())
 
 
-def _best_values(
+def _rivals(
     columns: Sequence[Column], entries: Sequence[Entry]
-) -> dict[tuple[str, str], float]:
-    best: dict[tuple[str, str], float] = {}
+) -> dict[tuple[str, str], dict[int, float]]:
+    """By group and column: the values that are compared, each under the place of its entry."""
+    widest: dict[str, float] = {}
     for predictor, group, _, metrics in entries:
+        if _competes(predictor):
+            widest[group] = max(widest.get(group, 0.0), _coverage(metrics))
+    rivals: dict[tuple[str, str], dict[int, float]] = {}
+    for place, (predictor, group, _, metrics) in enumerate(entries):
         for column in columns:
             metric = metrics.get(column.name)
             if metric is None or metric.value is None or not _competes(predictor):
                 continue
-            key = (group, column.name)
-            pick = max if column.better == "higher" else min
-            best[key] = pick(best.get(key, metric.value), metric.value)
-    return best
+            if column.name in UNRANKED or _is_partial(metric, metrics, widest[group]):
+                continue
+            rivals.setdefault((group, column.name), {})[place] = metric.value
+    return rivals
+
+
+def _competes(predictor: Predictor) -> bool:
+    return predictor.kind != "ceiling" and not predictor.told_the_answer
+
+
+def _coverage(metrics: dict[str, Metric]) -> float:
+    found = metrics.get("coverage")
+    return 1.0 if found is None or found.value is None else found.value
+
+
+def _is_partial(metric: Metric, metrics: dict[str, Metric], widest: float) -> bool:
+    """Whether a value leaves out samples that its predictor did not answer, and another did.
+
+    Answering the easy samples alone would be the best of means over what is answered.
+    """
+    own = metrics.get("coverage")
+    return own is not None and metric.n < own.n and _coverage(metrics) < widest
 
 
 def make_cell(
@@ -286,7 +317,8 @@ def make_cell(
     Args:
         column: Its column.
         metric: None where the result does not have this metric.
-        best: Best stored value of the column among those that compete with this row, if any.
+        best: Best stored value of the column among those that this one is compared with; None
+            where it is not compared.
         floors: Where to find the floor's own interval, which rounds the floor.
     """
     if metric is None:

@@ -17,7 +17,8 @@ from matscale.results.result import Metric, Result
 
 _ARROW = {"higher": "↑", "lower": "↓"}
 _NOTE = (
-    "Value with its 95 % bootstrap interval; the best value among floors and models is bold. "
+    "Value with its 95 % bootstrap interval. Bold is the best value among floors and models that "
+    "were not told the answer, and that left out no samples which others answered. "
     "↑ higher is better, ↓ lower is better."
 )
 _TOLD_ANSWER = "told the answer: it saw positions or cell of the target, and is not compared."
@@ -136,6 +137,7 @@ _LATEX = {
     "Å": r"\AA{}", "°": r"$^\circ$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\N{MINUS SIGN}": "$-$", "–": "--", "×": r"$\times$",
     "†": r"$^\dagger$", "“": "``", "”": "''", "≤": r"$\le$", "∛": r"$\sqrt[3]{}$",
+    "Δ": r"$\Delta$", "…": r"\dots{}",
 }  # fmt: skip
 _SUPERSCRIPTS = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

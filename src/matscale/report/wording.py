@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from matscale.report.particle_wording import PARTICLE_FLOORS, PARTICLE_TASKS
+from matscale.report.particle_wording import PARTICLE_FATE, PARTICLE_FLOORS, PARTICLE_TASKS
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ TASK_TEXT: dict[str, TaskText] = {
         warned="",
     ),
 }
-TASK_TEXT |= {name: TaskText(*text) for name, text in PARTICLE_TASKS.items()}
+TASK_TEXT |= {
+    name: TaskText(*text, fates=dict.fromkeys(("sound", "published"), PARTICLE_FATE))
+    for name, text in PARTICLE_TASKS.items()
+}
 
 GENERAL_QUESTION = "Does the model understand structure, or does it remember it?"
 

@@ -12,17 +12,15 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from matscale.datasets.particles.importing import parse_particle
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, PARTICLE_ENDINGS
 from matscale.errors import Refused, UserError
+from matscale.predictors.particles.frames import read_frames
 from matscale.structures import formats
-from matscale.structures.formats.extxyz import comment
 from matscale.structures.table import StructureTable
 
 Key = tuple[str, float, int]
@@ -65,8 +63,10 @@ def read_particles(path: Path) -> Rows:
             f"{path}: answers to crystal-to-particle end in {', '.join(PARTICLE_ENDINGS)}; "
             "`matscale data template` writes an example"
         )
-    frames = _parquet_frames(path) if ending == ".parquet" else _xyz_frames(path)
-    return _collected(path, frames)
+    if ending == ".parquet":
+        return _collected(path, _parquet_frames(path))
+    frames = read_frames(path)
+    return _collected(path, ((sample_key(one, one.get("id", "")), found) for one, found in frames))
 
 
 def read_cells(path: Path) -> Rows:
@@ -92,10 +92,10 @@ def _collected(path: Path, rows: Iterator[tuple[Key | None, Any]]) -> Rows:
     for key, answer in rows:
         if key is None:
             nameless += 1
-        elif key in answers:
-            duplicates += 1
-        else:
+        elif answers.get(key) is None:  # An empty row, as a template has, is no answer yet.
             answers[key] = answer
+        elif answer is not None:
+            duplicates += 1
     if not answers:
         raise UserError(
             f"{path}: none of its {nameless} rows says which sample it answers; give each "
@@ -109,14 +109,25 @@ def sample_key(values: Mapping[str, Any], name: str = "") -> Key | None:
     """The sample that a row answers: by the three columns, or by the sample's name."""
     if all(values.get(column) not in (None, "") for column in KEY_COLUMNS):
         try:
-            rotation = float(values["rotation"])
-            key = str(values["material"]), float(values["radius"]), int(rotation)
+            radius, rotation = (_number(values[column]) for column in KEY_COLUMNS[1:])
+            key = str(values["material"]), radius, int(rotation)
         except (ValueError, OverflowError):
             return None
         return key if key[2] == rotation else None
     if found := _SAMPLE_NAME.fullmatch(name):
         return found[1], float(found[2]), int(found[3][:9])
     return None
+
+
+def _number(value: Any) -> float:
+    """A number of a file.
+
+    Raises:
+        ValueError: If it is none; ``1_0`` is ten to Python and a slip of the pen elsewhere.
+    """
+    if "_" in str(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
 
 
 # --- particles -------------------------------------------------------------------------------
@@ -130,69 +141,45 @@ def _parquet_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
         yield sample_key(values, str(table.ids[row])), answer
 
 
-def _xyz_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
-    """Frames one by one.
-
-    Raises:
-        UserError: Where a count is none: nobody knows where the next frame begins.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            while head := _next_line(stream):
-                if not head.strip().isdecimal():
-                    raise UserError(
-                        f"{path}: {head.strip()[:40]!r} stands where the number of atoms of a "
-                        "frame is expected"
-                    )
-                values = comment(stream.readline())
-                lines = list(islice(stream, int(head[:18])))  # no more than there are
-                yield sample_key(values, values.get("id", "")), _parsed(head, lines)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _next_line(stream: Any) -> str:
-    """The next line that is not empty, or "" at the end."""
-    for line in stream:
-        if line.strip():
-            return str(line)
-    return ""
-
-
-def _parsed(head: str, lines: list[str]) -> Any:
-    try:
-        return parse_particle(f"{head.strip()}\n\n{''.join(lines)}".encode())
-    except Refused as refusal:
-        return refusal
-
-
 # --- cells -----------------------------------------------------------------------------------
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[Key | None, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            names = [str(name).strip() for name in reader.fieldnames or ()]
-            absent = [one for one in (*KEY_COLUMNS, *CELL_COLUMNS) if one not in names]
-            if absent:
-                raise UserError(
-                    f"{path} has no column {absent[0]!r}; its columns must be "
-                    f"{','.join((*KEY_COLUMNS, *CELL_COLUMNS))}"
-                )
-            reader.fieldnames = names
-            for row in reader:
-                yield sample_key(row), _parameters(row)
+            rows = csv.reader(stream, skipinitialspace=True)
+            names = [name.strip() for name in next(rows, [])]
+            _check_columns(path, names)
+            for fields in rows:
+                texts = [text.strip() for text in fields]
+                row = dict(zip(names, texts, strict=False))
+                if any(texts[len(names) :]):
+                    counts = f"line {rows.line_num}: {len(texts)} fields under {len(names)} columns"
+                    yield sample_key(row), Refused("unreadable", counts)
+                elif fields:
+                    yield sample_key(row), _parameters(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from error
 
 
-def _parameters(row: Mapping[str, Any]) -> Any:
-    texts = [(row.get(name) or "").strip() for name in CELL_COLUMNS]
+def _check_columns(path: Path, names: list[str]) -> None:
+    needed = (*KEY_COLUMNS, *CELL_COLUMNS)
+    for one in needed:
+        if one not in names:
+            raise UserError(
+                f"{path} has no column {one!r}; its first line must be {','.join(needed)} with "
+                "commas, not semicolons or tabs, between them"
+            )
+        if names.count(one) > 1:
+            raise UserError(f"{path} has {names.count(one)} columns {one!r}; keep one of them")
+
+
+def _parameters(row: Mapping[str, str]) -> Any:
+    texts = [row.get(name, "") for name in CELL_COLUMNS]
     if not any(texts):
         return None
     try:
-        values = np.array([float(text) for text in texts])
+        values = np.array([_number(text) for text in texts])
     except ValueError:
         return Refused("unreadable", f"{','.join(texts)[:80]} are not seven numbers")
     return values[:6], values[6]

@@ -17,7 +17,7 @@ from matscale.results.measure import Measure, mean_of, share_of
 from matscale.results.result import Protocol
 from matscale.structures.table import StructureTable
 from matscale.tasks.crystal_to_particle.consistency import COLUMN, Answers
-from matscale.tasks.particles.harness import Entrant, asking_order
+from matscale.tasks.particles.harness import Entrant, asking_order, plain
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.run import SCORED, Scored, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius
@@ -50,8 +50,7 @@ def check(found: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         numbers, positions = found
-        numbers = np.asarray(numbers, np.float64).reshape(-1)
-        positions = np.asarray(positions, np.float64).reshape(-1, 3)
+        numbers, positions = plain(numbers).reshape(-1), plain(positions).reshape(-1, 3)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refused("unreadable", f"not atomic numbers and positions: {error}"[:200]) from error
     if len(numbers) != len(positions):

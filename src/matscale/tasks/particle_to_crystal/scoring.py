@@ -17,7 +17,7 @@ from matscale.results.result import Protocol
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
 from matscale.tasks.particle_to_crystal import equivalent
-from matscale.tasks.particles.harness import Entrant, asking_order
+from matscale.tasks.particles.harness import Entrant, asking_order, plain
 from matscale.tasks.particles.labels import (
     basis,
     crystal_system,
@@ -116,8 +116,8 @@ def check(found: Any) -> CellAnswer:
     try:
         cell, group = found
         if isinstance(cell, StructureTable):
-            return _of_crystal(cell, float(group))
-        cell, group = np.asarray(cell, np.float64), float(group)
+            return _of_crystal(cell, plain(group).item())
+        cell, group = plain(cell), plain(group).item()
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise Refused("unreadable", f"not a cell and a space group: {error}"[:200]) from error
     if cell.shape not in ((6,), (3, 3)):
@@ -334,7 +334,11 @@ def measures(protocol: Protocol, scored: Scored, rows: np.ndarray) -> dict[str, 
             "",
             "lower",
         )
-        return {"rmse": rmse, **{name: share_of(values[name]) for name in PUBLISHED_RATES}}
+        return {
+            "rmse": rmse,
+            **{name: share_of(values[name]) for name in PUBLISHED_RATES},
+            "coverage": share_of(scored.read(protocol)[rows].astype(float)),
+        }
     units = {"length_mae": "Å", "angle_mae": "°", "volume_error": ""}
     groups = scored.columns["target_space_group"][rows]
     return {

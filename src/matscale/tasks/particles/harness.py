@@ -134,9 +134,13 @@ def entrant(
         UserError: If it is no predictor or asks to be told what there is not.
     """
     name = _UNSAFE.sub("_", str(getattr(predictor, "name", type(predictor).__name__)))
+    if isinstance(predictor, type):
+        given = predictor.__name__
+        raise UserError(f"{given} is a class, and a predictor is asked for: give {given}()")
     if not callable(getattr(predictor, "predict", None)):
         raise UserError(f"the predictor {name!r} has no method predict(told); give it one")
-    fields = tuple(getattr(predictor, "told", tells))
+    told = getattr(predictor, "told", tells)
+    fields = (told,) if isinstance(told, str) else tuple(told)
     unknown = [one for one in fields if one not in PARTICLE_FIELDS]
     if unknown:
         raise UserError(
@@ -201,6 +205,21 @@ def _checked(found: Any, check: Check) -> Answer:
         return Answer(check(found))
     except Refused as refusal:
         return Answer(None, refusal.reason, refusal.detail)
+
+
+def plain(values: Any) -> np.ndarray:
+    """What a model returned as an array of floats; a tensor is taken off its graph and device.
+
+    Raises:
+        Refused: If it is no numbers.
+    """
+    try:
+        for release in ("detach", "cpu"):
+            if callable(getattr(values, release, None)):
+                values = getattr(values, release)()
+        return np.asarray(values, np.float64)
+    except Exception as error:  # whatever a model's own class raises is a failed answer
+        raise Refused("unreadable", f"not numbers: {error}"[:200]) from error
 
 
 def asking_order(question: Question) -> np.ndarray:

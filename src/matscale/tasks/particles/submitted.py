@@ -100,7 +100,7 @@ def _check_some(rows: Rows, keys: list[Key], question: Question) -> None:
     theirs, ours = next(iter(rows.answers)), keys[0]
     raise UserError(
         f"{rows.source}: none of its {len(rows.answers)} answers is to a sample that is asked for; "
-        f"its first is to material {theirs[0]!r}, radius {theirs[1]:g}, rotation {theirs[2]}, "
+        f"its first is to material {theirs[0]!r}, radius {theirs[1]:.15g}, rotation {theirs[2]}, "
         f"and {question.particles.name} asks for such as {ours[0]!r}, {ours[1]:g}, {ours[2]}"
     )
 
