@@ -3,6 +3,8 @@
 What is right comes from the crystals themselves and from pymatgen (spglib), not from moyopy.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from matscale.recovery.fit import Fit, least_squares
 from matscale.recovery.lattice_kernels import irreducible, place_in_cell
 from matscale.recovery.particle import particle_of
 from matscale.recovery.recover import _rounding
+from matscale.recovery.stacking import repeats
 from matscale.recovery.tidy import superlattices
 from matscale.structures.table import StructureTable
 
@@ -190,6 +193,90 @@ def test_a_polytype_longer_than_the_particle_is_not_taken_for_a_shorter_one(seed
     found = recover(*cut(stacked("ABCACB"), 8, seed))
     if found.status == DETERMINED:
         assert found.cell.n_atoms[0] == 6
+
+
+def bilayers(letters: str) -> Structure:
+    """Close-packed double layers of silicon carbide at their ideal heights, exactly."""
+    shift = {"A": 0.0, "B": 1 / 3, "C": 2 / 3}
+    places = [
+        [shift[one], -shift[one], k + up] for k, one in enumerate(letters) for up in (0, 0.75)
+    ]
+    places = np.array(places) / [1, 1, len(letters)]
+    cell = Lattice.hexagonal(3.08, 2.52 * len(letters))
+    return Structure(cell, ["Si", "C"] * len(letters), places)
+
+
+@pytest.mark.parametrize("vacancies", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("letters", "radius"),
+    [("BCBCA", 9.0), ("CBACA", 7.2), ("ABABACBC", 9.3), ("ABCABACB", 10.0), ("CABCABCB", 8.2)],
+)
+def test_a_stacking_of_which_little_comes_again_is_not_guessed(letters, radius, vacancies):
+    """Layers in a sphere of 7 to 10 Å fit shorter periods by chance, or but for a few atoms."""
+    for seed in range(3):
+        found = recover(*cut(bilayers(letters), radius, seed, vacancies=vacancies))
+        assert found.cell is None or found.cell.n_atoms[0] == 2 * len(letters)
+
+
+@pytest.mark.parametrize("vacancies", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("letters", "radius", "group"),
+    [("AB", 9.0, 186), ("ABCB", 11.8, 186), ("ABCACB", 16.5, 186), ("ABCABACB", 18.0, 186)],
+)
+def test_a_stacking_that_comes_again_is_found(letters, radius, group, vacancies):
+    """2H, 4H, 6H and 8H of silicon carbide, each two and more periods wide."""
+    found = recover(*cut(bilayers(letters), radius, 5, vacancies=vacancies))
+    assert found.status == DETERMINED, found.reason
+    assert found.cell.n_atoms[0] == 2 * len(letters)
+    assert found.space_group == group
+
+
+def test_the_steps_that_come_again_are_counted():
+    """4H on ten double layers: nine steps between them, of which five come again; one bit each."""
+    sites = np.array([[shift, -shift, k] for k, shift in enumerate([0, 1 / 3, 2 / 3, 1 / 3])])
+    basis = Lattice.hexagonal(3.08, 10.08).matrix
+    height, *across = (axis.ravel() for axis in np.meshgrid(np.arange(10), *[np.arange(3)] * 2))
+    fit = Fit(
+        basis=basis,
+        sites=sites / [1, 1, 4] @ basis,
+        site_species=np.zeros(4, int),
+        which=height % 4,
+        points=np.column_stack([*across, height // 4]),
+        squares=np.zeros(90),
+        places=np.full(4, 18),
+        held=np.full(4, 18),
+        well_within=90,
+        doubled=0,
+    )
+    assert repeats(fit, 2).bits == pytest.approx(5)
+    assert repeats(fit, 2).is_sure
+    shorter = replace(fit, which=fit.which[height < 6], points=fit.points[height < 6])
+    assert repeats(shorter, 2).bits == pytest.approx(1)
+    assert not repeats(shorter, 2).is_sure
+
+
+@pytest.mark.parametrize("letters", ["BCBCA", "ABCACB"])
+def test_little_overlap_lowers_the_confidence(letters):
+    """One that is named although it is not determined is not named as sure."""
+    for seed in range(4):
+        for one in recover(*cut(bilayers(letters), 9.5, seed)).candidates:
+            assert one.confidence < 0.95
+
+
+def test_candidates_are_alternatives():
+    """With noise several groups of one lattice are left; together they are no more than sure."""
+    found = recover(*cut(CRYSTALS["calcite"], 10, seed=3, noise=0.05))
+    assert len(found.candidates) > 1
+    assert sum(one.confidence for one in found.candidates) <= 1 + 1e-12
+    assert found.confidence == found.candidates[0].confidence
+
+
+def test_an_exact_atom_on_no_place_is_no_stray():
+    """Atoms between the layers of an otherwise perfect particle: no crystal without them."""
+    numbers, positions = cut(CRYSTALS["perovskite"], 9, seed=6)
+    extra = positions[:3] + np.array([0.9, 0.4, 0.7])
+    found = recover(np.append(numbers, [1] * 3), np.concatenate([positions, extra]))
+    assert found.status == NOT_DETERMINED
 
 
 def vacant_layers() -> Structure:

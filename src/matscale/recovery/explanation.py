@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,8 @@ from matscale.recovery.ball import outside
 from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
 from matscale.recovery.lattices import Candidate, candidates_of, reduced
 from matscale.recovery.particle import Particle
-from matscale.recovery.symmetry import Symmetric
+from matscale.recovery.stacking import Repeats, repeats
+from matscale.recovery.symmetry import EXACT, Symmetric
 from matscale.recovery.tidy import tidied, with_longer_period
 from matscale.recovery.translations import Translations
 
@@ -34,6 +36,9 @@ LEAST_LINKS = 3
 
 SEVERAL_LINKS = 6
 """So many atoms may be of two sites only; fewer must be of three."""
+
+LEAST_BITS = 2.0
+"""Bits that must speak for each period where there are both noise and empty places."""
 
 TOO_WHOLE = 0.5
 """Share of the translations that may hold without exception beyond what vacancies let hold."""
@@ -74,6 +79,10 @@ class Explanation:
         """The same, where symmetry says most of it, and the sphere is asked for."""
         return self._bits(symmetric.parameters) + OUTSIDE_BITS * outside(self.particle, self.fit)
 
+    def bits_more(self, symmetric: Symmetric, other: Symmetric) -> float:
+        """By how much a space group of this lattice takes more to say than another one."""
+        return self._bits(symmetric.parameters) - self._bits(other.parameters)
+
     @property
     def links(self) -> tuple[int, int]:
         """Atoms that repeat another along the lattice vector along which fewest do; their sites."""
@@ -97,6 +106,22 @@ class Explanation:
         atoms, sites = self.links
         kinds = 2 if atoms >= SEVERAL_LINKS else 3
         return atoms >= LEAST_LINKS and sites >= min(kinds, self.fit.n_sites)
+
+    @cached_property
+    def repeats(self) -> tuple[Repeats, ...]:
+        """How far the layers across each lattice vector come again."""
+        return tuple(repeats(self.fit, axis) for axis in range(3))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the layers come again often enough to tell their order from others.
+
+        Where atoms are displaced and places are empty, a wrong period finds a step that fits more
+        easily.
+        """
+        if self.fit.missing and self.fit.noise >= EXACT:
+            return all(one.is_sure and one.bits >= LEAST_BITS for one in self.repeats)
+        return all(one.is_sure for one in self.repeats)
 
     def is_whole(self, translations: Translations) -> bool:
         """Whether the vacancies that the lattice calls for agree with what repeats.

@@ -212,16 +212,11 @@ def _answer(good: list[Explanation], translations: Translations) -> Recovered:
         if not any(_is_same(entry[2][0], better[2][0]) for better in ranked[:place])
     ]
     bits, best, found = ranked[0]
-    shares = [2.0 ** max((bits - other) / 4, -900) for other, _, _ in ranked[1:]]
-    confidence = best.explained / (1 + sum(shares))
-    answers = [_named(one, confidence) for one in found]
-    answers += [
-        _named(others[0], confidence * share)
-        for share, (_, _, others) in zip(shares, ranked[1:], strict=True)
-        if share > LEAST_SHARE
-    ]
+    answers = _answers(ranked)
     if not best.is_wide:
         return _nothing("the particle is hardly wider than the cell", [best], answers)
+    if not best.is_settled:
+        return _nothing("too few layers come again to tell their order", [best], answers)
     if not best.is_whole(translations):
         return _nothing("it would need vacancies that the particle does not show", [best], answers)
     if bits > COMPRESSED * plain_length(best.particle, best.tolerance / 3):
@@ -233,12 +228,31 @@ def _answer(good: list[Explanation], translations: Translations) -> Recovered:
         reason="",
         cell=answers[0].cell,
         space_group=answers[0].space_group,
-        confidence=confidence,
+        confidence=answers[0].confidence,
         noise=best.fit.noise,
         vacancies=best.missing,
         strays=best.strays,
         candidates=tuple(answers),
     )
+
+
+def _answers(ranked: list[tuple[float, Explanation, list[Symmetric]]]) -> list[Answer]:
+    """Alternatives, the best first: all groups of the best lattice, and the best of the others.
+
+    Each is half as likely as another for each four bits more that it takes; so is an order of the
+    layers that the particle does not show, for each bit that speaks for the one it shows.
+    """
+    bits, best, found = ranked[0]
+    groups = [best.bits_more(one, found[0]) / 4 for one in found]
+    others = [(other - bits) / 4 for other, _, _ in ranked[1:]]
+    shares = [2.0 ** -min(one, 900.0) for one in [*groups, *others]]
+    total = sum(shares) + 2.0 ** -min(one.bits for one in best.repeats)
+    named = [*found, *(symmetric[0] for _, _, symmetric in ranked[1:])]
+    return [
+        _named(one, best.explained * share / total)
+        for place, (one, share) in enumerate(zip(named, shares, strict=True))
+        if place < len(found) or share > LEAST_SHARE
+    ]
 
 
 def _is_same(one: Symmetric, other: Symmetric) -> bool:

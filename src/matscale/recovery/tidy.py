@@ -11,6 +11,7 @@ from matscale.recovery import lattice_kernels
 from matscale.recovery.fit import Fit, refit
 from matscale.recovery.lattices import reduced
 from matscale.recovery.particle import Particle
+from matscale.recovery.symmetry import EXACT
 
 FEW = 0.35
 """A site that holds this share of what the others hold is no site; its atoms are strays."""
@@ -28,6 +29,9 @@ FINEST = 1e-4
 def tidied(particle: Particle, fit: Fit, tolerance: float) -> tuple[Particle, Fit]:
     """Join sites that noise has split, and take out the atoms that stand on no proper site.
 
+    Noise may carry an atom off its place. Where there is none, an atom that stands elsewhere is a
+    site of its own, and counts against the lattice.
+
     Args:
         particle: What was fitted.
         fit: Its fit.
@@ -37,6 +41,8 @@ def tidied(particle: Particle, fit: Fit, tolerance: float) -> tuple[Particle, Fi
         The particle without the strays, and its fit.
     """
     fit = _joined(particle, fit, tolerance)
+    if fit.noise < EXACT:
+        return particle, fit
     share = fit.held / np.maximum(fit.places, 1)
     usual = float(np.median(np.repeat(share, fit.counts)))
     rare = (share < FEW * usual) & (fit.places >= 3)
