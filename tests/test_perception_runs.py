@@ -347,6 +347,12 @@ def test_inspect_tasks_with_its_mock_model(inspect, folder, tmp_path):
     assert len(log.samples) == 32
     log = run_task(inspect_tasks.csmbench_mcq(str(folder), blind=True), tmp_path, say)
     assert log.results.scores[0].metrics["accuracy"].value == 0.0
+    # An empty reply is an error, and stays in the denominator.
+    blind = inspect_tasks.csmbench_numeric(str(folder), blind=True)
+    said = iter(["", "", "Answer: 11 nm", "Answer: 11 nm"])
+    log = run_task(blind, tmp_path, lambda *_: next(said))
+    assert sum(sample.error is not None for sample in log.samples) == 2
+    assert log.results.scores[0].scored_samples == 4
     log = run_task(
         inspect_tasks.csmbench_numeric(str(folder)), tmp_path, lambda *_: "Answer: 11 nm"
     )

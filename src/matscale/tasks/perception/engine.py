@@ -143,7 +143,9 @@ def task_of(
         dataset=MemoryDataset([_sample(one) for one in questions], name=name),
         solver=[_remembering(progress)],
         scorer=scorer or _scorer_of(form, protocol),
+        # What was not answered counts as wrong in inspect-ai's own log too, not as not asked.
         fail_on_error=False,
+        score_on_error=True,
         config=GenerateConfig(max_tokens=MOST_TOKENS.get((protocol, form))),
     )
 
