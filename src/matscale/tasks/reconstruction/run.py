@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from matscale.execution import Memory
 from matscale.matching.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.predictors.ceilings import Target
-from matscale.predictors.floors import CRYSTAL_FLOORS
+from matscale.predictors.floors import CRYSTAL_FLOORS, RandomTraining
 from matscale.predictors.from_file import PublishedRows, Submission
 from matscale.predictors.predictor import ANSWER_FIELDS, Predictor
 from matscale.report.scorecard import Scorecard
@@ -24,6 +24,7 @@ from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
+from matscale.tasks.reconstruction.declared import commonest_share, refutation
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
@@ -105,7 +106,7 @@ class Run:
     ) -> Scorecard:
         """Score all answers, draw the lines of floors and ceiling, and write the results."""
         facts = target_facts(self.question, self.memory)
-        scored = [(item, self._samples(item, facts)) for item in answers]
+        scored = self._judged([(item, self._samples(item, facts)) for item in answers])
         files = [self._save_tables(*one, facts, folder) if folder else {} for one in scored]
         results: list[schema.Result] = []
         for protocol in protocols:
@@ -119,6 +120,27 @@ class Run:
             for one in results:
                 save(one, folder)
         return Scorecard(results, folder)
+
+    def _judged(self, scored: Sequence[tuple[Answers, Samples]]) -> list[tuple[Answers, Samples]]:
+        """The same, with what the answers say against the models' declarations."""
+        commonest = commonest_share(self.question.targets, len(self.question.ids))
+        chance = next(
+            (
+                float(samples.scores.composition_right.mean())
+                for item, samples in scored
+                if item.predictor.name == RandomTraining.name
+            ),
+            None,
+        )
+        found = []
+        for item, samples in scored:
+            if item.predictor.kind == "model":
+                right = samples.scores.composition_right
+                said = refutation(item.predictor, right, commonest, chance)
+                predictor = item.predictor.model_copy(update={"refuted": said})
+                item = replace(item, predictor=predictor)
+            found.append((item, samples))
+        return found
 
     def _samples(self, item: Answers, facts: TargetFacts) -> Samples:
         return score_samples(
