@@ -213,7 +213,11 @@ class Run:
             groups=parts,
             counts=_counts(one.samples),
             refused=_refused(one.entrant.reading),
-            defects=measures.DEFECTS if protocol == "published" else (),
+            defects=(
+                measures.defects(has_energies=settings.has_energies)
+                if protocol == "published"
+                else ()
+            ),
             notes=(
                 *self.notes,
                 *training.notes,

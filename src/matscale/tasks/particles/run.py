@@ -98,15 +98,15 @@ class Rules:
         task: Name.
         headline: Metric that a protocol's page leads with.
         measures: The metrics of a protocol over the samples chosen by a mask (n,).
-        defects: Of the published protocol.
         settings: Thresholds and tolerances.
+        defects: Of the published protocol on what is asked.
     """
 
     task: str
     headline: Mapping[Protocol, str]
     measures: Callable[[Protocol, Scored, np.ndarray], dict[str, Measure]]
-    defects: tuple[str, ...]
     settings: Mapping[str, float | int | str | bool]
+    defects: tuple[str, ...] = ()
 
 
 def scorecard(

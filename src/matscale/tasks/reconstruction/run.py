@@ -28,7 +28,7 @@ from matscale.tasks.reconstruction.declared import commonest_share, refutation
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
-    DEFECTS,
+    defects,
     published_groups,
     published_metrics,
 )
@@ -197,7 +197,7 @@ class Run:
             groups=groups,
             counts=counts,
             refused=_refused(item.predictions),
-            defects=DEFECTS if protocol == "published" else (),
+            defects=defects(facts.crystal_system.tolist()) if protocol == "published" else (),
             notes=notes,
             settings={
                 "ltol": TOLERANCES.length,
