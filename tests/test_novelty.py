@@ -225,7 +225,7 @@ def test_being_unmatched_like_random_atoms_proves_nothing(train, tmp_path):
     assert metric.ceiling < metric.floor and metric.skill is None
     said = headline(card["gas"], card.results)
     assert said.verdict == "" and "that floor" not in said.text and "proves nothing" in said.text
-    assert "12 held-out real crystals: 8 % copies of training crystals" in said.text
+    assert "Of 12 held-out real crystals, 8 % are copies of training crystals" in said.text
 
 
 def test_held_out_line_and_memorisation(train, tmp_path):

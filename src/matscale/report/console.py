@@ -38,7 +38,7 @@ def print_scores(
         for result in leading:
             if result.predictor.kind == "model":
                 said = headline(result, leading)
-                tags = "; ".join(dict.fromkeys([said.told, *said.labels]) - {"": None}.keys())
+                tags = "; ".join(tag for tag in dict.fromkeys([said.told, *said.labels]) if tag)
                 console.print(f"· {said.text}{f' [{tags}]' if tags else ''}", markup=False)
         if not any(result.predictor.kind == "floor" for result in leading):
             console.print("! There are no floors: name a training set with --train.", markup=False)
