@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +116,30 @@ def load(
         dataset = _load_known(entry(str(name_or_path)), cache)
     else:
         dataset = _load_path(Path(name_or_path).expanduser())
+    return dataset if hygiene is None else _cleaned(dataset, hygiene)
+
+
+def given(source: Any, what: str, *, hygiene: str | None = None) -> Dataset:
+    """A dataset that is loaded already or to be loaded, or one of Python objects.
+
+    Args:
+        source: A :class:`Dataset`, what :func:`load` takes, or crystals as
+            :func:`matscale.structures.formats.read_objects` takes them, which become one split,
+            ``all``.
+        what: What the crystals are, in the plural, for messages; objects are called by it.
+        hygiene: As for :func:`load`.
+
+    Raises:
+        UserError: As :func:`load`, and if the objects are no crystals.
+    """
+    if isinstance(source, str | Path):
+        return load(source, hygiene=hygiene)
+    if isinstance(source, Dataset):
+        dataset = source
+    else:
+        from matscale.structures.formats import read_objects
+
+        dataset = Dataset(what, {"all": read_objects(source, what)})
     return dataset if hygiene is None else _cleaned(dataset, hygiene)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from matscale.errors import UserError
 from matscale.predictors.particles import PARTICLE_FIELDS, Training
 from matscale.predictors.particles.submission import Rows
+from matscale.predictors.predictor import parse_told
 from matscale.results.result import Protocol
 from matscale.tasks.particles.harness import Check, Entrant, entrant
 from matscale.tasks.particles.question import Question
@@ -25,7 +26,7 @@ def entrants_of(
     cell: bool,
     check: Check,
     unit: UnitSlip,
-    told: str | None,
+    told: str | Sequence[str] | None,
     protocols: Sequence[Protocol],
 ) -> list[Entrant]:
     """Entrants of files and predictors.
@@ -47,7 +48,7 @@ def entrants_of(
     """
     several = isinstance(predictions, Sequence) and not isinstance(predictions, str)
     items = list(predictions) if several else [predictions]
-    declared = parse_fields(told)
+    declared = None if told is None else parse_told(told, PARTICLE_FIELDS)
     found = []
     for item in items:
         if isinstance(item, str | Path):
@@ -81,25 +82,3 @@ def check_names(entrants: Sequence[Entrant]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two predictors are called {name!r}: rename one of them")
-
-
-def parse_fields(text: str | None) -> tuple[str, ...] | None:
-    """What a model was told, of a text such as ``"numbers,positions"``.
-
-    Raises:
-        UserError: If a field is not one of :data:`PARTICLE_FIELDS`.
-    """
-    if text is None:
-        return None
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if names == ("nothing",):
-        return ()
-    unknown = [name for name in names if name not in PARTICLE_FIELDS]
-    if not names:
-        raise UserError("--told '' names no field; say 'nothing' for a model that was told nothing")
-    if unknown:
-        raise UserError(
-            f"--told {text!r}: {', '.join(unknown)} is not something a model can be "
-            f"told ({', '.join([*PARTICLE_FIELDS, 'nothing'])})"
-        )
-    return names
