@@ -12,7 +12,7 @@ import novelty_samples
 import report_samples
 from matscale.report import novelty_figures as figures
 from matscale.report.crystal_view import formula
-from matscale.report.novelty import classes_of, most_novel, novelty_cases
+from matscale.report.novelty import classes_of, farthest_from_training, novelty_cases
 from matscale.report.page import write_report
 from matscale.report.samples import Samples, read_samples
 from matscale.results.result import Result
@@ -139,7 +139,7 @@ def test_kinds_and_unknown_classes():
     ]
 
 
-def test_the_most_novel_are_stable_valid_unique_and_far():
+def test_the_farthest_from_training_are_stable_valid_unique_and_far():
     samples = samples_of(
         **{"class": ["unmatched"] * 6 + ["duplicate"]},
         energy_above_hull=[0.1, 0.11, 0.0, 0.0, 0.0, None, 0.0],
@@ -147,12 +147,12 @@ def test_the_most_novel_are_stable_valid_unique_and_far():
         unique=[True, True, True, False, True, True, True],
         amd_distance=[0.2, 9.0, 9.0, 9.0, 0.5, 9.0, 9.0],
     )
-    assert most_novel(samples) == ([4, 0], True)
+    assert farthest_from_training(samples) == ([4, 0], True)
 
 
 def test_without_energies_all_valid_ones_are_listed():
     samples = samples_of(**{"class": ["unmatched"] * 3}, amd_distance=[0.2, None, 0.3])
-    assert most_novel(samples) == ([2, 0, 1], False)
+    assert farthest_from_training(samples) == ([2, 0, 1], False)
 
 
 def test_swaps_count_once_a_crystal(written):
@@ -182,7 +182,7 @@ def test_cases_pair_the_unmatched_with_their_nearest(written):
     samples = read_samples(result, folder)
     views, problem = novelty_cases(result, samples, folder)
     assert not problem and 0 < len(views) <= 12
-    row = most_novel(samples)[0][0]
+    row = farthest_from_training(samples)[0][0]
     assert views[0]["id"] == samples.texts("id")[row]
     assert views[0]["why"] == "new, metastable"
     assert samples.texts("train_id")[row] in views[0]["facts"][0]

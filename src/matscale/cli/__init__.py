@@ -96,11 +96,12 @@ def demo(
 ) -> None:
     """Score made-up predictions on crystals that pymatgen ships; make the page."""
     from matscale.demo import run_demo
-    from matscale.report.console import print_scores
+    from matscale.report.console import print_last, print_scores
 
     card, page = run_demo(out)
     print_scores(card.results)
-    print(f"\nA demonstration: no model made these predictions.\n{page}")
+    print(f"\nA demonstration: no model made these predictions. Its page:\n{page}")
+    print_last(card.results)
 
 
 @app.command()

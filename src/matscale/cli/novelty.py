@@ -11,6 +11,7 @@ from matscale.cli.comparing import ToleranceOptions
 from matscale.cli.options import (
     REFUSED_ITEMS,
     AsJson,
+    Everything,
     Workers,
     command_line,
     resumable,
@@ -90,6 +91,7 @@ def score_novelty(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any crystal could not be read.")
     ] = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Are generated crystals copies of training, copies with swapped elements, or neither?"""
@@ -120,6 +122,6 @@ def score_novelty(
             workers=workers,
             command=command_line(),
         )
-    show_card(card, out, as_json)
+    show_card(card, out, everything, as_json)
     if strict and incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)

@@ -21,6 +21,9 @@ from matscale.errors import UserError
 DONE, REFUSED_ITEMS, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="Print every metric, and the published protocol's tables.")
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Cores to use.", show_default="all, where worth it")
 ]
@@ -103,5 +106,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def command_line() -> str:
-    """The command line as typed, for the provenance."""
-    return shlex.join(["matscale", *sys.argv[1:]])
+    """The command line as typed, for the provenance, less what its paths say of the machine."""
+    from matscale.results.paths import shown_argument
+
+    return shlex.join(["matscale", *map(shown_argument, sys.argv[1:])])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Everything, Workers, command_line, resumable
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
 
 
@@ -67,6 +67,7 @@ def score_crystal_to_particle(
     seed: Seed = 0,
     workers: Workers = None,
     strict: Strict = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Can a model cut a sphere of a given radius from a crystal?"""
@@ -75,6 +76,7 @@ def score_crystal_to_particle(
         predictions,
         out,
         strict,
+        everything,
         as_json,
         data=data,
         split=split.value,
@@ -111,6 +113,7 @@ def score_particle_to_crystal(
     seed: Seed = 0,
     workers: Workers = None,
     strict: Strict = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Does a model find the crystal that a particle was cut from?"""
@@ -119,6 +122,7 @@ def score_particle_to_crystal(
         predictions,
         out,
         strict,
+        everything,
         as_json,
         data=data,
         split=split.value,
@@ -136,6 +140,7 @@ def _score(
     predictions: list[Path] | None,
     out: Path,
     strict: bool,
+    everything: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -143,6 +148,6 @@ def _score(
 
     with resumable():
         card = score(task, predictions or [], out=out, command=command_line(), **options)
-    show_card(card, out, as_json)
+    show_card(card, out, everything, as_json)
     if strict and incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from matscale.cli.options import REFUSED_ITEMS, AsJson, command_line, resumable
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Everything, command_line, resumable
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
 
 
@@ -44,6 +44,7 @@ def score_perception(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any figure was not answered.")
     ] = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Does a multimodal model read figures, and what does it get without seeing them?"""
@@ -62,6 +63,6 @@ def score_perception(
             seed=seed,
             command=command_line(),
         )
-    show_card(card, out, as_json)
+    show_card(card, out, everything, as_json)
     if strict and incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)

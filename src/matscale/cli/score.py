@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from matscale.cli.novelty import score_novelty
-from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, command_line, resumable
+from matscale.cli.options import REFUSED_ITEMS, AsJson, Everything, Workers, command_line, resumable
 from matscale.cli.particles import score_crystal_to_particle, score_particle_to_crystal
 from matscale.cli.perception import score_perception
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
@@ -60,6 +60,7 @@ def score_reconstruction(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any prediction was refused or missing.")
     ] = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Does a model rebuild held-out crystals?"""
@@ -79,7 +80,7 @@ def score_reconstruction(
             workers=workers,
             command=command_line(),
         )
-    show_card(card, out, as_json)
+    show_card(card, out, everything, as_json)
     if strict and incomplete(card):
         raise typer.Exit(REFUSED_ITEMS)
 

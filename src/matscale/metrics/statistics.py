@@ -121,3 +121,14 @@ def unanimous_interval(successes: int, n: int) -> tuple[float, float]:
     if successes == 0:
         return 0.0, float(beta.ppf(CONFIDENCE, 1, n))
     return float(beta.ppf(1 - CONFIDENCE, n, 1)), 1.0
+
+
+def lowest_rate(successes: int, n: int, confidence: float = 0.999) -> float:
+    """Lower end of a rate's exact one-sided interval (Clopper and Pearson 1934); 0 for none of n.
+
+    Args:
+        successes: Of the n samples.
+        n: Number of samples.
+        confidence: Of the one-sided interval.
+    """
+    return float(beta.ppf(1 - confidence, successes, n - successes + 1)) if successes else 0.0

@@ -1,15 +1,15 @@
-"""Scores on a terminal: headlines, then metrics with floors and ceilings."""
+"""Scores on a terminal: headlines, then metrics with floors and ceiling, the headline once more."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from matscale.report.headline import headline
+from matscale.report.headline import division, headline
 from matscale.report.particle_wording import reason_text
-from matscale.report.scoretable import Cell, Column, ScoreTable, score_tables
+from matscale.report.plain_table import table_lines
+from matscale.report.scoretable import ScoreTable, first_columns, score_tables, strongest_floor
 from matscale.report.tables import by_dataset, describe_dataset
 from matscale.report.wording import TASK_TEXT, TaskText
 from matscale.results.result import Result
@@ -17,33 +17,113 @@ from matscale.results.result import Result
 _PLAIN = TaskText("", {}, "")
 """How results of a task without words of its own are presented."""
 
-_ARROW = {"higher": "↑", "lower": "↓"}
+MOST_METRICS = 6
+"""Metrics that are printed unless all are asked for."""
 
 
-def print_scores(results: Sequence[Result], console: Console | None = None) -> None:
-    """Print headlines, refusals and score tables; metrics are rows, predictors columns."""
-    console = console or Console(highlight=False)
+def print_scores(
+    results: Sequence[Result], console: Console | None = None, *, everything: bool = False
+) -> None:
+    """Print headlines, refusals and the metrics that say most, a row each.
+
+    Args:
+        results: Any results.
+        console: Where to print; no line is wider.
+        everything: Print every metric, under both protocols.
+    """
+    console = console or terminal()
     for part in by_dataset(results).values():
         console.print(describe_dataset(part[0]), style="bold", markup=False)
-        leading = [result for result in part if result.protocol == part[0].protocol]
-        floors = {r.predictor.name: r.metrics for r in leading if r.predictor.kind == "floor"}
+        leading = leading_results(part)
         for result in leading:
             if result.predictor.kind == "model":
-                said = headline(result, floors)
-                console.print(
-                    f"· {said.text} [{'; '.join(dict.fromkeys([said.told, *said.labels]))}]",
-                    markup=False,
-                )
-        if not floors:
+                said = headline(result, leading)
+                tags = "; ".join(dict.fromkeys([said.told, *said.labels]) - {"": None}.keys())
+                console.print(f"· {said.text}{f' [{tags}]' if tags else ''}", markup=False)
+        if not any(result.predictor.kind == "floor" for result in leading):
             console.print("! There are no floors: name a training set with --train.", markup=False)
         for line in _warnings(leading):
             console.print(f"! {line}", markup=False)
-        for table in score_tables(part):
-            # Distances of distributions are many and for the page; AtomBench's families are
-            # what it publishes.
-            if not table.family or table.protocol == "published":
-                console.print()
-                console.print(_grid(table))
+        tables = list(_tables(part, leading, everything))
+        for table in tables:
+            console.print()
+            title = f"{table.title}, {table.protocol} protocol (value, 95 % interval)"
+            console.print(title, style="bold", markup=False)
+            for line in table_lines(table, console.width):
+                console.print(line, markup=False, no_wrap=True, overflow="crop")
+        if not everything and (rest := _left_out(part, tables)):
+            console.print(f"{rest}: --all", markup=False)
+
+
+def print_last(results: Sequence[Result], console: Console | None = None) -> None:
+    """Print the headline metric of every model once more, with the strongest floor, in a line."""
+    console = console or terminal()
+    for part in by_dataset(results).values():
+        line = _last_line(leading_results(part))
+        if line:
+            console.print(line, style="bold", markup=False)
+
+
+def terminal() -> Console:
+    """Where commands print."""
+    return Console(highlight=False)
+
+
+def leading_results(part: Sequence[Result]) -> list[Result]:
+    """The results under the protocol that leads: the sound one where there is one."""
+    protocols = {result.protocol for result in part}
+    protocol = "sound" if "sound" in protocols else part[0].protocol
+    return [result for result in part if result.protocol == protocol]
+
+
+def _tables(
+    part: Sequence[Result], leading: Sequence[Result], everything: bool
+) -> Iterator[ScoreTable]:
+    """What is printed; distances of distributions are many and for the page."""
+    if not everything:
+        tables = [table for table in score_tables(leading) if not table.family]
+        yield from (first_columns(table, MOST_METRICS) for table in tables[:1])
+        return
+    for table in score_tables(part):
+        if not table.family or table.protocol == "published":
+            yield table
+
+
+def _left_out(part: Sequence[Result], shown: Sequence[ScoreTable]) -> str:
+    """What ``--all`` adds, in words."""
+    tables = list(_tables(part, part, everything=True))
+    more = sum(len(one.columns) for one in tables) - sum(len(one.columns) for one in shown)
+    if not more:
+        return ""
+    others = sorted({one.protocol for one in tables} - {one.protocol for one in shown})
+    under = f", some under the {others[0]} protocol" if others else ""
+    return f"{more} more metrics{under}" if more > 1 else f"1 more metric{under}"
+
+
+def _last_line(leading: Sequence[Result]) -> str:
+    """Such as ``match rate: atomgpt 38 %, cdvae 0.0 %; strongest floor substitution 63 %``."""
+    models = [result for result in leading if result.predictor.kind == "model"]
+    said = [f"{one.predictor.name}: {line}" for one in models if (line := division(one))]
+    names = dict.fromkeys(result.headline for result in models if not division(result))
+    for name in names:
+        table = next((one for one in score_tables(leading) if _place(one, name) is not None), None)
+        if table is None:
+            continue
+        place = _place(table, name)
+        assert place is not None
+        column = table.columns[place]
+        rows = [row for row in table.rows if row.predictor.kind == "model"]
+        unit = f" {column.unit}" if column.unit else ""
+        values = ", ".join(f"{row.predictor.name} {row.cells[place].value}{unit}" for row in rows)
+        floor = strongest_floor(table, place)
+        beside = f"; strongest floor {floor.name} {floor.value}{unit}" if floor else ""
+        said.append(f"{column.label}: {values}{beside}")
+    return "; ".join(said)
+
+
+def _place(table: ScoreTable, name: str) -> int | None:
+    names = [column.name for column in table.columns]
+    return names.index(name) if name in names else None
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:
@@ -63,42 +143,3 @@ def _warnings(results: Sequence[Result]) -> list[str]:
                 ending = f"; {end}" if end else ""
                 lines[f"{result.predictor.name}: {items}{ending}"] = None
     return list(lines)
-
-
-def _grid(table: ScoreTable) -> Table:
-    grid = Table(
-        title=f"{table.title}, {table.protocol} protocol (value, 95 % interval)",
-        title_justify="left",
-        pad_edge=False,
-    )
-    grid.add_column("metric")
-    models = [row for row in table.rows if row.predictor.kind == "model"] or list(table.rows)
-    for row in models:
-        grid.add_column(row.predictor.name, justify="right", overflow="fold")
-    floored = any(cell.floor for row in models for cell in row.cells)
-    if floored:
-        grid.add_column("best floor", justify="right")
-        grid.add_column("ceiling", justify="right")
-    for place, column in enumerate(table.columns):
-        cells = [row.cells[place] for row in models]
-        lines = _lines(cells) if floored else []
-        grid.add_row(_label(column), *(_cell(cell) for cell in cells), *lines)
-    return grid
-
-
-def _label(column: Column) -> str:
-    return f"{column.heading} {_ARROW[column.better]}"
-
-
-def _cell(cell: Cell) -> str:
-    if not cell.low:
-        return cell.value
-    return f"{cell.value} ({cell.low}–{cell.high})"
-
-
-def _lines(cells: Sequence[Cell]) -> list[str]:
-    """Best floor and ceiling of one metric; a floor a model where they were told unlike things."""
-    floors = [cell.floor or "–" for cell in cells]
-    known = {floor for floor in floors if floor != "–"}
-    ceiling = next((cell.ceiling for cell in cells if cell.ceiling), "–")
-    return [", ".join(floors) if len(known) > 1 else "".join(known) or "–", ceiling]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matscale.report.best import strongest_place
 from matscale.report.metric_wording import long_label
-from matscale.report.scoretable import Cell, Column, Metrics, make_cell, make_columns
-from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, told_text
+from matscale.report.scoretable import Cell, Column, make_cell, make_columns
+from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, told_fields, told_text
 from matscale.results.measure import same
 from matscale.results.result import Metric, Result
 
@@ -20,9 +22,10 @@ class Headline:
         before: Words before the value, without the name.
         value: Shown value with its unit.
         after: Words after it, up to the full stop.
-        floor: Sentence about the floor; empty where there is none.
+        floor: Sentences about the floor, the strongest one, or what stands in their place; empty
+            where there is none.
         verdict: ``"above"``, ``"below"``, ``"level"`` or ``""``.
-        told: What it was told, in words.
+        told: What it was told or declares, in words; empty where the task tells nothing.
         labels: Short warnings, such as ``"told the answer"``.
         explained: One sentence for each label that needs one.
     """
@@ -44,29 +47,42 @@ class Headline:
         return " ".join(part for part in (first, self.floor, *self.explained) if part)
 
 
-def headline(result: Result, floors: Metrics | None = None) -> Headline:
+def headline(result: Result, others: Sequence[Result] = ()) -> Headline:
     """The headline metric of a result, its interval, and how it stands to the floor.
 
     Args:
         result: The result.
-        floors: Metrics of the floors by name, for the digits of the floor's number.
+        others: Results on the same question; of those under its protocol, the floors say which is
+            the strongest, and how many digits a floor has.
     """
+    others = [one for one in others if one.protocol == result.protocol]
     metric = result.metrics.get(result.headline)
     labels, explained = _labels(result)
     task = TASK_TEXT.get(result.task)
     if task is not None and result.headline in task.cautions:
         explained = (*explained, task.cautions[result.headline])
-    told = told_text(result.predictor.told)
+    told = told_text(result.predictor, result.task) if task is None or task.tells else ""
     name = result.predictor.name
     if metric is None or metric.value is None:
         reason = "was not scored" if metric is None else f"has no {long_label(result.headline)}"
         empty = ("", "", "") if metric is None else ("", "", _why(result, metric))
         return Headline(name, reason, empty[1], empty[2], "", "", told, labels, explained)
+    if task is not None and result.headline in task.shares:
+        before, value, after, beside = shares_of(result, others)
+        return Headline(name, before, value, after, beside, "", told, labels, explained)
+    floors = {r.predictor.name: r.metrics for r in others if r.predictor.kind == "floor"}
     (column,) = make_columns([result.headline], [result.metrics])
-    cell = make_cell(column, metric, floors=floors)
+    cell = make_cell(column, metric, floors)
     before, after = _phrase(result)
     interval = f" (95 % interval {cell.low} to {cell.high})" if cell.low else ""
-    floor = _floor_sentence(result, column, metric, cell)
+    floor = " ".join(
+        sentence
+        for sentence in (
+            _floor_sentence(result, column, metric, cell),
+            _strongest_sentence(result, column, metric, others),
+        )
+        if sentence
+    )
     value = _with_unit(cell.value, column)
     return Headline(
         name, before, value, after + interval, floor, _verdict(metric), told, labels, explained
@@ -126,12 +142,92 @@ def _floor_sentence(result: Result, column: Column, metric: Metric, cell: Cell) 
         return ""
     name = metric.floor_name or "floor"
     rule = FLOOR_TEXT.get(name, f"The floor “{name}”")
-    task = TASK_TEXT.get(result.task)
-    reaches = task.says[result.headline][0] if task and result.headline in task.says else "reaches"
     value = _with_unit(cell.floor, column)
     stands = _STANDS[metric.better][_verdict(metric)]
     ends = f" (skill {cell.skill})" if cell.skill else ""
-    return f"{rule} {reaches} {value}: {result.predictor.name} {stands}{ends}."
+    return f"{rule} {_reaches(result)} {value}: {result.predictor.name} {stands}{ends}."
+
+
+def _strongest_sentence(
+    result: Result, column: Column, metric: Metric, others: Sequence[Result]
+) -> str:
+    """The strongest floor, where it was told more and is not the one that the model is held to."""
+    entries = [(one.predictor, "", None, one.metrics) for one in (result, *others)]
+    place = strongest_place(column.name, entries)
+    if not place:  # none, or the result itself
+        return ""
+    floor = others[place - 1]
+    best = floor.metrics[column.name]
+    if metric.floor is not None and (
+        floor.predictor.name == metric.floor_name or same(best.value or 0.0, metric.floor)
+    ):
+        return ""
+    value = _with_unit(make_cell(column, best).value, column)
+    told = f", told {told_fields(floor.predictor.told)}" if floor.predictor.told else ""
+    return f"The strongest floor, {floor.predictor.name}{told}, {_reaches(result)} {value}."
+
+
+def _reaches(result: Result) -> str:
+    task = TASK_TEXT.get(result.task)
+    return task.says[result.headline][0] if task and result.headline in task.says else "reaches"
+
+
+# --- shares in place of one number ---------------------------------------------------------
+
+
+def shares_of(result: Result, others: Sequence[Result]) -> tuple[str, str, str, str]:
+    """A headline that is a division into classes: no one of them is good or bad by itself.
+
+    Returns:
+        Words before the first share, that share, the other shares, and the same of the real
+        crystals beside which they mean something.
+    """
+    first, *rest = _shares(result, intervals=True)
+    before = f"has, of {result.counts.submitted:,} crystals,"
+    value, _, after = first.partition(" % ")
+    line = next((one for one in others if one.predictor.kind == "ceiling"), None)
+    if line is None:
+        beside = "Held-out real crystals beside them (--held-out) would say what is usual."
+    else:
+        shares = _listed(_shares(line, intervals=False))
+        beside = f"{line.counts.submitted:,} held-out real crystals: {shares}."
+    return before, f"{value}\N{NO-BREAK SPACE}%", _listed([after, *rest]), beside
+
+
+def division(result: Result) -> str:
+    """All the classes in a few words; "" where the headline is a number of its own."""
+    task = TASK_TEXT.get(result.task)
+    metric = result.metrics.get(result.headline)
+    if task is None or result.headline not in task.shares or not metric or metric.value is None:
+        return ""
+    return _listed(_shares(result, intervals=False))
+
+
+def _shares(result: Result, *, intervals: bool) -> list[str]:
+    """Each class with its share, such as ``25 % copies with elements swapped (18 to 31)``.
+
+    The last class, what could not be judged, is left out where nothing is in it.
+    """
+    classes = TASK_TEXT[result.task].shares[result.headline]
+    found = []
+    for name, words in classes.items():
+        metric = result.metrics.get(name)
+        if metric is None or metric.value is None:
+            continue
+        if name == list(classes)[-1] and metric.value == 0:
+            continue
+        (column,) = make_columns([name], [{name: metric}])
+        cell = make_cell(column, metric)
+        interval = f" ({cell.low} to {cell.high})" if intervals and cell.low else ""
+        found.append(f"{cell.value} % {words}{interval}")
+    return found
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
+
+
+# --- labels --------------------------------------------------------------------------------
 
 
 def _labels(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -142,8 +238,11 @@ def _labels(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
         explained.append(
             "It saw positions or cell of the target, so this measures copying, not prediction."
         )
+    if predictor.refuted:
+        labels.append("declaration refuted")
+        explained.append(predictor.refuted)
     if predictor.told is None:
-        labels.append("not stated what it was told")
+        labels.append("not declared what it was told")
     if result.protocol == "published":
         labels.append("published protocol")
     return tuple(labels), tuple(explained)

@@ -132,7 +132,7 @@ def _generated(result: Result, samples: Samples, folder: Path | None) -> Generat
     order = [*SYSTEMS, *(name for name in by_system if name not in SYSTEMS)]
     rows = tuple((name, by_system[name]) for name in order if name in by_system)
     model = result.predictor.kind == "model"
-    rows_of_novel, known = most_novel(samples)
+    rows_of_novel, known = farthest_from_training(samples)
     table = _table(result.predictions, GENERATED, folder) if model else None
     return Generated(
         name=result.predictor.name,
@@ -181,10 +181,10 @@ def _swaps(name: str, samples: Samples) -> Swaps | None:
     return Swaps(grids[0], grids[1], top, crystals, unread)
 
 
-# --- the most novel ----------------------------------------------------------------------
+# --- farthest from training ----------------------------------------------------------------------
 
 
-def most_novel(samples: Samples) -> tuple[list[int], bool]:
+def farthest_from_training(samples: Samples) -> tuple[list[int], bool]:
     """Rows of unmatched crystals, farthest from training first, and whether stability is known.
 
     Where there are energies, only those up to :data:`METASTABLE` above a hull with compounds;
@@ -235,7 +235,7 @@ def novelty_cases(
     if generated is None or train is None:
         what = "generated" if generated is None else "training"
         return [], f"The {what} crystals are not in the folder of results."
-    stable, _ = most_novel(samples)
+    stable, _ = farthest_from_training(samples)
     classes = classes_of(samples)
     rest = [k for k, one in enumerate(classes) if one == "unmatched" and k not in set(stable)]
     found: list[dict[str, Any]] = []
@@ -269,7 +269,8 @@ def _case(
         if value != "–":
             facts.append(text.format(value))
     energies = np.isfinite(samples.numbers("energy_above_hull")).any()
-    why = ("new, metastable" if energies else "new, valid") if stable else "unmatched"
+    known = "metastable" if energies else "stability unknown"
+    why = f"far from training, {known}" if stable else "unmatched"
     return {
         "id": texts["id"],
         "why": why,

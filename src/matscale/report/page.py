@@ -26,6 +26,7 @@ from matscale.report.particle_view import cloud_data
 from matscale.report.particle_wording import reason_text
 from matscale.report.particles import Particles
 from matscale.report.sections import Section, make_section
+from matscale.results.paths import without_paths
 from matscale.results.result import Result
 
 STYLES = ("base.css", "score.css", "figures.css", "novelty.css", "perception.css", "particles.css")
@@ -115,6 +116,7 @@ def _environment() -> Environment:
         thousands=lambda count: f"{count:,}",
         grid_value=shown,
         reason=reason_text,
+        without_paths=without_paths,
     )
     environment.globals.update(
         case_data=_case_data, cloud_data=cloud_data, copies=_copies, memory=memory

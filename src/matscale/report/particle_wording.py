@@ -109,6 +109,17 @@ PARTICLE_TASKS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
 }
 """Question, what a headline says before and after its value, and what is counted."""
 
+PARTICLE_LEADING: dict[str, tuple[str, ...]] = {
+    "crystal-to-particle": (
+        "rebuilt", "chamfer", "rdf_distance", "atom_count_error", "composition_error", "coverage",
+    ),
+    "particle-to-crystal": (
+        "joint_rate", "lattice_match", "space_group_accuracy", "crystal_system_accuracy",
+        "volume_error", "coverage",
+    ),
+}  # fmt: skip
+"""The metrics that say most."""
+
 PARTICLE_FATE = "counted as failures in every share of samples, left out of every other metric"
 """What becomes of particles without an answer, under either protocol."""
 

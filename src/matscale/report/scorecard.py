@@ -104,10 +104,9 @@ class Scorecard:
             lines.append(tables.describe_dataset(part[0]))
             models = [result for result in part if result.predictor.kind == "model"]
             names = {result.predictor.name for result in models if result.protocol == "sound"}
-            floors = {r.predictor.name: r.metrics for r in part if r.protocol == "sound"}
             for result in models:
                 if result.protocol == "sound" or result.predictor.name not in names:
-                    lines.append(f"  {headline(result, floors).text}")
+                    lines.append(f"  {headline(result, part).text}")
             lines += [_plain(table) for table in score_tables(part) if not table.family]
         return "\n".join(lines) or "Scorecard with no results"
 

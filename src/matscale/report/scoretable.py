@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from matscale.report.best import Entry, best_places, strongest_place
 from matscale.report.metric_wording import family_label, family_of, metric_text
-from matscale.report.particle_wording import UNRANKED
-from matscale.report.wording import told_text
+from matscale.report.wording import leading_place, told_text
 from matscale.results.result import Metric, Predictor, Result
 from matscale.results.rounding import ABSENT, interval_decimals, show, show_signed
 
@@ -62,11 +63,13 @@ class Cell:
         high: Upper end of it.
         skill: Signed skill, empty where there is none.
         absent: Why there is no value; empty where there is one.
-        best: Whether no floor or model is better that answered as much and was not told the answer.
+        best: Whether it is the best of comparable models, see :func:`best_places`.
+        strongest: Whether it is the best of the floors, see :func:`strongest_place`.
         raw: Stored value.
         n: Number of samples.
         places: On the column's scale, 0 to 100: value, low, high, floor, ceiling.
-        floor: Shown floor, empty where there is none.
+        floor: Shown floor that the model is held against, empty where there is none.
+        floor_name: Which floor that is.
         ceiling: Shown ceiling, empty where there is none.
     """
 
@@ -76,16 +79,18 @@ class Cell:
     skill: str = ""
     absent: str = ""
     best: bool = False
+    strongest: bool = False
     raw: float | None = None
     n: int = 0
     places: tuple[float | None, ...] = (None,) * 5
     floor: str = ""
+    floor_name: str = ""
     ceiling: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One predictor, or one predictor on one group of samples."""
+    """One predictor, or one predictor on one group of samples, n of which were asked for."""
 
     predictor: Predictor
     told: str
@@ -165,8 +170,10 @@ def _protocol_tables(protocol: str, results: list[Result]) -> list[ScoreTable]:
     families = {prefix: members for prefix, members in families.items() if len(members) > 1}
     grouped = {name for members in families.values() for name in members}
     headlines = [result.headline for result in results if result.headline in names]
+    task = results[0].task
     main = sorted(
-        (name for name in names if name not in grouped), key=lambda name: name not in headlines
+        (name for name in names if name not in grouped),
+        key=lambda name: leading_place(task, name, headlines),
     )
     tables = [_table("Scores", protocol, results, main)] if main else []
     for prefix, members in families.items():
@@ -178,8 +185,44 @@ def _table(
     title: str, protocol: str, results: list[Result], names: list[str], family: str = ""
 ) -> ScoreTable:
     columns = make_columns(names, [result.metrics for result in results])
-    rows = make_rows(columns, [(result.predictor, "", None, result.metrics) for result in results])
+    entries = [
+        (result.predictor, "", result.counts.submitted, result.metrics) for result in results
+    ]
+    rows = make_rows(columns, entries, results[0].task)
     return ScoreTable(title, protocol, columns, rows, family=family)
+
+
+def first_columns(table: ScoreTable, count: int) -> ScoreTable:
+    """The same table with its first columns that any row has a value in."""
+    kept = [
+        k for k in range(len(table.columns)) if any(not row.cells[k].absent for row in table.rows)
+    ][:count]
+    rows = tuple(replace(row, cells=tuple(row.cells[k] for k in kept)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[k] for k in kept), rows=rows)
+
+
+class Floor(NamedTuple):
+    """A floor of a column: shown value, name, and place on the column's scale."""
+
+    value: str
+    name: str
+    at: float | None
+
+
+def strongest_floor(table: ScoreTable, place: int) -> Floor | None:
+    """The strongest floor of a column, from its row where there is one.
+
+    Where results of floors are not at hand, it is the best of those that models are held against.
+    """
+    for row in table.rows:
+        if row.cells[place].strongest:
+            return Floor(row.cells[place].value, row.predictor.name, row.cells[place].places[0])
+    cells = [row.cells[place] for row in table.rows if row.cells[place].floor]
+    if not cells:
+        return None
+    sign = 1 if table.columns[place].better == "higher" else -1
+    best = max(cells, key=lambda cell: sign * (cell.places[3] or 0.0))
+    return Floor(best.floor, best.floor_name, best.places[3])
 
 
 def breakdown_tables(results: Sequence[Result]) -> list[ScoreTable]:
@@ -201,7 +244,8 @@ def _breakdown(by: str, protocol: str, results: list[Result]) -> ScoreTable:
     names = list(dict.fromkeys(name for _, group in groups for name in group.metrics))
     columns = make_columns(names, [group.metrics for _, group in groups])
     entries = [(predictor, group.group, group.n, group.metrics) for predictor, group in groups]
-    return ScoreTable(f"By {by}", protocol, columns, make_rows(columns, entries), by=by)
+    rows = make_rows(columns, entries, results[0].task)
+    return ScoreTable(f"By {by}", protocol, columns, rows, by=by)
 
 
 def make_columns(names: Sequence[str], metrics: Sequence[dict[str, Metric]]) -> tuple[Column, ...]:
@@ -234,91 +278,46 @@ def _limits(metrics: list[Metric], factor: float) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
-Entry = tuple[Predictor, str, int | None, dict[str, Metric]]
 Metrics = dict[str, dict[str, Metric]]
 """Metrics of each predictor, by its name."""
 
 
-def make_rows(columns: Sequence[Column], entries: Sequence[Entry]) -> tuple[Row, ...]:
-    """Rows of cells; the best of each group and column is marked."""
-    rivals = _rivals(columns, entries)
-    own: dict[str, Metrics] = {}
-    for predictor, group, _, metrics in entries:
-        own.setdefault(group, {})[predictor.name] = metrics
+def make_rows(
+    columns: Sequence[Column], entries: Sequence[Entry], task: str = ""
+) -> tuple[Row, ...]:
+    """Rows of cells; in each group and column the best model and the strongest floor are marked."""
+    rows: dict[int, Row] = {}
+    for group in dict.fromkeys(entry[1] for entry in entries):
+        places = [place for place, entry in enumerate(entries) if entry[1] == group]
+        of_group = _rows_of_group(columns, [entries[place] for place in places], task)
+        rows |= zip(places, of_group, strict=True)
+    return tuple(rows[place] for place in range(len(entries)))
+
+
+def _rows_of_group(columns: Sequence[Column], entries: Sequence[Entry], task: str) -> list[Row]:
+    floors = {predictor.name: metrics for predictor, _, _, metrics in entries}
+    best = [best_places(column.name, entries) for column in columns]
+    strongest = [strongest_place(column.name, entries) for column in columns]
     rows = []
     for place, (predictor, group, n, metrics) in enumerate(entries):
-        floors = own.get(group, {})
         cells = tuple(
-            make_cell(
-                column,
-                metrics.get(column.name),
-                _best(column, rivals.get((group, column.name), {}), place),
-                floors,
+            replace(
+                make_cell(column, metrics.get(column.name), floors),
+                best=place in best[k],
+                strongest=place == strongest[k],
             )
-            for column in columns
+            for k, column in enumerate(columns)
         )
-        rows.append(Row(predictor, told_text(predictor.told), cells, group, n))
-    return tuple(rows)
+        rows.append(Row(predictor, told_text(predictor, task), cells, group, n))
+    return rows
 
 
-def _best(column: Column, rivals: dict[int, float], place: int) -> float | None:
-    """Best stored value among the entries that are compared; None for one that is not."""
-    if place not in rivals:
-        return None
-    return (max if column.better == "higher" else min)(rivals.values())
-
-
-def _rivals(
-    columns: Sequence[Column], entries: Sequence[Entry]
-) -> dict[tuple[str, str], dict[int, float]]:
-    """By group and column: the values that are compared, each under the place of its entry."""
-    widest: dict[str, float] = {}
-    for predictor, group, _, metrics in entries:
-        if _competes(predictor):
-            widest[group] = max(widest.get(group, 0.0), _coverage(metrics))
-    rivals: dict[tuple[str, str], dict[int, float]] = {}
-    for place, (predictor, group, _, metrics) in enumerate(entries):
-        for column in columns:
-            metric = metrics.get(column.name)
-            if metric is None or metric.value is None or not _competes(predictor):
-                continue
-            if column.name in UNRANKED or _is_partial(metric, metrics, widest[group]):
-                continue
-            rivals.setdefault((group, column.name), {})[place] = metric.value
-    return rivals
-
-
-def _competes(predictor: Predictor) -> bool:
-    return predictor.kind != "ceiling" and not predictor.told_the_answer
-
-
-def _coverage(metrics: dict[str, Metric]) -> float:
-    found = metrics.get("coverage")
-    return 1.0 if found is None or found.value is None else found.value
-
-
-def _is_partial(metric: Metric, metrics: dict[str, Metric], widest: float) -> bool:
-    """Whether a value leaves out samples that its predictor did not answer, and another did.
-
-    Answering the easy samples alone would be the best of means over what is answered.
-    """
-    own = metrics.get("coverage")
-    return own is not None and metric.n < own.n and _coverage(metrics) < widest
-
-
-def make_cell(
-    column: Column,
-    metric: Metric | None,
-    best: float | None = None,
-    floors: Metrics | None = None,
-) -> Cell:
+def make_cell(column: Column, metric: Metric | None, floors: Metrics | None = None) -> Cell:
     """The cell of one metric, rounded to what its interval supports.
 
     Args:
         column: Its column.
         metric: None where the result does not have this metric.
-        best: Best stored value of the column among those that this one is compared with; None
-            where it is not compared.
         floors: Where to find the floor's own interval, which rounds the floor.
     """
     if metric is None:
@@ -342,11 +341,11 @@ def make_cell(
         low="" if low is None or decimals is None else show(low, decimals),
         high="" if high is None or decimals is None else show(high, decimals),
         skill="" if metric.skill is None else show_signed(metric.skill),
-        best=best is not None and metric.value == best,
         raw=metric.value,
         n=metric.n,
         places=_places(column, metric),
         floor=floor,
+        floor_name=metric.floor_name or "",
         ceiling="" if ceiling is None else show(ceiling, decimals),
     )
 

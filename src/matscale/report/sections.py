@@ -23,7 +23,7 @@ from matscale.report.scoretable import (
     ordered,
     score_tables,
 )
-from matscale.report.wording import members_of
+from matscale.report.wording import TASK_TEXT, members_of
 from matscale.results.result import Counts, RefusedItem, Result
 
 PREDICTIONS = (
@@ -69,7 +69,8 @@ class Lattice:
 class Cases:
     """Samples of one model to look at in 3D, or why there are none.
 
-    ``sides`` says what is drawn on the left and on the right.
+    ``sides`` says what is drawn on the left and on the right, ``named`` which of the two a button
+    is called after.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Cases:
     problem: str
     sides: tuple[str, str] = ("target", "predicted")
     about: str = PREDICTIONS
+    named: str = "target"
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
         results=tuple(ordered(results)),
         members=members_of(results[0].task),
         headlines=tuple(_headlines(leading)),
-        ladder=figures.ladder(lead, series) if lead else "",
+        ladder=figures.ladder(lead, series) if lead and not _is_division(leading) else "",
         tables=_by_protocol(tables),
         published_groups=_published_groups(results, leading),
         defects=_distinct(d for r in results for d in r.defects),
@@ -156,6 +158,15 @@ def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Se
         series=series,
         problems=_gathered([(name, one.problem) for name, one in samples.items() if one.problem]),
         counted=_counted(results),
+    )
+
+
+def _is_division(leading: Sequence[Result]) -> bool:
+    """Whether the headline is one class of several, of which more is not better."""
+    return any(
+        result.headline in TASK_TEXT[result.task].shares
+        for result in leading
+        if result.task in TASK_TEXT
     )
 
 
@@ -207,8 +218,7 @@ def _drawn_elsewhere(table: ScoreTable, results: Sequence[Result]) -> bool:
 
 
 def _headlines(leading: Sequence[Result]) -> list[Headline]:
-    floors = {r.predictor.name: r.metrics for r in leading if r.predictor.kind == "floor"}
-    return [headline(r, floors) for r in ordered(leading) if r.predictor.kind == "model"]
+    return [headline(r, leading) for r in ordered(leading) if r.predictor.kind == "model"]
 
 
 def _leading(results: Sequence[Result]) -> list[Result]:
@@ -322,7 +332,7 @@ def _cases(
             if has_classes(samples[name]):
                 views, problem = novelty_cases(result, samples[name], folder)
                 sides = "nearest in training", "generated"
-                found.append(Cases(name, tuple(views), problem, sides, UNMATCHED))
+                found.append(Cases(name, tuple(views), problem, sides, UNMATCHED, "predicted"))
             else:
                 views, problem = case_views(result, samples[name], folder)
                 found.append(Cases(name, tuple(views), problem))

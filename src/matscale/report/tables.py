@@ -11,14 +11,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from matscale.report.metric_wording import metric_text
-from matscale.report.scoretable import Cell, Column, Row, ScoreTable, breakdown_tables, score_tables
-from matscale.report.wording import members_of
+from matscale.report.scoretable import (
+    Cell,
+    Column,
+    Row,
+    ScoreTable,
+    breakdown_tables,
+    score_tables,
+    strongest_floor,
+)
+from matscale.report.wording import members_of, told_fields
 from matscale.results.result import Metric, Result
 
 _ARROW = {"higher": "↑", "lower": "↓"}
 _NOTE = (
-    "Value with its 95 % bootstrap interval. Bold is the best value among floors and models that "
-    "were not told the answer, and that left out no samples which others answered. "
+    "Value with its 95 % bootstrap interval. Bold is the best of the models, where these are over "
+    "the same samples, were not told the answer, and no floor is better. ‡ is the strongest floor. "
     "↑ higher is better, ↓ lower is better."
 )
 _TOLD_ANSWER = "told the answer: it saw positions or cell of the target, and is not compared."
@@ -94,7 +102,7 @@ def _lead(table: ScoreTable, row: Row) -> list[str]:
     name = f"{predictor.name} †" if _marked(row) else predictor.name
     if table.by:
         return [name, row.group, str(row.n)]
-    return [name, predictor.kind, row.told.removeprefix("told ")]
+    return [name, predictor.kind, told_fields(predictor.told)]
 
 
 def _marked(row: Row) -> bool:
@@ -108,6 +116,13 @@ def _notes(table: ScoreTable) -> list[str]:
         for column, cell in zip(table.columns, row.cells, strict=True):
             if cell.absent:
                 notes[f"– {column.label}: {cell.absent}."] = None
+    if not table.by and not any(row.predictor.kind == "floor" for row in table.rows):
+        floors = [
+            f"{column.heading} {floor.value} ({floor.name})"
+            for place, column in enumerate(table.columns)
+            if (floor := strongest_floor(table, place))
+        ]
+        notes |= {f"Strongest floors: {'; '.join(floors)}.": None} if floors else {}
     if any(_marked(row) for row in table.rows):
         notes[f"† {_TOLD_ANSWER}"] = None
     return list(notes)
@@ -119,6 +134,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     value = f"**{cell.value}**" if cell.best else cell.value
+    value = f"{value} ‡" if cell.strongest else value
     return f"{value} ({cell.low} to {cell.high})" if cell.low else value
 
 
@@ -136,8 +152,8 @@ _LATEX = {
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "Å": r"\AA{}", "°": r"$^\circ$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\N{MINUS SIGN}": "$-$", "–": "--", "×": r"$\times$",
-    "†": r"$^\dagger$", "“": "``", "”": "''", "≤": r"$\le$", "∛": r"$\sqrt[3]{}$",
-    "Δ": r"$\Delta$", "…": r"\dots{}",
+    "†": r"$^\dagger$", "‡": r"$^\ddagger$", "“": "``", "”": "''", "≤": r"$\le$",
+    "∛": r"$\sqrt[3]{}$", "Δ": r"$\Delta$", "…": r"\dots{}",
 }  # fmt: skip
 _SUPERSCRIPTS = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -187,6 +203,7 @@ def _latex_head(column: Column) -> str:
 def _latex_cell(cell: Cell) -> str:
     value = latex_text(cell.value)
     value = rf"\textbf{{{value}}}" if cell.best else value
+    value = f"{value}{latex_text('‡')}" if cell.strongest else value
     interval = rf" {{\scriptsize({latex_text(cell.low)} to {latex_text(cell.high)})}}"
     return value + interval if cell.low else value
 

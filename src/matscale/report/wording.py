@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from matscale.report.particle_wording import PARTICLE_FATE, PARTICLE_FLOORS, PARTICLE_TASKS
+from matscale.report.particle_wording import (
+    PARTICLE_FATE,
+    PARTICLE_FLOORS,
+    PARTICLE_LEADING,
+    PARTICLE_TASKS,
+)
+from matscale.results.result import Predictor
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,11 @@ class TaskText:
         fates: By protocol, what becomes of items that were refused or are missing.
         warned: What becomes of what is warned of; "" where each warning says it.
         cautions: For a headline metric, what it does not say.
+        leading: The metrics that say most, in the order in which tables begin with them.
+        declared: Whether what a model was told is what somebody declared.
+        tells: Whether the task tells models anything.
+        shares: For a headline metric that is one of several classes, all of them with their words,
+            what could not be judged last: they are said together, and none is held to a floor.
     """
 
     question: str
@@ -31,6 +43,10 @@ class TaskText:
     )
     warned: str = "not scored"
     cautions: dict[str, str] = field(default_factory=dict)
+    leading: tuple[str, ...] = ()
+    declared: bool = True
+    tells: bool = True
+    shares: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 TASK_TEXT: dict[str, TaskText] = {
@@ -38,17 +54,47 @@ TASK_TEXT: dict[str, TaskText] = {
         "Does the model rebuild crystals it has never seen?",
         {"match_rate": ("rebuilds", "of {n} held-out crystals")},
         "targets",
+        leading=(
+            "match_rate",
+            "composition_accuracy",
+            "coverage",
+            "crmse",
+            "volume_error",
+            "amd_mean",
+        ),
     ),
     "novelty": TaskText(
         "Are the generated crystals new, or training crystals in other clothes?",
         {
-            "unmatched": ("has", "of {n} crystals unmatched"),
+            "unmatched": ("has", "of {n} crystals that are neither copies nor element swaps"),
             "sun": ("has", "of {n} crystals stable, unique and novel"),
         },
         "training crystals",
         cautions={
-            "unmatched": "Unmatched alone proves nothing: random atoms are unmatched too. Whether "
-            "crystals are stable as well takes energies (--relax)."
+            "unmatched": "To be neither proves nothing: random atoms are neither. Whether crystals "
+            "are stable as well takes energies (--relax)."
+        },
+        leading=(
+            "sun",
+            "stable",
+            "duplicate",
+            "substituted",
+            "unmatched",
+            "invalid",
+            "failed",
+            "unique",
+            "unique_novel",
+        ),
+        declared=False,
+        tells=False,
+        shares={
+            "unmatched": {
+                "duplicate": "copies of training crystals",
+                "substituted": "copies with elements swapped",
+                "unmatched": "neither",
+                "invalid": "invalid",
+                "failed": "not judged",
+            }
         },
     ),
     "perception": TaskText(
@@ -64,10 +110,23 @@ TASK_TEXT: dict[str, TaskText] = {
             "not answered: counted as wrong, and a description is left out of the judge's mean",
         ),
         warned="",
+        leading=(
+            "accuracy",
+            "consistency",
+            "judge_score",
+            "within_10",
+            "unparsable",
+            "unanswered",
+        ),
+        declared=False,
     ),
 }
 TASK_TEXT |= {
-    name: TaskText(*text, fates=dict.fromkeys(("sound", "published"), PARTICLE_FATE))
+    name: TaskText(
+        *text,
+        fates=dict.fromkeys(("sound", "published"), PARTICLE_FATE),
+        leading=PARTICLE_LEADING[name],
+    )
     for name, text in PARTICLE_TASKS.items()
 }
 
@@ -124,8 +183,28 @@ def members_of(task: str) -> str:
     return text.members if text else "targets"
 
 
-def told_text(told: tuple[str, ...] | None) -> str:
-    """What a predictor was told, in words."""
+def leading_place(task: str, metric: str, headlines: Collection[str] = ()) -> tuple[bool, int]:
+    """Sorts metrics: headlines first, unless the task leads with others, then what says most."""
+    text = TASK_TEXT.get(task)
+    leading = text.leading if text else ()
+    place = leading.index(metric) if metric in leading else len(leading)
+    heads = [name for name in headlines if name not in leading]
+    return metric not in heads, place
+
+
+def told_fields(told: tuple[str, ...] | None) -> str:
+    """The fields that a predictor was told."""
     if told is None:
-        return "not stated what it was told"
-    return "told " + ", ".join(told) if told else "told nothing"
+        return "not stated"
+    return ", ".join(told) or "nothing"
+
+
+def told_text(predictor: Predictor, task: str = "") -> str:
+    """What a predictor was told, or declares that it was, in words."""
+    if predictor.told is None:
+        return "not declared what it was told"
+    text = TASK_TEXT.get(task)
+    declared = predictor.kind == "model" and predictor.source is not None
+    if declared and (text is None or text.declared):
+        return f"declared: {told_fields(predictor.told)}"
+    return f"told {told_fields(predictor.told)}"

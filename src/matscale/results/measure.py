@@ -159,14 +159,14 @@ def between_floor_and_ceiling(
     """The result with each metric's best floor, ceiling and skill filled in.
 
     A floor counts if it was told nothing that the predictor was not told; where a predictor has
-    not declared what it was told, all floors count but those that were told the answer. A floor
-    stands beside the others, not itself.
+    not declared what it was told, or its answers refute the declaration, all floors count but those
+    that were told the answer. A floor stands beside the others, not itself.
     """
+    told = None if result.predictor.refuted else result.predictor.told
     fair = [
         floor
         for floor in floors
-        if floor.predictor.name != result.predictor.name
-        and _is_fair(floor.predictor, result.predictor.told)
+        if floor.predictor.name != result.predictor.name and _is_fair(floor.predictor, told)
     ]
     groups = tuple(
         group.model_copy(

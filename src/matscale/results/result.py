@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from matscale.results.paths import shown_path, without_paths
+
+Source = Annotated[str, AfterValidator(shown_path)]
+"""A path, which is never absolute: results are published."""
+
+Words = Annotated[str, AfterValidator(without_paths)]
+"""A text in which no path is absolute."""
 
 Protocol = Literal["published", "sound"]
 PredictorKind = Literal["floor", "ceiling", "model"]
@@ -66,14 +74,18 @@ class Predictor(_Strict):
         kind: Floor, ceiling or model.
         told: The fields of a sample that it saw, as declared; None where nothing was declared.
         told_the_answer: Whether those include positions or cell of the target.
-        source: The file that was scored, where there is one.
+        source: The file that was scored, where there is one; its answers were made elsewhere, so
+            that ``told`` is what somebody declared.
+        refuted: Why the answers cannot be those of a predictor that was told no more than
+            ``told``, one sentence; None where nothing says so.
     """
 
     name: str
     kind: PredictorKind
     told: tuple[str, ...] | None = None
     told_the_answer: bool = False
-    source: str | None = None
+    source: Source | None = None
+    refuted: str | None = None
 
 
 class Dataset(_Strict):
@@ -122,16 +134,16 @@ class RefusedItem(_Strict):
     """A refused item, for the list on the page."""
 
     id: str
-    source: str
+    source: Source
     reason: str
-    detail: str = ""
+    detail: Words = ""
 
 
 class Provenance(_Strict):
     """How the result was made. ``created``, ``seconds`` and ``machine`` vary between runs."""
 
     matscale: str
-    command: str
+    command: Words
     seed: int
     created: str
     seconds: float
@@ -169,7 +181,7 @@ class Result(_Strict):
     counts: Counts
     refused: tuple[RefusedItem, ...] = ()
     defects: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Words, ...] = ()
     settings: dict[str, float | int | str | bool] = Field(default_factory=dict)
     samples: str | None = None
     predictions: str | None = None

@@ -38,14 +38,27 @@ SYSTEM_NAMES = (*(name for _, name in SYSTEMS), UNKNOWN)
 CURVE_TITLE = "site tolerance (stol)"
 """What the groups of the novelty curve are grouped by."""
 
-DEFECTS = (
+_FILTERED = (
     "Items that fail a filter leave numerator and denominator, so a model that generates few good "
-    "crystals is judged by those alone.",
-    "Validity by distance does not look at an atom's own periodic images.",
-    "A hull of nothing but elements counts as a hull: what is compared with no compound is stable.",
-    "A crystal whose relaxation or search failed is not counted anywhere.",
-    "A candidate of which the search gave up is taken for none.",
+    "crystals is judged by those alone."
 )
+_OWN_IMAGES = "Validity by distance does not look at an atom's own periodic images."
+_ELEMENTS_ALONE = (
+    "A hull of nothing but elements counts as a hull: what is compared with no compound is stable."
+)
+_GIVEN_UP = "A candidate of which the search gave up is taken for none."
+
+
+def defects(*, has_energies: bool) -> tuple[str, ...]:
+    """Known defects of the published protocol; those of energies where there are some."""
+    failed = "relaxation or search" if has_energies else "search"
+    return (
+        _FILTERED,
+        _OWN_IMAGES,
+        *((_ELEMENTS_ALONE,) if has_energies else ()),
+        f"A crystal whose {failed} failed is not counted anywhere.",
+        _GIVEN_UP,
+    )
 
 
 @dataclass(frozen=True)

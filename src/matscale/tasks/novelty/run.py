@@ -16,6 +16,7 @@ from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
+from matscale.results.paths import shown_path
 from matscale.results.provenance import provenance
 from matscale.results.store import save
 from matscale.structures.reading import Reading
@@ -212,7 +213,11 @@ class Run:
             groups=parts,
             counts=_counts(one.samples),
             refused=_refused(one.entrant.reading),
-            defects=measures.DEFECTS if protocol == "published" else (),
+            defects=(
+                measures.defects(has_energies=settings.has_energies)
+                if protocol == "published"
+                else ()
+            ),
             notes=(
                 *self.notes,
                 *training.notes,
@@ -272,6 +277,6 @@ def question_of(
             "potential": f"{potential.name} {potential.version}",
             "fmax": settings.fmax,
             "max_steps": settings.max_steps,
-            "hull_file": str(settings.hull or ""),
+            "hull_file": shown_path(settings.hull) if settings.hull else "",
         }
     return found

@@ -13,6 +13,7 @@ from matscale.matching.engine import code_version
 from matscale.predictors.from_file import Submission, read_submissions
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
+from matscale.results.paths import shown_path
 from matscale.results.store import SUFFIX, check_same_question, load
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
@@ -193,7 +194,9 @@ def _entrants(
     for name, reading in baselines(train, size, seed).items():
         entrants.append(Entrant(_predictor(name, "floor"), reading))
     for one in submissions:
-        predictor = _predictor(one.name, "model").model_copy(update={"source": one.source})
+        predictor = _predictor(one.name, "model").model_copy(
+            update={"source": shown_path(one.source)}
+        )
         entrants.append(Entrant(predictor, one.predictions))
     names = [entrant.predictor.name for entrant in entrants]
     for name in names:

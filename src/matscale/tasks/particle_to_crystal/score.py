@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from matscale.report.scorecard import Scorecard
 from matscale.results.result import Protocol
 from matscale.results.store import check_same_question
 from matscale.tasks.particle_to_crystal import equivalent
-from matscale.tasks.particle_to_crystal.notes import DEFECTS, label_notes, run_notes
+from matscale.tasks.particle_to_crystal.notes import defects, label_notes, run_notes
 from matscale.tasks.particle_to_crystal.scoring import (
     JOINT_TOLERANCE,
     check,
@@ -45,7 +46,6 @@ RULES = Rules(
     task="particle-to-crystal",
     headline={"sound": "joint_rate", "published": "rmse"},
     measures=measures,
-    defects=DEFECTS,
     settings={
         "length_tolerance": equivalent.LENGTH_TOLERANCE,
         "angle_tolerance": equivalent.ANGLE_TOLERANCE,
@@ -127,7 +127,7 @@ def score_particle_to_crystal(
         "published": (*labels, *run_notes(question, scored, targets)),
     }
     card = scorecard(
-        RULES,
+        replace(RULES, defects=defects(question, targets)),
         question,
         scored,
         protocols,

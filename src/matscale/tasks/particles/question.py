@@ -92,6 +92,10 @@ class Question:
         """The material's name of each sample, (n,)."""
         return np.asarray(self.particles.materials.ids[self.samples.material])
 
+    def trained_materials(self) -> np.ndarray:
+        """Rows of the materials that training has particles of, sorted."""
+        return np.unique(self.particles.samples("train", self.by).material)
+
     def notes(self) -> tuple[str, ...]:
         """That it is a sample, where it is one, and of particles made harder."""
         return (*self._hard_notes(), *self._sample_notes())

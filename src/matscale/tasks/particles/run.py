@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from matscale.errors import UserError
 from matscale.execution import replaced
+from matscale.metrics.statistics import lowest_rate
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import (
@@ -33,6 +34,9 @@ from matscale.tasks.particles.question import Question
 SCORED = "scored"
 MISSING = "missing"
 FAILED = "failed"
+
+MOST_GUESSED = 0.5
+"""Share of right answers that nobody reaches without being told anything."""
 
 PROTOCOLS: Mapping[str, tuple[Protocol, ...]] = {
     "both": ("sound", "published"),
@@ -94,15 +98,15 @@ class Rules:
         task: Name.
         headline: Metric that a protocol's page leads with.
         measures: The metrics of a protocol over the samples chosen by a mask (n,).
-        defects: Of the published protocol.
         settings: Thresholds and tolerances.
+        defects: Of the published protocol on what is asked.
     """
 
     task: str
     headline: Mapping[Protocol, str]
     measures: Callable[[Protocol, Scored, np.ndarray], dict[str, Measure]]
-    defects: tuple[str, ...]
     settings: Mapping[str, float | int | str | bool]
+    defects: tuple[str, ...] = ()
 
 
 def scorecard(
@@ -130,9 +134,10 @@ def scorecard(
     """
     files = [_save_tables(one, question, folder) if folder else {} for one in scored]
     results: list[schema.Result] = []
+    refuted = _refuted(rules, scored)
     for protocol in protocols:
         pairs = [
-            (_result(rules, question, one, protocol, notes, seed, command), names)
+            (_result(rules, question, one, protocol, notes, refuted, seed, command), names)
             for one, names in zip(scored, files, strict=True)
             if protocol in one.entrant.kinds
         ]
@@ -153,6 +158,7 @@ def _result(
     scored: Scored,
     protocol: Protocol,
     notes: Mapping[Protocol, tuple[str, ...]],
+    refuted: Mapping[str, str],
     seed: int,
     command: str,
 ) -> schema.Result:
@@ -169,10 +175,12 @@ def _result(
         for by, name, rows in _parts(question)
     )
     seconds = scored.entrant.seconds + time.perf_counter() - start
+    predictor = scored.entrant.named(protocol)
+    said = refuted.get(predictor.name)
     return schema.Result(
         task=rules.task,
         protocol=protocol,
-        predictor=scored.entrant.named(protocol),
+        predictor=predictor.model_copy(update={"refuted": said}),
         dataset=question.dataset,
         headline=rules.headline[protocol],
         metrics=metrics,
@@ -184,6 +192,34 @@ def _result(
         settings=dict(rules.settings),
         provenance=provenance(command, seed, seconds),
     )
+
+
+def _refuted(rules: Rules, scored: Sequence[Scored]) -> dict[str, str]:
+    """What answers in files say against the declaration that a model was told nothing, by name.
+
+    Without being told anything of a sample one can only guess: right in more than half of the
+    samples, and in more than the floors that are told nothing, was told.
+    """
+    name = rules.headline["sound"]
+    rates = {
+        one.entrant.predictor.name: float(np.nanmean(one.values[name]))
+        for one in scored
+        if set(one.entrant.kinds.values()) == {"floor"} and one.entrant.predictor.told == ()
+    }
+    best = max(rates, key=lambda floor: rates[floor], default=None)
+    found = {}
+    for one in scored:
+        predictor = one.entrant.predictor
+        if predictor.source is None or predictor.told != ():
+            continue
+        right = one.values[name] == 1
+        if lowest_rate(int(right.sum()), len(right)) > max([MOST_GUESSED, *rates.values()]):
+            beside = f", where {best} gets {100 * rates[best]:.0f} %" if best else ""
+            found[predictor.name] = (
+                f"Declared to be told nothing, yet {100 * right.mean():.0f} % of its answers are "
+                f"right{beside}: it was told more, or the samples' names give it away."
+            )
+    return found
 
 
 def _parts(question: Question) -> list[tuple[str, str, np.ndarray]]:

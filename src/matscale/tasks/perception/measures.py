@@ -20,16 +20,28 @@ from matscale.results.measure import Better, Measure, all_measured
 from matscale.results.result import Group, Metric, Protocol, Result
 from matscale.tasks.perception.rows import NAN, Row
 
-DEFECTS = (
+_OF_CHOICE = (
     "The first letter A to D anywhere in a reply, of either case, is taken for the answer: "
     "“The correct one is D” is read as C and “Based on the image, D” as B.",
     "A reply to multiple choice is cut off at 64 tokens: a model that reasons first is not heard.",
     "Options are shown in one order, so that a liking for a letter counts as reading or as error.",
+)
+_OF_THE_JUDGE = (
     "A judge's “7 out of 10” is read as 10, for a 10 anywhere is.",
     "An answer that the judge gives no score leaves the mean.",
-    "A failed request is a wrong choice in the authors' code, and its error message an answer for "
-    "the judge; here it is asked again, and then counted as not answered.",
 )
+
+
+def defects(kinds: Collection[str]) -> tuple[str, ...]:
+    """Known defects of the published protocol for the kinds of figures that are asked about."""
+    message = ", and its error message an answer for the judge" if "open" in kinds else ""
+    return (
+        *(_OF_CHOICE if "mcq" in kinds else ()),
+        *(_OF_THE_JUDGE if "open" in kinds else ()),
+        f"A failed request is a wrong choice in the authors' code{message}; here it is asked "
+        "again, and then counted as not answered.",
+    )
+
 
 _HEADLINES = {"mcq": "accuracy", "open": "judge_score", "numeric": "within_10"}
 

@@ -251,7 +251,7 @@ class Run:
             groups=measures.groups(rows, protocol, seed),
             counts=_counts(entrant),
             refused=_unanswered(entrant),
-            defects=measures.DEFECTS if protocol == "published" else (),
+            defects=measures.defects(kinds) if protocol == "published" else (),
             notes=self.notes,
             settings=self._settings(protocol),
             samples=_save(entrant, protocol, folder) if folder else None,

@@ -5,6 +5,7 @@ Metrics after arXiv 2510.16165 and its public package; agreement with them is te
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,9 +31,29 @@ DEFECTS = (
     "model that matches little but closely looks best.",
     "The match rate says nothing of compositions: a model that predicts another compound shows "
     "only as one that does not match.",
-    "The table by crystal system knows the system of the targets alone, leaves out triclinic "
-    "crystals, however many there are, and systems with fewer than 10 rows.",
 )
+"""Those of the protocol, whatever is asked."""
+
+
+def defects(systems: Sequence[str]) -> tuple[str, ...]:
+    """The defects of the protocol, and of its table by crystal system where that leaves rows out.
+
+    Args:
+        systems: Crystal system of each target that is asked for.
+    """
+    counts = Counter(systems)
+    others = {name: count for name, count in counts.items() if name not in SYSTEMS}
+    small = [name for name in SYSTEMS if 0 < counts[name] < SMALLEST_SYSTEM]
+    left_out = [
+        *(f"the {count} targets that are {name}" for name, count in sorted(others.items())),
+        *(
+            [f"systems with fewer than {SMALLEST_SYSTEM} rows ({', '.join(small)})"]
+            if small
+            else []
+        ),
+    ]
+    own = f" and leaves out {' and '.join(left_out)}" if left_out else ""
+    return (*DEFECTS, f"The table by crystal system knows the system of the targets alone{own}.")
 
 
 def published_metrics(scores: PairScores, *, seed: int) -> dict[str, Metric]:

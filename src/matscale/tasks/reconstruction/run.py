@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from matscale.execution import Memory
 from matscale.matching.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.predictors.ceilings import Target
-from matscale.predictors.floors import CRYSTAL_FLOORS
+from matscale.predictors.floors import CRYSTAL_FLOORS, RandomTraining
 from matscale.predictors.from_file import PublishedRows, Submission
 from matscale.predictors.predictor import ANSWER_FIELDS, Predictor
 from matscale.report.scorecard import Scorecard
@@ -24,10 +24,11 @@ from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
+from matscale.tasks.reconstruction.declared import commonest_share, refutation
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
-    DEFECTS,
+    defects,
     published_groups,
     published_metrics,
 )
@@ -107,12 +108,23 @@ class Run:
         return answers
 
     def score(
-        self, answers: Sequence[Answers], protocols: Sequence[schema.Protocol]
+        self,
+        answers: Sequence[Answers],
+        protocols: Sequence[schema.Protocol],
+        baselines: Sequence[Scored] = (),
     ) -> list[Scored]:
-        """The samples of all answers, and their results without floors and ceiling."""
-        return [self._scored(item, protocols) for item in answers]
+        """The samples of all answers, and their results without floors and ceiling.
 
-    def _scored(self, item: Answers, protocols: Sequence[schema.Protocol]) -> Scored:
+        Args:
+            answers: Of any predictors.
+            protocols: To give results under.
+            baselines: Floors and ceiling, where the answers are models'.
+        """
+        return [self._scored(item, protocols, baselines) for item in answers]
+
+    def _scored(
+        self, item: Answers, protocols: Sequence[schema.Protocol], baselines: Sequence[Scored]
+    ) -> Scored:
         samples = score_samples(
             self.question,
             self.facts,
@@ -120,8 +132,25 @@ class Run:
             self.memory,
             name=item.predictor.name,
         )
+        if item.predictor.kind == "model":
+            item = self._judged(item, samples, baselines)
         results = {one: self._result(item, samples, self.facts, one) for one in protocols}
         return Scored(item, samples, results)
+
+    def _judged(self, item: Answers, samples: Samples, baselines: Sequence[Scored]) -> Answers:
+        """The same, with what the answers say against the model's declaration."""
+        commonest = commonest_share(self.question.targets, len(self.question.ids))
+        chance = next(
+            (
+                float(one.samples.scores.composition_right.mean())
+                for one in baselines
+                if one.answers.predictor.name == RandomTraining.name
+            ),
+            None,
+        )
+        right = samples.scores.composition_right
+        said = refutation(item.predictor, right, commonest, chance)
+        return replace(item, predictor=item.predictor.model_copy(update={"refuted": said}))
 
     def scorecard(
         self,
@@ -190,7 +219,7 @@ class Run:
             groups=groups,
             counts=counts,
             refused=_refused(item.predictions),
-            defects=DEFECTS if protocol == "published" else (),
+            defects=defects(facts.crystal_system.tolist()) if protocol == "published" else (),
             notes=notes,
             settings={
                 "ltol": TOLERANCES.length,

@@ -126,7 +126,9 @@ class ReconstructionScorer:
         own = [one.answers.predictor.name for one in prepared.baselines]
         check_names([one.name for one in submissions], own)
         models = run.score(
-            [submitted(one, telling[one.name]) for one in submissions], self._protocols
+            [submitted(one, telling[one.name]) for one in submissions],
+            self._protocols,
+            prepared.baselines,
         )
         card = run.scorecard(prepared.baselines, models, self._protocols, folder)
         memory.forget()
