@@ -15,7 +15,7 @@ import numpy as np
 from matscale.datasets.hygiene import Removal, clean, ids_in_order
 from matscale.datasets.locate import file_sha256, find
 from matscale.datasets.readers import Content
-from matscale.datasets.registry import DATASETS, Entry, entry
+from matscale.datasets.registry import DATASETS, Entry, entry, unknown
 from matscale.errors import UserError
 from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
@@ -213,9 +213,7 @@ def _load_path(path: Path) -> Dataset:
     from matscale.structures import formats
 
     if not path.exists():
-        raise UserError(
-            f"there is no dataset and no file {str(path)!r}; the datasets are {', '.join(DATASETS)}"
-        )
+        raise unknown(str(path), "dataset and no file")
     files = {str(path): file_sha256(path)} if path.is_file() else {}
     if path.is_file() and _looks_split(path):
         return Dataset(path.name, formats.read_json_splits(path), files=files)

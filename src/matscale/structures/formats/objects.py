@@ -6,7 +6,7 @@ They pass the same checks as those of files, and one that cannot be used is refu
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,7 @@ def read_objects(objects: Any, what: str = "structures") -> Reading:
     pairs = list(objects.items()) if isinstance(objects, Mapping) else list(enumerate(objects))
     if not pairs:
         raise UserError(f"the {what} are an empty {_name(objects)}; there is nothing to read")
-    entries = [Entry(str(key), f"{_SOURCE}[{key!r}]", value, parse) for key, value in pairs]
-    reading = gather(entries, Rules(Limits().atoms), workers=1)
+    reading = checked(pairs)
     if not any(is_structure(value) for _, value in pairs):
         raise UserError(
             f"the {what} hold no crystals: the first of {len(pairs)} is a {_name(pairs[0][1])}; "
@@ -84,6 +83,12 @@ def read_objects(objects: Any, what: str = "structures") -> Reading:
     if not len(reading.table) and {one.reason for one in reading.refusals} <= {"no cell"}:
         raise UserError(f"none of the {what} is a crystal: {reading.refusals[0].detail}")
     return reading if named else replace(reading, unnamed=len(pairs))
+
+
+def checked(pairs: Iterable[tuple[Any, Any]]) -> Reading:
+    """Keys and objects as items, those refused that are no sound crystals."""
+    entries = [Entry(str(key), f"{_SOURCE}[{key!r}]", value, parse) for key, value in pairs]
+    return gather(entries, Rules(Limits().atoms), workers=1)
 
 
 def _of_table(table: StructureTable, what: str) -> Reading:
