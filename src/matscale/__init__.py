@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from matscale.api import compare, load_results, read, score
+    from matscale.api import Scorer, compare, load_results, read, score
     from matscale.errors import UserError
+    from matscale.report.scorecard import Scorecard
     from matscale.structures.table import StructureTable
 
-__all__ = ["StructureTable", "UserError", "compare", "load_results", "read", "score"]
+__all__ = [
+    "Scorecard",
+    "Scorer",
+    "StructureTable",
+    "UserError",
+    "compare",
+    "load_results",
+    "read",
+    "score",
+]
 
 _HOME = {
+    "Scorecard": "matscale.report.scorecard",
+    "Scorer": "matscale.api",
     "StructureTable": "matscale.structures.table",
     "UserError": "matscale.errors",
     "compare": "matscale.api",
@@ -32,3 +44,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'matscale' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names alone: what completion offers."""
+    return sorted([*__all__, "__version__"])

@@ -1,5 +1,10 @@
 """The two ways in which input can be wrong: the user's mistake, and one damaged item in a batch."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake that only the user can mend; the command line prints it as one sentence.
@@ -25,3 +30,14 @@ class Refused(Exception):  # noqa: N818 - a verdict on one item, not a failure o
 def missing_extra(extra: str, purpose: str) -> UserError:
     """The error for a feature whose optional packages are not installed."""
     return UserError(f"{purpose} needs an extra: pip install 'matscale[{extra}]'")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that offers the known names most like one that is not known.
+
+    Returns:
+        Such as ``"; did you mean 'supercon3d'?"``, or "" where none is like it.
+    """
+    by_letters = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), by_letters, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(by_letters[one]) for one in close)}?" * bool(close)

@@ -144,8 +144,9 @@ def _score(
     as_json: bool,
     **options: Any,
 ) -> None:
-    from matscale.api import score
+    from matscale import api
 
+    score: Any = api.score  # its options are typed by task
     with resumable():
         card = score(task, predictions or [], out=out, command=command_line(), **options)
     show_card(card, out, everything, as_json)

@@ -1,8 +1,8 @@
 """Where structures and targets come from."""
 
-from matscale.datasets.dataset import Dataset, load
+from matscale.datasets.dataset import Dataset, given, load
 from matscale.datasets.fetch import fetch
-from matscale.datasets.hygiene import HYGIENE, Leaks, Removal, atombench_split, leaks
+from matscale.datasets.hygiene import HYGIENE, Leaks, Removal, atombench_split, ids_in_order, leaks
 from matscale.datasets.locate import describe, find, list_datasets
 from matscale.datasets.registry import DATASETS, Entry, RemoteFile
 
@@ -18,6 +18,8 @@ __all__ = [
     "describe",
     "fetch",
     "find",
+    "given",
+    "ids_in_order",
     "leaks",
     "list_datasets",
     "load",

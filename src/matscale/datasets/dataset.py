@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from matscale.datasets.hygiene import Removal, clean, ids_in_order
 from matscale.datasets.locate import file_sha256, find
 from matscale.datasets.readers import Content
-from matscale.datasets.registry import DATASETS, Entry, entry
+from matscale.datasets.registry import DATASETS, Entry, entry, unknown
 from matscale.errors import UserError
 from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
@@ -118,6 +119,30 @@ def load(
     return dataset if hygiene is None else _cleaned(dataset, hygiene)
 
 
+def given(source: Any, what: str, *, hygiene: str | None = None) -> Dataset:
+    """A dataset that is loaded already or to be loaded, or one of Python objects.
+
+    Args:
+        source: A :class:`Dataset`, what :func:`load` takes, or crystals as
+            :func:`matscale.structures.formats.read_objects` takes them, which become one split,
+            ``all``.
+        what: What the crystals are, in the plural, for messages; objects are called by it.
+        hygiene: As for :func:`load`.
+
+    Raises:
+        UserError: As :func:`load`, and if the objects are no crystals.
+    """
+    if isinstance(source, str | Path):
+        return load(source, hygiene=hygiene)
+    if isinstance(source, Dataset):
+        dataset = source
+    else:
+        from matscale.structures.formats import read_objects
+
+        dataset = Dataset(what, {"all": read_objects(source, what)})
+    return dataset if hygiene is None else _cleaned(dataset, hygiene)
+
+
 def _cleaned(dataset: Dataset, hygiene: str) -> Dataset:
     readings, removed, notes = clean(hygiene, dataset.readings)
     return Dataset(
@@ -188,9 +213,7 @@ def _load_path(path: Path) -> Dataset:
     from matscale.structures import formats
 
     if not path.exists():
-        raise UserError(
-            f"there is no dataset and no file {str(path)!r}; the datasets are {', '.join(DATASETS)}"
-        )
+        raise unknown(str(path), "dataset and no file")
     files = {str(path): file_sha256(path)} if path.is_file() else {}
     if path.is_file() and _looks_split(path):
         return Dataset(path.name, formats.read_json_splits(path), files=files)

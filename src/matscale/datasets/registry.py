@@ -6,12 +6,12 @@ says what was not checked; :func:`matscale.datasets.fetch` then says so and prin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from matscale.datasets.readers import Reader, read_csv_splits, read_jarvis_records, read_json_splits
-from matscale.errors import UserError
+from matscale.errors import UserError, did_you_mean
 
 _LEADERBOARD = "https://raw.githubusercontent.com/usnistgov/jarvis_leaderboard"
 _CDVAE = "https://raw.githubusercontent.com/txie-93/cdvae/main/data"
@@ -248,9 +248,21 @@ def entry(name: str) -> Entry:
     Raises:
         UserError: If there is none of that name.
     """
-    try:
-        return DATASETS[name]
-    except KeyError:
-        raise UserError(
-            f"there is no dataset {name!r}; matscale knows {', '.join(DATASETS)}"
-        ) from None
+    if name not in DATASETS:
+        raise unknown(name)
+    return DATASETS[name]
+
+
+def unknown(name: str, what: str = "dataset", others: Iterable[str] = ()) -> UserError:
+    """The error for a name that no dataset has, with the names most like it.
+
+    Args:
+        name: As given.
+        what: What it was taken for, such as ``"dataset and no file"``.
+        others: Further names that would have been known in its place.
+    """
+    from matscale.datasets.hub import HUB_SETS
+
+    known = [*DATASETS, *HUB_SETS, *others]
+    like = did_you_mean(name, known)
+    return UserError(f"there is no {what} {name!r}{like} (matscale knows {', '.join(known)})")

@@ -107,5 +107,9 @@ def _read(name: str, path: Path, workers: int | None) -> Submission:
 
 
 def _name(path: Path) -> str:
-    stem = _SUFFIXES.sub("", path.resolve().name)
-    return _UNSAFE.sub("_", stem) or "model"
+    return file_name(_SUFFIXES.sub("", path.resolve().name))
+
+
+def file_name(name: str) -> str:
+    """A model's name as results and their files bear it."""
+    return _UNSAFE.sub("_", name) or "model"

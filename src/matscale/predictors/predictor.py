@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,20 +62,63 @@ class Predictor(Protocol):
         """
 
 
-def parse_told(text: str) -> tuple[str, ...]:
-    """The fields of a declaration such as ``"composition,tc"``; ``"nothing"`` is the empty one.
+def parse_told(given: str | Sequence[str], known: Iterable[str] = FIELDS) -> tuple[str, ...]:
+    """The fields of a declaration such as ``"composition,tc"`` or ``["composition", "tc"]``.
+
+    ``"nothing"`` is the empty one, and so is an empty list.
+
+    Args:
+        given: The declaration.
+        known: What a model can be told.
 
     Raises:
-        UserError: If a field is not in :data:`FIELDS`.
+        UserError: If a field is not one of them.
     """
-    if text.strip() == "nothing":
+    allowed = ", ".join([*known, "nothing"])
+    if isinstance(given, str):
+        parts = given.split(",")
+    elif isinstance(given, Sequence) and all(isinstance(one, str) for one in given):
+        parts = list(given)
+    else:
+        raise UserError(f"told {given!r}: give a text or a list of fields ({allowed})")
+    names = tuple(part.strip() for part in parts if part.strip())
+    if names == ("nothing",) or not parts:
         return ()
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [name for name in names if name not in FIELDS]
-    if unknown or not names:
-        allowed = ", ".join([*FIELDS, "nothing"])
-        found = ", ".join(unknown) or "no field"
+    if not names:
         raise UserError(
-            f"--told {text!r}: {found} is not something a model can be told ({allowed})"
+            f"--told {given!r} names no field; say 'nothing' for a model that was told nothing"
+        )
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(
+            f"--told {given!r}: {', '.join(unknown)} is not something a model can be told "
+            f"({allowed})"
         )
     return names
+
+
+def declared(
+    told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
+    names: Sequence[str],
+    known: Iterable[str] = FIELDS,
+) -> dict[str, tuple[str, ...] | None]:
+    """What each model was told; None where nothing was declared.
+
+    Args:
+        told: One declaration for all models, or one for each by name.
+        names: The models.
+        known: What a model can be told.
+
+    Raises:
+        UserError: If a declaration is wrong, or is about a model that there is not.
+    """
+    if told is None:
+        return dict.fromkeys(names)
+    if not isinstance(told, Mapping):
+        return dict.fromkeys(names, parse_told(told, known))
+    unknown = sorted(set(told) - set(names))
+    if unknown:
+        raise UserError(
+            f"--told: there is no model {unknown[0]!r} among the submissions ({', '.join(names)})"
+        )
+    return {name: parse_told(told[name], known) if name in told else None for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import matscale
@@ -13,6 +14,7 @@ from matscale.results.result import Provenance
 PACKAGES = ("pymatgen", "moyopy", "spglib", "average-minimum-distance", "numpy", "scipy")
 
 
+@cache
 def installed_version(package: str) -> str | None:
     """Version of an installed package, or None."""
     try:

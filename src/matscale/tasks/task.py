@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from matscale.errors import UserError
+from matscale.errors import UserError, did_you_mean
 from matscale.report.scorecard import Scorecard
 
 TASKS = {
@@ -20,6 +21,23 @@ TASKS = {
 """Task name to the module that holds its ``TASK``. A new task is a module and a line here."""
 
 
+class Scorer(Protocol):
+    """What is prepared once for many calls."""
+
+    def prepare(self) -> None:
+        """Do what can be done before there are predictions."""
+
+    def score(
+        self,
+        predictions: Any,
+        *,
+        name: str | None = None,
+        told: Any = None,
+        out: str | Path | None = None,
+    ) -> Scorecard:
+        """Score predictions; the arguments are those of the task's ``score``."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A benchmark.
@@ -30,6 +48,8 @@ class Task:
         told: The fields that a sample offers; a predictor sees those it declares.
         asked: What an answer is.
         score: Scores predictions; its keyword arguments are the task's options.
+        scorer: Prepares what does not depend on the predictions, for many calls; None where a task
+            has no such thing.
     """
 
     name: str
@@ -37,6 +57,7 @@ class Task:
     told: tuple[str, ...]
     asked: str
     score: Callable[..., Scorecard]
+    scorer: Callable[..., Scorer] | None = None
 
 
 def find_task(name: str) -> Task:
@@ -46,7 +67,10 @@ def find_task(name: str) -> Task:
         UserError: If there is none.
     """
     if name not in TASKS:
-        raise UserError(f"there is no task {name!r}; the tasks are {', '.join(TASKS)}")
+        raise UserError(
+            f"there is no task {name!r}{did_you_mean(name, TASKS)} "
+            f"(the tasks are {', '.join(TASKS)})"
+        )
     module: Any = import_module(TASKS[name])
     task: Task = module.TASK
     return task

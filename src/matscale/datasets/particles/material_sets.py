@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from types import MappingProxyType
 
-from matscale.errors import UserError
+from matscale.errors import UserError, did_you_mean
 from matscale.structures.formats.parquet import read_parquet
 from matscale.structures.table import StructureTable
 
@@ -56,6 +56,9 @@ def material_set(name: str) -> StructureTable:
         UserError: If there is no such set.
     """
     if name not in MATERIAL_SETS:
-        raise UserError(f"there is no material set {name!r}; there is {', '.join(MATERIAL_SETS)}")
+        like = did_you_mean(name, MATERIAL_SETS)
+        raise UserError(
+            f"there is no material set {name!r}{like} (there is {', '.join(MATERIAL_SETS)})"
+        )
     with as_file(files(__package__) / "materials" / f"{name}.parquet") as path:
         return read_parquet(path)

@@ -21,6 +21,7 @@ from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, PART
 from matscale.errors import Refused, UserError
 from matscale.predictors.particles.frames import read_frames
 from matscale.structures import formats
+from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 
 Key = tuple[str, float, int]
@@ -64,9 +65,11 @@ def read_particles(path: Path) -> Rows:
             "`matscale data template` writes an example"
         )
     if ending == ".parquet":
-        return _collected(path, _parquet_frames(path))
+        return collected(*_called(path), table_frames(formats.read_parquet(path)))
     frames = read_frames(path)
-    return _collected(path, ((sample_key(one, one.get("id", "")), found) for one, found in frames))
+    return collected(
+        *_called(path), ((sample_key(one, one.get("id", "")), found) for one, found in frames)
+    )
 
 
 def read_cells(path: Path) -> Rows:
@@ -77,8 +80,8 @@ def read_cells(path: Path) -> Rows:
     """
     _check_there(path)
     if path.suffix.lower() == ".csv":
-        return _collected(path, _csv_rows(path))
-    return _collected(path, _crystals(path))
+        return collected(*_called(path), _csv_rows(path))
+    return collected(*_called(path), crystals(formats.read(path)))
 
 
 def _check_there(path: Path) -> None:
@@ -86,7 +89,22 @@ def _check_there(path: Path) -> None:
         raise UserError(f"{path} is no file: give one file of answers a model")
 
 
-def _collected(path: Path, rows: Iterator[tuple[Key | None, Any]]) -> Rows:
+def _called(path: Path) -> tuple[str, str]:
+    """Name and source of the model of a file."""
+    return _UNSAFE.sub("_", path.name.rsplit(".", 1)[0]) or "model", str(path)
+
+
+def collected(name: str, source: str, rows: Iterator[tuple[Key | None, Any]]) -> Rows:
+    """Answers under the samples that they are to.
+
+    Args:
+        name: The model's.
+        source: Where they come from, for messages.
+        rows: Sample, None where that is not said, and answer.
+
+    Raises:
+        UserError: If none says which sample it answers.
+    """
     answers: dict[Key, Any] = {}
     duplicates = nameless = 0
     for key, answer in rows:
@@ -98,11 +116,10 @@ def _collected(path: Path, rows: Iterator[tuple[Key | None, Any]]) -> Rows:
             duplicates += 1
     if not answers:
         raise UserError(
-            f"{path}: none of its {nameless} rows says which sample it answers; give each "
+            f"{source}: none of its {nameless} rows says which sample it answers; give each "
             f"{', '.join(KEY_COLUMNS)} as in the file that `matscale data template` writes"
         )
-    name = _UNSAFE.sub("_", path.name.rsplit(".", 1)[0]) or "model"
-    return Rows(name, str(path), answers, duplicates, nameless)
+    return Rows(name, source, answers, duplicates, nameless)
 
 
 def sample_key(values: Mapping[str, Any], name: str = "") -> Key | None:
@@ -133,8 +150,8 @@ def _number(value: Any) -> float:
 # --- particles -------------------------------------------------------------------------------
 
 
-def _parquet_frames(path: Path) -> Iterator[tuple[Key | None, Any]]:
-    table = formats.read_parquet(path)
+def table_frames(table: StructureTable) -> Iterator[tuple[Key | None, Any]]:
+    """Sample, atomic numbers and positions of each row."""
     for row in range(len(table)):
         values = {name: column[row] for name, column in table.columns.items()}
         answer = (table.row_numbers(row), table.row_positions(row))
@@ -185,14 +202,24 @@ def _parameters(row: Mapping[str, str]) -> Any:
     return values[:6], values[6]
 
 
-def _crystals(path: Path) -> Iterator[tuple[Key | None, Any]]:
-    reading = formats.read(path)
+def crystals(
+    reading: Reading, keys: Mapping[str, Key | None] | None = None
+) -> Iterator[tuple[Key | None, Any]]:
+    """Sample of each item, and its crystal with its space group or why it was refused.
+
+    Args:
+        reading: The items.
+        keys: Samples by the items' ids, where these are not the samples' names.
+    """
     table = reading.table
     for row in range(len(table)):
         values = {name: column[row] for name, column in table.columns.items()}
-        yield sample_key(values, str(table.ids[row])), _crystal(table, row, values)
+        name = str(table.ids[row])
+        key = sample_key(values, name) if keys is None else keys[name]
+        yield key, _crystal(table, row, values)
     for one in reading.refusals:
-        yield sample_key({}, one.id), Refused(one.reason, one.detail)
+        key = sample_key({}, one.id) if keys is None else keys[one.id]
+        yield key, Refused(one.reason, one.detail)
 
 
 def _crystal(table: StructureTable, row: int, values: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ used is refused alone, with a reason of :data:`REASONS`, and counted.
 """
 
 from matscale.structures.formats.cells_of_text import parse_text
+from matscale.structures.formats.objects import read_objects
 from matscale.structures.formats.parquet import read_parquet, write_parquet
 from matscale.structures.formats.reader import csv_header, read, read_columns, read_json_splits
 from matscale.structures.formats.vocabulary import REASONS, Limits
@@ -18,6 +19,7 @@ __all__ = [
     "read",
     "read_columns",
     "read_json_splits",
+    "read_objects",
     "read_parquet",
     "write",
     "write_parquet",

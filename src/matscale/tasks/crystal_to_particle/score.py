@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matscale
 from matscale.datasets.particles import ParticleSet
 from matscale.execution import PARTIAL, Memory
+from matscale.predictors.particles.objects import particles_of
 from matscale.predictors.particles.submission import read_particles
 from matscale.predictors.particles.to_particle import (
     BulkDensityGas,
@@ -55,9 +56,10 @@ def score_crystal_to_particle(
     *,
     data: str | Path | ParticleSet,
     split: str = "radius",
+    name: str | None = None,
     protocol: str = "both",
     limit: int | None = None,
-    told: str | None = None,
+    told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -66,14 +68,16 @@ def score_crystal_to_particle(
     """Score particles that models made of unit cells and radii.
 
     Args:
-        predictions: A file (extended XYZ or Parquet), a predictor with ``fit`` and ``predict``,
-            or a list of such.
+        predictions: A file (extended XYZ or Parquet); a dict of sample's id to ASE ``Atoms`` or to
+            numbers and positions, or a :class:`StructureTable`; a predictor with ``fit`` and
+            ``predict``; or a list of such.
         data: Folder of ``matscale data build``, or the name of a material set.
         split: ``radius``, as published, or ``material``: test materials unseen.
+        name: What to call the model, if it is one whose answers are given.
         protocol: ``published``, ``sound`` or ``both``.
         limit: Orientations of each material at each radius at most, drawn by seed; by default
             one, of some twenty materials at each radius, all materials in turn.
-        told: What models in files were told, such as ``"numbers,lattice,radius"``.
+        told: What models whose answers are given were told, such as ``"numbers,lattice,radius"``.
         out: Folder for the results; None writes nothing.
         seed: Of draws, floors and bootstrap.
         workers: Processes; None for one a core.
@@ -100,6 +104,8 @@ def score_crystal_to_particle(
         question,
         training,
         read=read_particles,
+        objects=particles_of,
+        name=name,
         tells=TELLS,
         cell=True,
         check=check,

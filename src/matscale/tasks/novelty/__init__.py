@@ -4,6 +4,7 @@ Source: Negishi and Walsh, arXiv 2606.23166.
 """
 
 from matscale.tasks.novelty.score import score_novelty
+from matscale.tasks.novelty.scorer import NoveltyScorer
 from matscale.tasks.task import Task
 
 TASK = Task(
@@ -12,5 +13,6 @@ TASK = Task(
     told=(),
     asked="crystals",
     score=score_novelty,
+    scorer=NoveltyScorer,
 )
 """The novelty task."""

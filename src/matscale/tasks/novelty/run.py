@@ -96,11 +96,27 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Baselines:
+    """The reference line and floors, which are the same for many submissions of one size.
+
+    Attributes:
+        entrants: As they answer.
+        prepared: Their crystals, looked at one by one.
+        scored: Their verdicts; None with energies, where they hang on the models too.
+    """
+
+    entrants: list[Entrant]
+    prepared: list[Prepared]
+    scored: list[Scored] | None
+
+
+@dataclass(frozen=True)
 class Run:
     """What all predictors of one run share.
 
     Attributes:
         train: Training crystals as given.
+        training: The same, described.
         dataset: What the results say of it.
         notes: What a reader must know of all of it.
         stages: Settings and memory.
@@ -109,27 +125,41 @@ class Run:
     """
 
     train: StructureTable
+    training: Described
     dataset: schema.Dataset
     notes: tuple[str, ...]
     stages: Stages
     question: Question
     command: str
 
+    def baselines(self, entrants: Sequence[Entrant]) -> Baselines:
+        """The reference line and floors, as far as they can be judged without the models.
+
+        With energies, what lies on the hull depends on the models' elements.
+        """
+        prepared = [self._prepare(entrant) for entrant in entrants]
+        scored = None
+        if self.stages.potential is None:
+            scored = [self._compare(one, References(None)) for one in prepared]
+        return Baselines(list(entrants), prepared, scored)
+
     def score(
         self,
-        entrants: Sequence[Entrant],
+        known: Baselines,
+        models: Sequence[Entrant],
         protocols: Sequence[schema.Protocol],
         folder: Path | None,
     ) -> Scorecard:
-        """Score all entrants, draw the lines of floors and held-out crystals, write the results."""
-        training = described(self.train, self.stages, label="training")
-        prepared = [self._prepare(entrant) for entrant in entrants]
-        hull = references(self.stages, self.train, [one.moved.table for one in prepared])
-        scored = [self._compare(one, training, hull) for one in prepared]
+        """Score models, draw the lines of floors and held-out crystals, write the results."""
+        prepared = [self._prepare(entrant) for entrant in models]
+        everybody = [*known.prepared, *prepared]
+        hull = references(self.stages, self.train, [one.moved.table for one in everybody])
+        own = known.scored or [self._compare(one, hull) for one in known.prepared]
+        scored = [*own, *(self._compare(one, hull) for one in prepared)]
         files = [self._save(one, folder) if folder else {} for one in scored]
         results: list[schema.Result] = []
         for protocol in protocols:
-            plain = [self._result(one, scored, training, hull, protocol) for one in scored]
+            plain = [self._result(one, scored, hull, protocol) for one in scored]
             floors = [one for one in plain if one.predictor.kind == "floor"]
             ceiling = next((one for one in plain if one.predictor.kind == "ceiling"), None)
             for one, names in zip(plain, files, strict=True):
@@ -149,8 +179,9 @@ class Run:
         moved = self.stages.move_submitted(table[rows], label=name)
         return Prepared(entrant, found, rows, moved, time.perf_counter() - start)
 
-    def _compare(self, one: Prepared, training: Described, hull: References) -> Scored:
+    def _compare(self, one: Prepared, hull: References) -> Scored:
         start = time.perf_counter()
+        training = self.training
         entrant, moved = one.entrant, one.moved
         reading = entrant.reading
         samples = unread_samples(reading)
@@ -185,7 +216,6 @@ class Run:
         self,
         one: Scored,
         all_scored: Sequence[Scored],
-        training: Described,
         hull: References,
         protocol: schema.Protocol,
     ) -> schema.Result:
@@ -196,7 +226,7 @@ class Run:
         )
         compared = measures.Compared(
             held_out=held_out.under(protocol) if held_out and held_out is not one else None,
-            train_prototypes=training.prototypes,
+            train_prototypes=self.training.prototypes,
             has_energies=settings.has_energies,
             seed=seed,
         )
@@ -220,7 +250,7 @@ class Run:
             ),
             notes=(
                 *self.notes,
-                *training.notes,
+                *self.training.notes,
                 *hull.notes,
                 *predictor_notes(one, found.get("memorisation_ratio")),
             ),

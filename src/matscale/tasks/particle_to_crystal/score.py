@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import matscale
 from matscale.datasets.particles import ParticleSet
 from matscale.execution import PARTIAL, Memory
 from matscale.predictors.particles import Training
+from matscale.predictors.particles.objects import cells_of
 from matscale.predictors.particles.submission import read_cells
 from matscale.predictors.particles.to_crystal import (
     LatticeRecovery,
@@ -61,10 +62,11 @@ def score_particle_to_crystal(
     *,
     data: str | Path | ParticleSet,
     split: str = "radius",
+    name: str | None = None,
     protocol: str = "both",
     limit: int | None = None,
     hard: str | None = None,
-    told: str | None = None,
+    told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -73,15 +75,17 @@ def score_particle_to_crystal(
     """Score cells and space groups that models found for particles.
 
     Args:
-        predictions: A file (CSV, or crystals), a predictor with ``fit`` and ``predict``, or a list
-            of such.
+        predictions: A file (CSV, or crystals); a dict of sample's id to pymatgen ``Structure``, ASE
+            ``Atoms`` or parameters and space group, or a :class:`StructureTable`; a predictor with
+            ``fit`` and ``predict``; or a list of such.
         data: Folder of ``matscale data build``, or the name of a material set.
         split: ``radius``, as published, or ``material``: test materials unseen.
+        name: What to call the model, if it is one whose answers are given.
         protocol: ``published``, ``sound`` or ``both``.
         limit: Orientations of each material at each radius at most, drawn by seed; by default one.
         hard: Track and level by which particles are disturbed before they are told, such as
             ``"thermal=0.05"``; see :mod:`matscale.datasets.particles.hard`.
-        told: What models in files were told, such as ``"numbers,positions"``.
+        told: What models whose answers are given were told, such as ``"numbers,positions"``.
         out: Folder for the results; None writes nothing. An interrupted run leaves there what the
             ceiling found, and the same call goes on from it.
         seed: Of draws, of the order in which atoms are told, and of the bootstrap.
@@ -109,6 +113,8 @@ def score_particle_to_crystal(
         question,
         training,
         read=read_cells,
+        objects=cells_of,
+        name=name,
         tells=TELLS,
         cell=False,
         check=check,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from matscale.errors import UserError
+from matscale.predictors.from_file import file_name
 from matscale.predictors.particles import PARTICLE_FIELDS, Training
 from matscale.predictors.particles.submission import Rows
+from matscale.predictors.predictor import declared
 from matscale.results.result import Protocol
+from matscale.structures.formats.objects import is_structure
+from matscale.structures.table import StructureTable
 from matscale.tasks.particles.harness import Check, Entrant, entrant
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.submitted import UnitSlip, submitted
@@ -21,11 +26,13 @@ def entrants_of(
     training: Training,
     *,
     read: Callable[[Path], Rows],
+    objects: Callable[[Any], Rows],
     tells: tuple[str, ...],
     cell: bool,
     check: Check,
     unit: UnitSlip,
-    told: str | None,
+    name: str | None,
+    told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
     protocols: Sequence[Protocol],
 ) -> list[Entrant]:
     """Entrants of files and predictors.
@@ -35,11 +42,13 @@ def entrants_of(
         question: What is asked.
         training: For predictors that learn.
         read: Reads a file.
+        objects: Reads answers that are Python objects by sample, or a table of them.
         tells: What the task tells.
         cell: As in :func:`matscale.tasks.particles.harness.tell`.
         check: Of answers.
         unit: Finds answers in another unit.
-        told: What the models in files were told; None where that is not declared.
+        name: What to call the model, if it is one whose answers are given.
+        told: What the models whose answers are given were told; None where that is not declared.
         protocols: To score under.
 
     Raises:
@@ -47,28 +56,45 @@ def entrants_of(
     """
     several = isinstance(predictions, Sequence) and not isinstance(predictions, str)
     items = list(predictions) if several else [predictions]
-    declared = parse_fields(told)
-    found = []
-    for item in items:
-        if isinstance(item, str | Path):
-            rows = read(Path(item))
-            found.append(
-                submitted(
-                    rows,
-                    question,
-                    told=declared,
-                    tells=tells,
-                    check=check,
-                    unit=unit,
-                    protocols=protocols,
-                )
-            )
-        else:
-            kinds: dict[Protocol, Any] = dict.fromkeys(protocols, "model")
-            found.append(
-                entrant(item, question, training, tells=tells, cell=cell, check=check, kinds=kinds)
-            )
-    return found
+    given = [_rows(item, read, objects) for item in items]
+    if name is not None:
+        if len(given) != 1 or given[0] is None:
+            raise UserError(f"name={name!r} is for the answers of one model; predictors have names")
+        given = [replace(given[0], name=file_name(name))]
+    telling = declared(told, [one.name for one in given if one], PARTICLE_FIELDS)
+    kinds: dict[Protocol, Any] = dict.fromkeys(protocols, "model")
+    return [
+        submitted(
+            rows,
+            question,
+            told=telling[rows.name],
+            tells=tells,
+            check=check,
+            unit=unit,
+            protocols=protocols,
+        )
+        if rows
+        else entrant(item, question, training, tells=tells, cell=cell, check=check, kinds=kinds)
+        for item, rows in zip(items, given, strict=True)
+    ]
+
+
+def _rows(item: Any, read: Callable[[Path], Rows], objects: Callable[[Any], Rows]) -> Rows | None:
+    """The answers that are given, in a file or as objects; None for a predictor.
+
+    Raises:
+        UserError: If it is a structure by itself, which does not say what it answers.
+    """
+    if isinstance(item, str | Path):
+        return read(Path(item))
+    if isinstance(item, Mapping | StructureTable):
+        return objects(item)
+    if is_structure(item):
+        raise UserError(
+            f"a {type(item).__name__} by itself does not say which sample it answers; give a dict "
+            "of sample's id to answer"
+        )
+    return None
 
 
 def check_names(entrants: Sequence[Entrant]) -> None:
@@ -81,25 +107,3 @@ def check_names(entrants: Sequence[Entrant]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two predictors are called {name!r}: rename one of them")
-
-
-def parse_fields(text: str | None) -> tuple[str, ...] | None:
-    """What a model was told, of a text such as ``"numbers,positions"``.
-
-    Raises:
-        UserError: If a field is not one of :data:`PARTICLE_FIELDS`.
-    """
-    if text is None:
-        return None
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if names == ("nothing",):
-        return ()
-    unknown = [name for name in names if name not in PARTICLE_FIELDS]
-    if not names:
-        raise UserError("--told '' names no field; say 'nothing' for a model that was told nothing")
-    if unknown:
-        raise UserError(
-            f"--told {text!r}: {', '.join(unknown)} is not something a model can be "
-            f"told ({', '.join([*PARTICLE_FIELDS, 'nothing'])})"
-        )
-    return names

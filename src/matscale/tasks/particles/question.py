@@ -19,7 +19,7 @@ from matscale.datasets.particles import (
 from matscale.datasets.particles.hard import TRACKS, harder, sample_seed
 from matscale.datasets.particles.particle_set import SPLIT_BY
 from matscale.datasets.particles.published import TEST_SPLITS
-from matscale.errors import UserError
+from matscale.errors import UserError, did_you_mean
 from matscale.execution import content_key
 from matscale.results import result as schema
 from matscale.structures.rotations import matrices
@@ -141,8 +141,8 @@ def find_particles(data: str | Path) -> ParticleSet:
         return load_particles(data)
     if name not in MATERIAL_SETS:
         raise UserError(
-            f"--data {name}: there is no such folder; give one that `matscale data build c2np` "
-            f"made, or one of {', '.join(MATERIAL_SETS)}"
+            f"--data {name}: there is no such folder{did_you_mean(name, MATERIAL_SETS)} (give one "
+            f"that `matscale data build c2np` made, or one of {', '.join(MATERIAL_SETS)})"
         )
     from matscale.matching.batch import MatchSettings, group
 

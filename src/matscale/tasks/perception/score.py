@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.datasets.hub import find_hub
-from matscale.errors import UserError
+from matscale.datasets.hub import HUB_SETS, find_hub
+from matscale.errors import UserError, did_you_mean
 from matscale.figures.folder import FigureReading, read_figures
 from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard
@@ -106,11 +106,17 @@ def find_figures(data: str | Path) -> Path:
     """Where figures are: a path as it is, or the folder of the fetched dataset of that name.
 
     Raises:
-        UserError: If the dataset is not on this machine.
+        UserError: If the dataset is not on this machine, or there is no such path.
     """
-    if str(data) == CSMBENCH and not Path(data).exists():
-        return find_hub(CSMBENCH)
-    return Path(data)
+    if Path(data).exists():
+        return Path(data)
+    if str(data) in HUB_SETS:
+        return find_hub(str(data))
+    like = did_you_mean(str(data), HUB_SETS)
+    raise UserError(
+        f"there is no file or folder {data}{like} (give a folder of figures, as "
+        f"`matscale figures build` makes, or {', '.join(HUB_SETS)})"
+    )
 
 
 def limited(figures: Sequence[Figure], limit: int | None, seed: int) -> tuple[Figure, ...]:

@@ -1,6 +1,7 @@
 """Reconstruction: does a model rebuild held-out crystals? (AtomBench, arXiv 2510.16165)."""
 
 from matscale.tasks.reconstruction.score import score_reconstruction
+from matscale.tasks.reconstruction.scorer import ReconstructionScorer
 from matscale.tasks.task import Task
 
 TASK = Task(
@@ -9,5 +10,6 @@ TASK = Task(
     told=("composition", "tc", "space_group", "volume", "cell", "positions"),
     asked="the crystal",
     score=score_reconstruction,
+    scorer=ReconstructionScorer,
 )
 """The reconstruction task."""

@@ -32,6 +32,7 @@ class Question:
         dataset: What the result says of all this.
         notes: What a reader must know, one sentence each.
         own_targets: Whether the targets are those that the submissions carry.
+        order: Ids in the order of the source, for answers without ids; one that repeats, repeats.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +42,7 @@ class Question:
     dataset: Dataset
     notes: tuple[str, ...]
     own_targets: bool = False
+    order: tuple[str, ...] = ()
 
     def told(self) -> Told:
         """What predictors may see of the readable targets, in the order of ``targets``."""
@@ -52,59 +54,76 @@ class Question:
 def ask(
     submissions: Sequence[Submission],
     *,
-    train: str | None,
-    targets: str | None,
-    hygiene: str | None,
+    training: datasets.Dataset | None,
+    targets: datasets.Dataset | str | None,
 ) -> Question:
     """Decide what was asked.
 
-    The targets are those named by ``targets``, else the test split of ``train`` where that has one
-    and every submission keeps to it, else the ones that the submissions carry themselves (which
-    ``targets="submitted"`` asks for).
+    The targets are those of :func:`asked_dataset`, else the ones that the submissions carry.
 
     Args:
         submissions: The submissions to score.
-        train: Registered dataset or file of training structures.
-        targets: Registered dataset (its test split), file of targets, or ``"submitted"``.
-        hygiene: Named cleaning step for registered datasets.
+        training: Training structures.
+        targets: Targets, or :data:`SUBMITTED` for the ones that the submissions carry, or None.
 
     Raises:
         UserError: If nothing says what the targets are.
     """
-    training = datasets.load(train, hygiene=hygiene) if train else None
-    notes: list[str] = []
-    if targets == SUBMITTED:
-        question = _from_submissions(submissions)
-    elif targets:
-        asked = datasets.load(targets, hygiene=hygiene)
-        question = _from_dataset(asked)
-    elif training and "test" in training.splits and _keep_to(submissions, training, notes):
-        question = _from_dataset(training)
-    else:
-        question = _from_submissions(submissions)
+    asked, notes = asked_dataset(submissions, training, targets)
+    if asked is not None:
+        return question_of(asked, training)
+    return _complete(_from_submissions(submissions), training, notes)
+
+
+def asked_dataset(
+    submissions: Sequence[Submission],
+    training: datasets.Dataset | None,
+    targets: datasets.Dataset | str | None,
+) -> tuple[datasets.Dataset | None, tuple[str, ...]]:
+    """The dataset that was asked: ``targets``, else the one whose training split is used.
+
+    Returns:
+        It; None where there is none, or where a submission carries other targets than the test
+        split of the training set; and what must be said of that.
+    """
+    if isinstance(targets, datasets.Dataset):
+        return targets, ()
+    if targets is None and training is not None and "test" in training.splits:
+        strange = _strange(submissions, training)
+        return (None, strange) if strange else (training, ())
+    return None, ()
+
+
+def question_of(asked: datasets.Dataset, training: datasets.Dataset | None) -> Question:
+    """The question whose targets are a dataset's, whatever is submitted."""
+    return _complete(_from_dataset(asked), training, ())
+
+
+def _complete(
+    question: Question, training: datasets.Dataset | None, notes: tuple[str, ...]
+) -> Question:
+    hygiene = question.dataset.hygiene or (training.hygiene if training else None)
     if hygiene:
-        notes.append(f"Hygiene step {hygiene!r} was applied to the dataset.")
+        notes += (f"Hygiene step {hygiene!r} was applied to the dataset.",)
+    said = list(notes)
     if training:
-        question = _with_training(question, training, train or "", notes)
-    return replace(question, notes=(*question.notes, *notes))
+        question = _with_training(question, training, said)
+    return replace(question, notes=(*question.notes, *said))
 
 
-def _keep_to(
-    submissions: Sequence[Submission], dataset: datasets.Dataset, notes: list[str]
-) -> bool:
-    """Whether every submission that carries targets asks for ids of the test split only."""
+def _strange(submissions: Sequence[Submission], dataset: datasets.Dataset) -> tuple[str, ...]:
+    """A sentence if a submission carries targets that are not of the dataset's test split."""
     test = set(dataset.splits["test"].ids)
     for submission in submissions:
         if submission.targets is None:
             continue
         strange = [name for name in submission.targets.table.ids if name not in test]
         if strange:
-            notes.append(
+            return (
                 f"{len(strange)} ids of {submission.name} (such as {strange[0]}) are not in the "
-                f"test split of {dataset.name}, so the targets are the submissions' own."
+                f"test split of {dataset.name}, so the targets are the submissions' own.",
             )
-            return False
-    return True
+    return ()
 
 
 def _from_dataset(dataset: datasets.Dataset) -> Question:
@@ -149,6 +168,7 @@ def _from_readings(
         train=None,
         dataset=dataset.model_copy(update={"sha256": table.sha256(), "size": len(ids)}),
         notes=notes,
+        order=tuple(name for reading in readings for name in datasets.ids_in_order(reading)),
     )
 
 
@@ -157,9 +177,7 @@ def _first_of_each_id(table: StructureTable) -> StructureTable:
     return table if len(first) == len(table) else table[np.sort(first)]
 
 
-def _with_training(
-    question: Question, training: datasets.Dataset, name: str, notes: list[str]
-) -> Question:
+def _with_training(question: Question, training: datasets.Dataset, notes: list[str]) -> Question:
     split = "train" if "train" in training.splits else next(iter(training.splits))
     table = training.splits[split]
     shared = np.isin(table.ids.astype(str), np.array(question.ids, dtype=str))
@@ -176,7 +194,7 @@ def _with_training(
             "another id; they are scored like the others and stand in the group of seen ones."
         )
     if not len(table):
-        raise UserError(f"the training set {name} holds no structures besides the targets")
+        raise UserError(f"the training set {training.name} holds no structures besides the targets")
     refused = len(training.reading(split).refusals)
     if refused:
         notes.append(f"{refused} training structures cannot be read and are not used.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +40,6 @@ from matscale.tasks.reconstruction.samples import (
     TargetFacts,
     samples_table,
     score_samples,
-    target_facts,
     usable_predictions,
 )
 from matscale.tasks.reconstruction.sound import sound_groups, sound_metrics
@@ -54,6 +53,15 @@ class Answers:
     predictions: Reading
     published: PublishedRows | None
     made_in_seconds: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One predictor's answers with their scores, and its results without floors and ceiling."""
+
+    answers: Answers
+    samples: Samples
+    results: Mapping[schema.Protocol, schema.Result]
 
 
 def submitted(submission: Submission, told: tuple[str, ...] | None) -> Answers:
@@ -73,6 +81,7 @@ class Run:
     """What all predictors of one scoring run share."""
 
     question: Question
+    facts: TargetFacts
     memory: Memory
     seed: int
     command: str
@@ -102,15 +111,60 @@ class Run:
         self,
         answers: Sequence[Answers],
         protocols: Sequence[schema.Protocol],
+        baselines: Sequence[Scored] = (),
+    ) -> list[Scored]:
+        """The samples of all answers, and their results without floors and ceiling.
+
+        Args:
+            answers: Of any predictors.
+            protocols: To give results under.
+            baselines: Floors and ceiling, where the answers are models'.
+        """
+        return [self._scored(item, protocols, baselines) for item in answers]
+
+    def _scored(
+        self, item: Answers, protocols: Sequence[schema.Protocol], baselines: Sequence[Scored]
+    ) -> Scored:
+        samples = score_samples(
+            self.question,
+            self.facts,
+            item.predictions,
+            self.memory,
+            name=item.predictor.name,
+        )
+        if item.predictor.kind == "model":
+            item = self._judged(item, samples, baselines)
+        results = {one: self._result(item, samples, self.facts, one) for one in protocols}
+        return Scored(item, samples, results)
+
+    def _judged(self, item: Answers, samples: Samples, baselines: Sequence[Scored]) -> Answers:
+        """The same, with what the answers say against the model's declaration."""
+        commonest = commonest_share(self.question.targets, len(self.question.ids))
+        chance = next(
+            (
+                float(one.samples.scores.composition_right.mean())
+                for one in baselines
+                if one.answers.predictor.name == RandomTraining.name
+            ),
+            None,
+        )
+        right = samples.scores.composition_right
+        said = refutation(item.predictor, right, commonest, chance)
+        return replace(item, predictor=item.predictor.model_copy(update={"refuted": said}))
+
+    def scorecard(
+        self,
+        baselines: Sequence[Scored],
+        models: Sequence[Scored],
+        protocols: Sequence[schema.Protocol],
         folder: Path | None,
     ) -> Scorecard:
-        """Score all answers, draw the lines of floors and ceiling, and write the results."""
-        facts = target_facts(self.question, self.memory)
-        scored = self._judged([(item, self._samples(item, facts)) for item in answers])
-        files = [self._save_tables(*one, facts, folder) if folder else {} for one in scored]
+        """Results between the lines of floors and ceiling, written if there is a folder."""
+        scored = [*baselines, *models]
+        files = [self._save_tables(one, folder) if folder else {} for one in scored]
         results: list[schema.Result] = []
         for protocol in protocols:
-            plain = [self._result(item, samples, facts, protocol) for item, samples in scored]
+            plain = [one.results[protocol] for one in scored]
             floors = [one for one in plain if one.predictor.kind == "floor"]
             ceiling = next((one for one in plain if one.predictor.kind == "ceiling"), None)
             for one, names in zip(plain, files, strict=True):
@@ -121,44 +175,12 @@ class Run:
                 save(one, folder)
         return Scorecard(results, folder)
 
-    def _judged(self, scored: Sequence[tuple[Answers, Samples]]) -> list[tuple[Answers, Samples]]:
-        """The same, with what the answers say against the models' declarations."""
-        commonest = commonest_share(self.question.targets, len(self.question.ids))
-        chance = next(
-            (
-                float(samples.scores.composition_right.mean())
-                for item, samples in scored
-                if item.predictor.name == RandomTraining.name
-            ),
-            None,
-        )
-        found = []
-        for item, samples in scored:
-            if item.predictor.kind == "model":
-                right = samples.scores.composition_right
-                said = refutation(item.predictor, right, commonest, chance)
-                predictor = item.predictor.model_copy(update={"refuted": said})
-                item = replace(item, predictor=predictor)
-            found.append((item, samples))
-        return found
-
-    def _samples(self, item: Answers, facts: TargetFacts) -> Samples:
-        return score_samples(
-            self.question,
-            facts,
-            item.predictions,
-            self.memory,
-            name=item.predictor.name,
-        )
-
-    def _save_tables(
-        self, item: Answers, samples: Samples, facts: TargetFacts, folder: Path
-    ) -> dict[str, str]:
+    def _save_tables(self, one: Scored, folder: Path) -> dict[str, str]:
         return save_tables(
-            item.predictor.name,
+            one.answers.predictor.name,
             folder,
-            samples=samples_table(samples, facts),
-            predictions=usable_predictions(self.question, item.predictions),
+            samples=samples_table(one.samples, self.facts),
+            predictions=usable_predictions(self.question, one.answers.predictions),
             targets=self.question.targets,
         )
 
@@ -313,10 +335,11 @@ def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
 
 
 def _notes(item: Answers) -> tuple[str, ...]:
-    ignored = item.predictions.ignored
+    ignored, warnings = item.predictions.ignored, item.predictions.warnings
     if not ignored:
-        return ()
+        return warnings
     return (
+        *warnings,
         f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
         f"read (such as {ignored[0]}).",
     )

@@ -1,0 +1,155 @@
+"""What a user hands in as predictions: files, or structures that are Python objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matscale.errors import UserError
+from matscale.predictors.from_file import Submission, file_name, read_submissions
+from matscale.structures.formats import read_objects
+from matscale.structures.formats.objects import is_structure
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
+
+UNNAMED = "model"
+"""Name of a model whose answers come as objects and without a name."""
+
+
+def submissions_of(
+    predictions: Any, *, name: str | None = None, workers: int | None = None
+) -> list[Submission]:
+    """The submissions that a user hands in.
+
+    Args:
+        predictions: A path or several (see
+            :func:`matscale.predictors.from_file.read_submissions`); or one model's crystals as
+            :func:`matscale.structures.formats.read_objects` takes them; or a mapping of model's
+            name to any of these, for several models.
+        name: What to call the model, if it is one.
+        workers: Processes that read files.
+
+    Raises:
+        UserError: If these are no predictions, a file cannot be read, several models are given
+            one name, or two have the same.
+    """
+    found = list(_found(predictions, workers))
+    if name is not None:
+        if len(found) != 1:
+            names = ", ".join(one.name for one in found)
+            raise UserError(
+                f"name={name!r} is for one model, and there are {len(found)} ({names}); give a "
+                "dict of name to predictions"
+            )
+        found = [replace(found[0], name=file_name(name))]
+    check_names([one.name for one in found])
+    return found
+
+
+def check_names(names: Sequence[str], taken: Collection[str] = ()) -> None:
+    """Make sure that the results of two predictors do not overwrite each other.
+
+    Args:
+        names: Of the models.
+        taken: Names of floors and ceiling.
+
+    Raises:
+        UserError: If two have one name.
+    """
+    for name in names:
+        if name in taken:
+            raise UserError(f"{name!r} is the name of a floor or ceiling: rename the submission")
+        if names.count(name) > 1:
+            raise UserError(f"two submissions are called {name!r}: rename one of them")
+
+
+def _found(predictions: Any, workers: int | None) -> Iterator[Submission]:
+    if isinstance(predictions, Iterator):
+        predictions = list(predictions)
+    if _are_paths(predictions):
+        paths = [predictions] if isinstance(predictions, str | Path) else predictions
+        yield from read_submissions([Path(path) for path in paths], workers=workers)
+    elif isinstance(predictions, Mapping) and _by_model(predictions):
+        for name, own in predictions.items():
+            yield from submissions_of(own, name=str(name), workers=workers)
+    else:
+        yield Submission(UNNAMED, "Python objects", read_objects(predictions, "predictions"))
+
+
+def _are_paths(predictions: Any) -> bool:
+    """Whether these are files; a list of files and crystals is neither.
+
+    Raises:
+        UserError: If it is such a list.
+    """
+    if isinstance(predictions, str | Path):
+        return True
+    if not isinstance(predictions, list | tuple):
+        return False
+    paths = [isinstance(one, str | Path) for one in predictions]
+    if any(paths) and not all(paths):
+        other = predictions[paths.index(False)]
+        raise UserError(
+            f"the predictions are paths and other things (a {type(other).__name__}) in one list; "
+            "give several models as a dict of name to predictions"
+        )
+    return all(paths) and bool(paths)
+
+
+def _by_model(predictions: Mapping[Any, Any]) -> bool:
+    """Whether a mapping is of models to their predictions, not of ids to crystals.
+
+    Raises:
+        UserError: If it is of both.
+    """
+    whole = (str, Path, Mapping, list, tuple, StructureTable, Reading)
+    models = [key for key, value in predictions.items() if isinstance(value, whole)]
+    crystals = [key for key, value in predictions.items() if is_structure(value)]
+    if models and crystals:
+        raise UserError(
+            f"the predictions are a dict that holds a crystal at {crystals[0]!r} and a "
+            f"{type(predictions[models[0]]).__name__} at {models[0]!r}; give either id to crystal "
+            "or model's name to predictions"
+        )
+    return bool(models) and len(models) == len(predictions)
+
+
+def in_order(reading: Reading, ids: Sequence[str], name: str) -> Reading:
+    """Answers without ids of their own under the ids that were asked, if their numbers agree.
+
+    Args:
+        reading: Of n items, in their order.
+        ids: What was asked, in its order.
+        name: Whose answers they are, for messages.
+
+    Raises:
+        UserError: If no answer has an id, and there are not as many as were asked, or the places
+            of the answers are ids too, of other targets.
+    """
+    if not reading.unnamed or reading.unnamed < reading.submitted:
+        return reading
+    own = [str(place) for place in range(reading.submitted)]
+    if own == list(ids):
+        return reading
+    if len(own) != len(ids) or set(own) == set(ids):
+        why = (
+            "of targets that are numbered in another order"
+            if len(own) == len(ids)
+            else f"and {len(ids)} are asked for"
+        )
+        raise UserError(
+            f"{name} has {len(own)} predictions without ids, {why}; give a dict of id to crystal, "
+            f"with ids such as {ids[0]!r}"
+        )
+    note = f"The {len(ids)} predictions of {name} bear no ids and were taken in the targets' order."
+    return replace(
+        reading,
+        table=reading.table.with_ids(np.array(ids, dtype=object)[reading.items]),
+        refusals=tuple(replace(one, id=ids[one.item]) for one in reading.refusals),
+        warnings=(*reading.warnings, note),
+        unnamed=0,
+    )

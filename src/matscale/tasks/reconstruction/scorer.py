@@ -1,0 +1,165 @@
+"""Targets, training set and floors prepared once, and any number of submissions scored on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import matscale
+from matscale import datasets
+from matscale.errors import UserError
+from matscale.execution import PARTIAL, Memory
+from matscale.predictors.from_file import Submission
+from matscale.predictors.predictor import declared
+from matscale.predictors.submissions import check_names, in_order, submissions_of
+from matscale.report.scorecard import Scorecard
+from matscale.results import result as schema
+from matscale.results.store import check_same_question
+from matscale.tasks.reconstruction.question import (
+    SUBMITTED,
+    Question,
+    ask,
+    asked_dataset,
+    question_of,
+)
+from matscale.tasks.reconstruction.run import Run, Scored, submitted
+from matscale.tasks.reconstruction.samples import TargetFacts, target_facts
+
+PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
+    "both": ("sound", "published"),
+    "sound": ("sound",),
+    "published": ("published",),
+}
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A question, what is known of its targets, and how ceiling and floors answer it."""
+
+    question: Question
+    facts: TargetFacts
+    baselines: list[Scored]
+
+
+class ReconstructionScorer:
+    """Scores submissions of crystals against the same held-out ones.
+
+    The arguments are those of
+    :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
+
+    Raises:
+        UserError: If a file is missing, or an option is not one of its choices.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: Any = None,
+        targets: Any = None,
+        protocol: str = "both",
+        hygiene: str | None = None,
+        seed: int = 0,
+        workers: int | None = None,
+        command: str = "matscale.score",
+        notes: Sequence[str] = (),
+    ) -> None:
+        if protocol not in PROTOCOLS:
+            raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+        self._protocols = PROTOCOLS[protocol]
+        self._seed, self._workers, self._command = seed, workers, command
+        self._notes = tuple(notes)
+        self._training = (
+            None if train is None else datasets.given(train, "training set", hygiene=hygiene)
+        )
+        submitted_ones = isinstance(targets, str) and targets == SUBMITTED
+        self._targets = (
+            targets
+            if targets is None or submitted_ones
+            else datasets.given(targets, "targets", hygiene=hygiene)
+        )
+        self._prepared: _Prepared | None = None
+
+    def prepare(self) -> None:
+        """Describe targets and training set, and score floors and ceiling, before anything else.
+
+        Raises:
+            UserError: If the targets are not known before there are predictions.
+        """
+        asked, _ = asked_dataset([], self._training, self._targets)
+        if asked is None:
+            raise UserError(
+                "nothing says what the targets are before there are predictions: give train= a "
+                "dataset that has a test split, or give targets="
+            )
+        self._known(asked, self._memory(None))
+
+    def score(
+        self,
+        predictions: Any,
+        *,
+        name: str | None = None,
+        told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        out: str | Path | None = None,
+    ) -> Scorecard:
+        """Score predictions; the arguments are those of ``score_reconstruction``."""
+        submissions = submissions_of(predictions, name=name, workers=self._workers)
+        telling = declared(told, [one.name for one in submissions])
+        folder = Path(out) if out is not None else None
+        memory = self._memory(folder)
+        asked, _ = asked_dataset(submissions, self._training, self._targets)
+        if asked is None:
+            question = self._noted(ask(submissions, training=self._training, targets=self._targets))
+        elif self._prepared is None:
+            question = self._noted(question_of(asked, self._training))
+        else:
+            question = self._prepared.question
+        if folder:
+            check_same_question(folder, question.dataset)
+        submissions = [_under_asked_ids(one, question) for one in submissions]
+        if asked is None:
+            prepared = self._prepare(question, memory)
+        else:
+            prepared = self._known(asked, memory, question)
+        run = self._run(prepared.question, prepared.facts, memory)
+        own = [one.answers.predictor.name for one in prepared.baselines]
+        check_names([one.name for one in submissions], own)
+        models = run.score(
+            [submitted(one, telling[one.name]) for one in submissions],
+            self._protocols,
+            prepared.baselines,
+        )
+        card = run.scorecard(prepared.baselines, models, self._protocols, folder)
+        memory.forget()
+        return card
+
+    def _memory(self, folder: Path | None) -> Memory:
+        # One a call: a training loop would fill a longer one with answers that never come again.
+        return Memory(folder / PARTIAL if folder else None, matscale.__version__, self._workers)
+
+    def _noted(self, question: Question) -> Question:
+        return replace(question, notes=(*self._notes, *question.notes))
+
+    def _known(
+        self, asked: datasets.Dataset, memory: Memory, question: Question | None = None
+    ) -> _Prepared:
+        """What is prepared of the dataset's question, at the first call."""
+        if self._prepared is None:
+            question = question or self._noted(question_of(asked, self._training))
+            self._prepared = self._prepare(question, memory)
+        return self._prepared
+
+    def _prepare(self, question: Question, memory: Memory) -> _Prepared:
+        facts = target_facts(question, memory)
+        run = self._run(question, facts, memory)
+        return _Prepared(question, facts, run.score(run.baselines(), self._protocols))
+
+    def _run(self, question: Question, facts: TargetFacts, memory: Memory) -> Run:
+        return Run(question, facts, memory, self._seed, self._command)
+
+
+def _under_asked_ids(submission: Submission, question: Question) -> Submission:
+    """The submission with the ids that were asked, if its answers have none of their own."""
+    predictions = in_order(submission.predictions, question.order, submission.name)
+    return replace(submission, predictions=predictions)
