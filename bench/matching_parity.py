@@ -36,6 +36,10 @@ def _settings():
     yield "framework, supercells", direct(TIGHT, "framework", scale=False, supercell=True)
     yield "framework 0.3/0.5/10", direct(LOOSE, "framework")
     yield "anonymous 0.2/0.3/5", direct(TIGHT, "anonymous")
+    yield (
+        "framework, no primitive cells",
+        direct(TIGHT, "framework", scale=False, primitive=False, supercell=True),
+    )
 
 
 SETTINGS = dict(_settings())
@@ -47,15 +51,20 @@ PLAN = (
     ("carbon24", "any", "direct, supercells"),
     ("carbon24 predictions", "by id", "direct 0.3/0.5/10"),
     ("carbon24 predictions", "by id", "direct 0.2/0.3/5"),
-    *(("perov5", "same size", name) for name in list(SETTINGS)[5:]),
+    *(("perov5", "same size", name) for name in list(SETTINGS)[5:8]),
     *(("perov5", "copies", name) for name in list(SETTINGS)[:3]),
     *(("supercon3d predictions", "by id", name) for name in list(SETTINGS)[:3]),
     *(("generated", "same composition", name) for name in list(SETTINGS)[:3]),
     *(("novelty", "same composition", name) for name in list(SETTINGS)[:5]),
     *(("novelty", "multiples", name) for name in list(SETTINGS)[5:6]),
-    *(("novelty", "same size", name) for name in list(SETTINGS)[6:]),
+    *(("novelty", "same size", name) for name in list(SETTINGS)[6:8]),
     *(("crystals", "copies", name) for name in list(SETTINGS)[:5]),
     *(("carbon24", "copies", name) for name in list(SETTINGS)[:5]),
+    *(
+        (data, how, "framework, no primitive cells")
+        for data in ("perov5", "generated", "novelty", "crystals")
+        for how in ("same size", "multiples")
+    ),
 )
 
 
