@@ -199,10 +199,14 @@ def pymatgen_answers(first, second, pairs, settings):
         a, b = ready(0, first, i), ready(1, second, j)
         a, b, fu, base_is_1 = matcher._preprocess(a, b, skip_structure_reduction=True)
         if settings.mode == "anonymous":
-            matches = matcher._anonymous_match(a, b, fu, base_is_1, use_rms=use_rms)
+            matches = matcher._anonymous_match(
+                a, b, fu, base_is_1, use_rms=use_rms, break_on_match=settings.keep_first
+            )
             found = min((match for _, match in matches), key=lambda m: m[0]) if matches else None
         else:
-            found = matcher._match(a, b, fu, base_is_1, use_rms=use_rms)
+            found = matcher._match(
+                a, b, fu, base_is_1, use_rms=use_rms, break_on_match=settings.keep_first
+            )
         if found is not None:
             answers[place] = found[0]
     return answers
