@@ -9,6 +9,7 @@ from typing import Any
 
 from matscale.errors import UserError
 from matscale.report.scorecard import Scorecard
+from matscale.results.compared import ComparedTask
 
 TASKS = {
     "reconstruction": "matscale.tasks.reconstruction",
@@ -30,6 +31,7 @@ class Task:
         told: The fields that a sample offers; a predictor sees those it declares.
         asked: What an answer is.
         score: Scores predictions; its keyword arguments are the task's options.
+        compared: How two of its results are compared.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Task:
     told: tuple[str, ...]
     asked: str
     score: Callable[..., Scorecard]
+    compared: ComparedTask
 
 
 def find_task(name: str) -> Task:

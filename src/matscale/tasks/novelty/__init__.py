@@ -3,6 +3,7 @@
 Source: Negishi and Walsh, arXiv 2606.23166.
 """
 
+from matscale.tasks.novelty.compared import COMPARED
 from matscale.tasks.novelty.score import score_novelty
 from matscale.tasks.task import Task
 
@@ -12,5 +13,6 @@ TASK = Task(
     told=(),
     asked="crystals",
     score=score_novelty,
+    compared=COMPARED,
 )
 """The novelty task."""

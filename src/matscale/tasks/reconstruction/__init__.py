@@ -1,5 +1,6 @@
 """Reconstruction: does a model rebuild held-out crystals? (AtomBench, arXiv 2510.16165)."""
 
+from matscale.tasks.reconstruction.compared import COMPARED
 from matscale.tasks.reconstruction.score import score_reconstruction
 from matscale.tasks.task import Task
 
@@ -9,5 +10,6 @@ TASK = Task(
     told=("composition", "tc", "space_group", "volume", "cell", "positions"),
     asked="the crystal",
     score=score_reconstruction,
+    compared=COMPARED,
 )
 """The reconstruction task."""
