@@ -36,6 +36,10 @@ def _settings():
     yield "framework, supercells", direct(TIGHT, "framework", scale=False, supercell=True)
     yield "framework 0.3/0.5/10", direct(LOOSE, "framework")
     yield "anonymous 0.2/0.3/5", direct(TIGHT, "anonymous")
+    yield (
+        "framework, no primitive cells",
+        direct(TIGHT, "framework", scale=False, primitive=False, supercell=True),
+    )
 
 
 SETTINGS = dict(_settings())
@@ -47,15 +51,20 @@ PLAN = (
     ("carbon24", "any", "direct, supercells"),
     ("carbon24 predictions", "by id", "direct 0.3/0.5/10"),
     ("carbon24 predictions", "by id", "direct 0.2/0.3/5"),
-    *(("perov5", "same size", name) for name in list(SETTINGS)[5:]),
+    *(("perov5", "same size", name) for name in list(SETTINGS)[5:8]),
     *(("perov5", "copies", name) for name in list(SETTINGS)[:3]),
     *(("supercon3d predictions", "by id", name) for name in list(SETTINGS)[:3]),
     *(("generated", "same composition", name) for name in list(SETTINGS)[:3]),
     *(("novelty", "same composition", name) for name in list(SETTINGS)[:5]),
     *(("novelty", "multiples", name) for name in list(SETTINGS)[5:6]),
-    *(("novelty", "same size", name) for name in list(SETTINGS)[6:]),
+    *(("novelty", "same size", name) for name in list(SETTINGS)[6:8]),
     *(("crystals", "copies", name) for name in list(SETTINGS)[:5]),
     *(("carbon24", "copies", name) for name in list(SETTINGS)[:5]),
+    *(
+        (data, how, "framework, no primitive cells")
+        for data in ("perov5", "generated", "novelty", "crystals")
+        for how in ("same size", "multiples")
+    ),
 )
 
 
@@ -190,10 +199,14 @@ def pymatgen_answers(first, second, pairs, settings):
         a, b = ready(0, first, i), ready(1, second, j)
         a, b, fu, base_is_1 = matcher._preprocess(a, b, skip_structure_reduction=True)
         if settings.mode == "anonymous":
-            matches = matcher._anonymous_match(a, b, fu, base_is_1, use_rms=use_rms)
+            matches = matcher._anonymous_match(
+                a, b, fu, base_is_1, use_rms=use_rms, break_on_match=settings.keep_first
+            )
             found = min((match for _, match in matches), key=lambda m: m[0]) if matches else None
         else:
-            found = matcher._match(a, b, fu, base_is_1, use_rms=use_rms)
+            found = matcher._match(
+                a, b, fu, base_is_1, use_rms=use_rms, break_on_match=settings.keep_first
+            )
         if found is not None:
             answers[place] = found[0]
     return answers

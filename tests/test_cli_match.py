@@ -62,6 +62,43 @@ def test_matches_are_pymatgens(folder):
     assert not list(folder.glob(".*"))
 
 
+def test_the_criterion_decides_as_in_fit_or_get_rms_dist(folder):
+    """One atom of a loose copy moves more than ``stol`` allows, while the rms stays below it."""
+    cell = Structure.from_spacegroup("Pnma", np.diag([5.1, 7.3, 4.7]), ["Si"], [[0.13, 0.21, 0.4]])
+    moved = cell.copy()
+    moved.translate_sites([3], [1.1, 0.0, 0.0], frac_coords=False)
+    for name, structure in (("cell", cell), ("moved", moved)):
+        write(StructureTable.from_pymatgen([structure]), folder / f"{name}.parquet")
+    matcher = StructureMatcher()
+    rms, largest = matcher.get_rms_dist(cell, moved)
+    assert rms < 0.3 < largest
+    assert not matcher.fit(cell, moved)
+    for options, found in (((), 0), (("--criterion", "rms"), 1)):
+        arguments = ("cell.parquet", "moved.parquet", "--out", "criterion.csv", *options)
+        done = matscale("match", *arguments, cwd=folder)
+        said = "rms" if options else "largest"
+        assert f"{found} pairs match (criterion {said}, best match of each pair)" in done.stdout
+        assert len(rows(folder / "criterion.csv")) == found
+    (row,) = rows(folder / "criterion.csv")
+    assert float(row["rms"]) == pytest.approx(rms, abs=1e-9)
+    assert float(row["largest"]) == pytest.approx(largest, abs=1e-9)
+
+
+def test_the_first_match_may_be_kept(folder):
+    base = ("first.parquet", "second.jsonl", "--mode", "framework", "--stol", "0.5")
+    kept = {}
+    for name, options in (("best", ()), ("first", ("--first",))):
+        arguments = (*base, "--criterion", "rms", "--out", f"{name}.csv", *options, "--json")
+        counts = json.loads(matscale("match", *arguments, cwd=folder).stdout)
+        assert (counts["criterion"], counts["kept"]) == ("rms", name)
+        kept[name] = {
+            (r["first"], r["second"]): float(r["rms"]) for r in rows(folder / f"{name}.csv")
+        }
+    assert kept["best"].keys() == kept["first"].keys()
+    assert all(kept["best"][pair] <= rms + 1e-12 for pair, rms in kept["first"].items())
+    assert any(kept["best"][pair] < rms - 1e-6 for pair, rms in kept["first"].items())
+
+
 def test_anonymous_pairs_name_the_elements_and_the_cost(folder):
     options = ("--mode", "anonymous", "--out", "anonymous.csv", "--json")
     counts = json.loads(
@@ -139,7 +176,8 @@ def test_options_of_both_commands_are_the_same():
         {name for one in commands[command].params for name in one.opts}
         for command in ("match", "group")
     ]
-    assert options[0] - options[1] == {"first", "second", "--symprec"}
+    assert options[0] - options[1] == {"first", "second", "--symprec", "--criterion", "--first"}
+    assert options[1] - options[0] == {"crystals", "--symmetric"}
     assert {"--ltol", "--stol", "--angle-tol", "--scale", "--primitive", "--supercell"} <= options[
         1
     ]
@@ -159,6 +197,18 @@ def test_options_of_both_commands_are_the_same():
         (("first.parquet", "first.parquet", "--out", "hollow"), "hollow is a folder"),
         (("first.parquet", "first.parquet", "--ltol", "inf"), "--ltol is inf"),
         (("first.parquet", "first.parquet", "--symprec", "0.1"), "--mode direct has no use for it"),
+        (
+            (
+                "first.parquet",
+                "first.parquet",
+                "--mode",
+                "wyckoff",
+                "--criterion",
+                "rms",
+                "--first",
+            ),
+            "no use for --criterion, --first; its one tolerance is --symprec",
+        ),
         (
             (
                 "first.parquet",

@@ -50,6 +50,26 @@ def test_verdicts_and_values_are_pymatgens(table, name, how, settings, count):
     assert counts.matched == ours.matched.sum()
 
 
+@pytest.mark.parametrize("criterion", ["rms", "largest"])
+@pytest.mark.parametrize("keep_first", [False, True])
+@pytest.mark.parametrize(
+    ("name", "how", "mode"),
+    [("carbon24", "same size", "direct"), ("novelty", "same size", "framework")],
+)
+def test_which_match_is_kept_is_as_in_pymatgen(table, name, how, mode, criterion, keep_first):
+    settings = MatchSettings(STRUCTURE_PREDICTION, mode, criterion, keep_first=keep_first)
+    first, second, pairs = parity.draw(table(name), how, np.random.default_rng(8))
+    pairs = pairs[:200]
+    ours = batch.match_pairs(first, second, pairs, settings)
+    theirs = parity.pymatgen_answers(first, second, pairs, settings)
+    assert 10 < ours.matched.sum() < 190
+    np.testing.assert_array_equal(ours.matched, np.isfinite(theirs))
+    values = ours.rms if criterion == "rms" else ours.largest
+    np.testing.assert_allclose(values[ours.matched], theirs[ours.matched], rtol=0, atol=1e-6)
+    other = batch.match_pairs(first, second, pairs, replace(settings, keep_first=not keep_first))
+    assert (np.abs(other.rms - ours.rms) > 1e-6).any()
+
+
 def test_public_methods_give_the_same_verdicts(table):
     """``fit`` and ``get_rms_dist`` themselves, reduction and all, on raw carbon-24 crystals."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -69,17 +89,18 @@ def test_public_methods_give_the_same_verdicts(table):
             assert scores.largest[place] == pytest.approx(known[1], abs=1e-6)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("tolerances", [Tolerances(), STRUCTURE_PREDICTION])
-def test_groups_are_pymatgens(table, tolerances):
+def test_groups_are_pymatgens(table, tolerances, symmetric):
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     chosen = table("carbon24")[np.random.default_rng(7).choice(10_000, 90, replace=False)]
-    label, counts = batch.group(chosen, MatchSettings(tolerances))
+    label, counts = batch.group(chosen, MatchSettings(tolerances, symmetric=symmetric))
     structures = list(chosen.iter_pymatgen())
     place = {id(structure): row for row, structure in enumerate(structures)}
     matcher = StructureMatcher(tolerances.length, tolerances.site, tolerances.angle)
     known = np.empty(len(chosen), np.int64)
-    for members in matcher.group_structures(structures):
+    for members in matcher.group_structures(structures, symmetric=symmetric):
         rows = [place[id(structure)] for structure in members]
         known[rows] = rows[0]
     np.testing.assert_array_equal(label, known)

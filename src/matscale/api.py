@@ -269,8 +269,24 @@ def load_results(*sources: str | Path) -> Scorecard:
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Comparison]:
-    """Compare two results (their JSON files) by a paired bootstrap on the same ids."""
+    """Compare two results of one task on one data set, metric by metric.
+
+    Where both answer the same ids, by a paired bootstrap over these; where each has samples of its
+    own (novelty), by an unpaired one.
+
+    Args:
+        first: A result's JSON file.
+        second: Another's.
+        seed: Of the bootstrap.
+
+    Returns:
+        The headline metric first. Metrics of both that cannot be compared come last, with no
+        difference and the reason in ``sentence``.
+
+    Raises:
+        UserError: If a file is no result, or the two do not answer the same question.
+    """
     one, other = Path(first), Path(second)
-    return comparing.compare(
-        store.load(one), one.parent, store.load(other), other.parent, seed=seed
-    )
+    left, right = store.load(one), store.load(other)
+    how = find_task(left.task).compared
+    return comparing.compare(left, one.parent, right, other.parent, how, seed=seed)

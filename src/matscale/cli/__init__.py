@@ -34,6 +34,9 @@ app.add_typer(figures_app, name="figures")
 for command in (match, group, reduce, recover):
     app.command()(command)
 
+MOST_NAMED = 4
+"""Metrics that are not compared, by name."""
+
 _state = {"debug": False}
 
 
@@ -59,20 +62,31 @@ def _main(
 @app.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="A result's JSON file.")],
-    second: Annotated[Path, typer.Argument(help="Another's, on the same targets.")],
+    second: Annotated[
+        Path, typer.Argument(help="Another's, of the same task, data set and protocol.")
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two results on the same ids by a paired bootstrap, in words."""
+    """Compare two results of one task in words: paired by id, where both have the same ids."""
     from dataclasses import asdict
 
     from matscale import api
+    from matscale.report.metric_wording import long_label
 
     comparisons = api.compare(first, second, seed=seed)
     if as_json:
         print(json.dumps([asdict(one) for one in comparisons], indent=1))
     else:
-        print("\n".join(one.sentence for one in comparisons))
+        left_out = [one for one in comparisons if not one.comparable]
+        print("\n".join(one.sentence for one in comparisons if one.comparable))
+        if left_out:
+            names = [long_label(one.metric) for one in left_out]
+            rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            print(
+                f"Not compared: {'; '.join(names[:MOST_NAMED])}{rest}. Only main metrics with a value "
+                "per sample are."
+            )
         for caution in dict.fromkeys(one.caution for one in comparisons if one.caution):
             print(caution)
 

@@ -50,6 +50,13 @@ class MatchMode(StrEnum):
     wyckoff = "wyckoff"
 
 
+class Criterion(StrEnum):
+    """Choices of ``matscale match --criterion``."""
+
+    largest = "largest"
+    rms = "rms"
+
+
 MODES = (
     "direct: equal elements; framework: elements ignored; anonymous: one-to-one maps of elements"
 )
@@ -77,15 +84,29 @@ def match(
             show_default="0.01",
         ),
     ] = None,
+    criterion: Annotated[
+        Criterion | None,
+        typer.Option(
+            help="What --stol limits and the best match has least of: the largest displacement, "
+            "as in pymatgen's fit, or their rms, as in get_rms_dist.",
+            show_default="largest",
+        ),
+    ] = None,
+    keep_first: Annotated[
+        bool,
+        typer.Option("--first", help="Keep the first match in pymatgen's order, not the best."),
+    ] = False,
     how: Comparison,
     out: Annotated[Path, typer.Option(help="CSV of the pairs that match.")] = Path("pairs.csv"),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find all pairs of crystals in two files that pymatgen's StructureMatcher.fit accepts."""
+    """Find all pairs of crystals in two files that pymatgen's StructureMatcher accepts."""
     check_writable(out)
     if mode is MatchMode.wyckoff:
-        match_wyckoff(first, second, how, symprec, out, workers, as_json)
+        own = {"--criterion": criterion, "--first": keep_first}
+        useless = [name for name, given in own.items() if given]
+        match_wyckoff(first, second, how, symprec, out, workers, as_json, useless)
         return
     if symprec is not None:
         raise UserError(
@@ -93,7 +114,11 @@ def match(
         )
     from matscale.matching import batch
 
-    settings = how.settings(mode.value)
+    settings = replace(
+        how.settings(mode.value),
+        criterion=(criterion or Criterion.largest).value,
+        keep_first=keep_first,
+    )
     with kept_beside(out) as folder:
         left, right = read_crystals(first, workers), read_crystals(second, workers)
         start = time.perf_counter()
@@ -102,8 +127,12 @@ def match(
         )
         write_csv(out, *_pairs(left.table, right.table, found, settings, workers))
         counts = replace(found.counts, seconds=time.perf_counter() - start)
-    said = f"{len(found)} pairs match; they are in {out}"
-    _say(counts, [left, right], said, as_json)
+    kept = "first" if keep_first else "best"
+    said = (
+        f"{len(found)} pairs match (criterion {settings.criterion}, {kept} match of each pair); "
+        f"they are in {out}"
+    )
+    _say(counts, [left, right], said, as_json, criterion=settings.criterion, kept=kept)
 
 
 def _pairs(
@@ -161,6 +190,14 @@ def group(
     crystals: Crystals,
     *,
     mode: Annotated[GroupMode, typer.Option(help=f"{MODES}.")] = GroupMode.direct,
+    symmetric: Annotated[
+        bool,
+        typer.Option(
+            "--symmetric",
+            help="A crystal must match the first of its group both ways, as pymatgen's "
+            "group_structures(symmetric=True) has it.",
+        ),
+    ] = False,
     how: Comparison,
     out: Annotated[Path, typer.Option(help="CSV: id, group, and the rows of both.")] = Path(
         "groups.csv"
@@ -170,9 +207,14 @@ def group(
 ) -> None:
     """Group the crystals of a file that are the same; the first of each group stands for it."""
     check_writable(out)
+    if symmetric and mode is GroupMode.anonymous:
+        raise UserError(
+            "--symmetric has no meaning with --mode anonymous, which is asked one way only, as in "
+            "pymatgen; leave it out"
+        )
     from matscale.matching import batch
 
-    settings = how.settings(mode.value)
+    settings = replace(how.settings(mode.value), symmetric=symmetric)
     with kept_beside(out) as folder:
         reading = read_crystals(crystals, workers)
         first, counts = batch.group(

@@ -12,7 +12,7 @@ from matscale.cli.options import kept_beside
 from matscale.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matscale.matching.wyckoff import WyckoffTable
     from matscale.matching.wyckoff_matches import WyckoffMatches
@@ -31,6 +31,7 @@ def match_wyckoff(
     out: Path,
     workers: int | None,
     as_json: bool,
+    useless: Sequence[str],
 ) -> None:
     """Write the pairs of crystals that occupy the same Wyckoff positions.
 
@@ -42,8 +43,9 @@ def match_wyckoff(
     from matscale.matching.engine import code_version
     from matscale.matching.wyckoff_matches import wyckoff_matches
 
-    if how.given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in how.given)
+    useless = [*(f"--{name.replace('_', '-')}" for name in how.given), *useless]
+    if useless:
+        names = ", ".join(useless)
         raise UserError(
             f"--mode wyckoff compares symmetries and has no use for {names}; "
             "its one tolerance is --symprec"

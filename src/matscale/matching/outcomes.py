@@ -31,7 +31,8 @@ class MatchSettings:
             ``supercell_size="num_sites"``).
         keep_first: Whether to keep the first match found instead of the best.
         symmetric: Whether the second crystal must also match the first, as in
-            ``group_structures``. ``fit`` alone reduces both again in between, in the volume in
+            ``group_structures(symmetric=True)``; by default it need not, there as here.
+            ``fit(symmetric=True)`` by itself reduces both again in between, in the volume in
             which they were compared, so that strongly disturbed crystals can fail there.
     """
 

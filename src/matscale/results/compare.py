@@ -1,35 +1,44 @@
-"""Two results on the same questions: paired bootstrap, and the answer in words."""
+"""Two results of one task on one data set: the difference of each main metric, in words.
+
+Where both answer the same ids the bootstrap is paired: a resample draws ids, and takes the
+difference of both predictors on them. Where each has samples of its own, such as generated
+crystals, nothing pairs them: each side is resampled by itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from matscale.errors import UserError
-from matscale.metrics import statistics
-from matscale.results.result import Result
+from matscale.results.compared import ComparedMetric, ComparedTask
+from matscale.results.differences import Difference, paired, unpaired
+from matscale.results.result import Dataset, Result
 from matscale.results.rounding import interval_decimals, show
 from matscale.results.store import load_samples
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of two predictors on one metric, on the same ids.
+    """The difference of two predictors on one metric.
 
     Attributes:
         metric: What is compared.
-        first: Value of the first predictor over the ids that count for both; None without any.
+        first: Value of the first predictor over the samples that count; None without any, or
+            where the metric cannot be compared.
         second: Value of the second.
         difference: first - second.
-        low: Lower end of the 95 % interval of the difference.
+        low: Lower end of the 95 % interval of the difference; None where there is none.
         high: Upper end.
-        n: Number of ids that count.
-        sentence: The comparison in words.
+        n: Number of samples that count, of the first predictor.
+        n_second: The same of the second: equal where both answer the same ids.
+        sentence: The comparison in words, or why there is none.
         caution: What makes the comparison unfair, in a sentence; "" where nothing is known to.
+        comparable: Whether ``compare`` can take this metric at all.
     """
 
     metric: str
@@ -39,159 +48,263 @@ class Comparison:
     low: float | None
     high: float | None
     n: int
+    n_second: int
     sentence: str
     caution: str
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """What is compared, and how a difference of it is said.
-
-    Attributes:
-        column: Per-sample column.
-        verb: What the first predictor does.
-        where: Words after the second predictor's name.
-        unit: Unit of the said number, with the space before it.
-        factor: Said number over stored number.
-        more: Words for a positive difference.
-        less: Words for a negative one.
-    """
-
-    column: str
-    verb: str
-    where: str = ""
-    unit: str = " points"
-    factor: float = 100.0
-    more: str = "more often"
-    less: str = "less often"
-
-
-def _error(column: str, where: str, unit: str) -> _Quantity:
-    return _Quantity(column, "is off by", f" {where}", unit, 1.0, "more", "less")
-
-
-_COMPARED = {
-    "match_rate": _Quantity("matched", "matches"),
-    "composition_accuracy": _Quantity("composition_right", "has the composition right"),
-    "amd_mean": _error("amd_distance", "in AMD distance", " Å"),
-    "length_mae": _error("length_error", "in cell lengths", " Å"),
-    "angle_mae": _error("angle_error", "in cell angles", "°"),
-    "volume_error": _error("volume_error", "in volume per atom, as a fraction of it", ""),
-    "accuracy": _Quantity("correct", "picks the right caption"),
-}
+    comparable: bool = True
 
 
 def compare(
-    first: Result, first_folder: Path, second: Result, second_folder: Path, *, seed: int = 0
+    first: Result,
+    first_folder: Path,
+    second: Result,
+    second_folder: Path,
+    task: ComparedTask,
+    *,
+    seed: int = 0,
 ) -> list[Comparison]:
-    """Compare two results of one task and protocol on the ids that both were asked.
+    """Compare two results of one task, one data set and one protocol.
 
-    Rates are over all shared ids. Errors are over the shared ids on which both have a readable
-    prediction, and say over how many. Intervals: 95 % paired bootstrap, 1000 resamples.
+    Paired: rates are over all shared ids, errors over those on which both have a value, and the
+    sentence says over how many. Not paired: over all samples of each. Intervals: 95 %, 1000
+    resamples.
+
+    Args:
+        first: A result.
+        first_folder: The folder of its files.
+        second: Another.
+        second_folder: The folder of its files.
+        task: How the task compares.
+        seed: Of the bootstrap.
+
+    Returns:
+        The headline metric first, then the task's others in order, then those of both results
+        that cannot be compared, with the reason in their sentence.
 
     Raises:
-        UserError: If the results do not answer the same question.
+        UserError: If the results do not answer the same question, or have no sample in common.
     """
-    _check_comparable(first, second)
-    tables = [load_samples(first, first_folder), load_samples(second, second_folder)]
-    if any(table is None for table in tables):
-        raise UserError("a result without per-sample scores cannot be compared: score it again")
-    left, right = _joined(*[table for table in tables if table is not None])
-    if not left.num_rows:
-        raise UserError(f"{first.name} and {second.name} have no id in common")
-    names = first.predictor.name, second.predictor.name
-    caution = _caution(first, second)
+    _check_comparable(first, second, by_id=task.paired)
+    names = _names(first, second)
+    tables = _samples(first, first_folder), _samples(second, second_folder)
+    cautions = [_told(first, second, names), _settings(first, second, names, task)]
+    if task.paired:
+        if tables[0] is None or tables[1] is None:
+            missing = first if tables[0] is None else second
+            raise UserError(
+                f"cannot compare: {missing.name} has no per-sample scores beside it: score it "
+                "again with --out"
+            )
+        pair, lost = _joined(first, second, tables[0], tables[1])
+        cautions.append(lost)
+        differences = {
+            name: paired(metric, *pair, task.clusters, seed)
+            for name, metric in _ordered(task, first, second).items()
+        }
+    else:
+        if first.counts.submitted != second.counts.submitted:
+            cautions.append(task.sizes_matter)
+        differences = {
+            name: unpaired(metric, (first.metrics[name], second.metrics[name]), tables, seed)
+            for name, metric in _ordered(task, first, second).items()
+        }
+    caution = " ".join(one for one in cautions if one)
+    metrics = task.metrics.get(first.protocol, {})
     return [
-        _one(metric, names, caution, left, right, seed)
-        for metric, quantity in _COMPARED.items()
-        if quantity.column in left.column_names
+        *(
+            _comparison(name, metrics[name], task, names, difference, caution)
+            for name, difference in differences.items()
+            if difference is not None
+        ),
+        *_left_out(first, second, {k for k, v in differences.items() if v is not None}, caution),
     ]
 
 
-def _check_comparable(first: Result, second: Result) -> None:
-    for what, one, other in (
-        ("task", first.task, second.task),
-        ("protocol", first.protocol, second.protocol),
-        ("set of targets", first.dataset.sha256, second.dataset.sha256),
-    ):
-        if one != other:
-            raise UserError(
-                f"{first.name} and {second.name} cannot be compared: their {what} differs "
-                f"({one[:12]} and {other[:12]})"
-            )
+# --- which results -----------------------------------------------------------------------
 
 
-def _joined(first: pa.Table, second: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of both tables whose id is in both, in the same order."""
-    shared = set(first["id"].to_pylist()) & set(second["id"].to_pylist())
-    tables = []
-    for table in (first, second):
-        kept = table.filter(pc.is_in(table["id"], value_set=pa.array(sorted(shared))))
-        tables.append(kept.sort_by("id"))
-    return tables[0], tables[1]
-
-
-def _one(
-    metric: str, names: tuple[str, str], caution: str, left: pa.Table, right: pa.Table, seed: int
-) -> Comparison:
-    quantity = _COMPARED[metric]
-    values = [_floats(table[quantity.column]) for table in (left, right)]
-    both = np.isfinite(values[0]) & np.isfinite(values[1])
-    a, b = values[0][both], values[1][both]
-    n = int(both.sum())
-    if not n:
-        sentence = f"{names[0]} and {names[1]} have no sample in common for {metric}."
-        return Comparison(metric, None, None, None, None, None, 0, sentence, caution)
-    draws = statistics.bootstrap(lambda weights: statistics.mean(a - b, weights), n, seed=seed)
-    low, high = statistics.percentile_interval(draws)
-    assert low is not None and high is not None
-    difference = float((a - b).mean())
-    sentence = _sentence(quantity, names, difference, (low, high), n)
-    return Comparison(
-        metric, float(a.mean()), float(b.mean()), difference, low, high, n, sentence, caution
+def _check_comparable(first: Result, second: Result, *, by_id: bool) -> None:
+    one, other = _question(first.dataset, by_id), _question(second.dataset, by_id)
+    same = first.task == second.task, first.protocol == second.protocol, one == other
+    if all(same):
+        return
+    said = [
+        f"{result.name} is of {result.task} on {result.dataset.name} ({result.protocol} protocol)"
+        for result in (first, second)
+    ]
+    if same[0] and first.dataset.name == second.dataset.name and one != other:
+        what = "targets" if by_id else "training crystals"
+        said = [
+            f"{words.removesuffix(')')}, {what} {hashed[:12]})"
+            for words, hashed in zip(said, (one, other), strict=True)
+        ]
+    raise UserError(
+        f"cannot compare: {said[0]}, {said[1]}: give two results of one task on one data set under "
+        "one protocol"
     )
 
 
-def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    return column.cast(pa.float64()).to_numpy()
+def _question(dataset: Dataset, by_id: bool) -> str:
+    """What was asked, as a hash: the targets, or the training set crystals are held against."""
+    return dataset.sha256 if by_id else dataset.train_sha256 or dataset.sha256
+
+
+def _names(first: Result, second: Result) -> tuple[str, str]:
+    """What sentences call the two, told apart where one model was scored twice."""
+    one, other = first.predictor.name, second.predictor.name
+    return (one, other) if one != other else (f"{one} (first)", f"{other} (second)")
+
+
+def _samples(result: Result, folder: Path) -> pa.Table | None:
+    try:
+        return load_samples(result, folder)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{folder / str(result.samples)} is damaged ({str(error).splitlines()[0][:80]}): score "
+            f"{result.predictor.name} again"
+        ) from error
+
+
+def _joined(
+    first: Result, second: Result, one: pa.Table, other: pa.Table
+) -> tuple[tuple[pa.Table, pa.Table], str]:
+    """The rows of both tables whose id is in both, in one order, and what that leaves out."""
+    rows = [_rows_by_id(first, one), _rows_by_id(second, other)]
+    shared = sorted(rows[0].keys() & rows[1].keys())
+    if not shared:
+        some = [f"such as {next(iter(ids))!r}" if ids else "none at all" for ids in rows]
+        raise UserError(
+            f"cannot compare: {first.name} and {second.name} have no id in common "
+            f"({some[0]}, and {some[1]}): give two results on the same targets"
+        )
+    tables = (
+        one.take([rows[0][name] for name in shared]),
+        other.take([rows[1][name] for name in shared]),
+    )
+    if len(shared) == len(rows[0]) == len(rows[1]):
+        return tables, ""
+    return tables, (
+        f"Only the {len(shared)} ids that both have are compared, of {len(rows[0])} and "
+        f"{len(rows[1])}."
+    )
+
+
+def _rows_by_id(result: Result, table: pa.Table) -> dict[str, int]:
+    if "id" not in table.column_names:
+        raise UserError(f"the per-sample scores of {result.name} have no column id: score it again")
+    rows: dict[str, int] = {}
+    for row, name in enumerate(table["id"].to_pylist()):
+        rows.setdefault(name, row)
+    return rows
+
+
+def _ordered(task: ComparedTask, first: Result, second: Result) -> Mapping[str, ComparedMetric]:
+    """The task's metrics that both results have, the headline first."""
+    found = task.metrics.get(first.protocol, {})
+    shared = {k: v for k, v in found.items() if k in first.metrics and k in second.metrics}
+    return dict(sorted(shared.items(), key=lambda item: item[0] != first.headline))
+
+
+# --- words -------------------------------------------------------------------------------
+
+
+def _comparison(
+    name: str,
+    metric: ComparedMetric,
+    task: ComparedTask,
+    names: tuple[str, str],
+    found: Difference,
+    caution: str,
+) -> Comparison:
+    one, other = found.values
+    if not found.sizes[0]:
+        both = f"{names[0]} and {names[1]}"
+        sentence = f"{both} have no {task.samples} on which each has a value of {name}."
+        return Comparison(name, None, None, None, None, None, 0, 0, sentence, caution)
+    sentence = _sentence(metric, task, names, found)
+    return Comparison(
+        name, one, other, one - other, *found.interval, *found.sizes, sentence, caution
+    )
 
 
 def _sentence(
-    quantity: _Quantity,
-    names: tuple[str, str],
-    difference: float,
-    interval: tuple[float, float],
-    n: int,
+    metric: ComparedMetric, task: ComparedTask, names: tuple[str, str], found: Difference
 ) -> str:
     first, second = names
-    if interval == (0.0, 0.0):
-        same = "as often as" if quantity.more == "more often" else "as much as"
-        verb = quantity.verb.removesuffix(" by")
-        return f"{first} {verb} {same} {second}{quantity.where}, on each of {n} samples."
-    low, high = sorted(np.sign(difference or 1.0) * quantity.factor * end for end in interval)
-    decimals = interval_decimals(low, high)
-    size = show(quantity.factor * abs(difference), decimals)
-    direction = quantity.less if difference < 0 else quantity.more
-    doubt = "; the interval holds 0, so this may be chance" if low <= 0 <= high else ""
+    if found.same:
+        verb = metric.verb.removesuffix(" by")
+        return (
+            f"{first} {verb} {metric.same} {second}{metric.where}, on each of {found.sizes[0]} "
+            f"{task.samples}."
+        )
+    difference = found.values[0] - found.values[1]
+    low, high = found.interval
+    decimals = None
+    if low is None or high is None:
+        doubt = "too few for an interval"
+    else:
+        sign = np.sign(difference or 1.0) * metric.factor
+        low, high = sorted((sign * low, sign * high))
+        decimals = interval_decimals(low, high)
+        doubt = f"95 % interval {show(low, decimals)} to {show(high, decimals)}"
+    size = show(metric.factor * abs(difference), decimals)
+    direction = metric.less if difference < 0 else metric.more
+    said = [doubt, _sizes(metric, task, found)]
+    if low is not None and high is not None and low <= 0 <= high:
+        said.append("the interval includes 0: not significant")
+    inside = f"{said[0]}, {said[1]}" + "".join(f"; {one}" for one in said[2:])
     return (
-        f"{first} {quantity.verb} {size}{quantity.unit} {direction} than {second}{quantity.where}"
-        f" (95 % interval {show(low, decimals)} to {show(high, decimals)}, n = {n}{doubt})."
+        f"{first} {metric.verb} {size}{metric.unit} {direction} than {second}{metric.where} "
+        f"({inside})."
     )
 
 
-def _caution(first: Result, second: Result) -> str:
+def _sizes(metric: ComparedMetric, task: ComparedTask, found: Difference) -> str:
+    """Over how many samples: one number where both have the same."""
+    one, other = found.sizes
+    if task.paired:
+        return f"n = {one}" + (f" in {found.clusters} {task.clusters}s" if found.clusters else "")
+    if not metric.share:
+        return f"n = {one} and {other}"
+    shares = [show(100 * value) for value in found.values]
+    return f"{shares[0]} % of {one} and {shares[1]} % of {other}"
+
+
+def _left_out(first: Result, second: Result, compared: set[str], caution: str) -> list[Comparison]:
+    """The metrics of both results that are not compared."""
+    why = "is not compared: it is no main metric with a value per sample"
+    return [
+        Comparison(name, None, None, None, None, None, 0, 0, f"{name} {why}.", caution, False)
+        for name in first.metrics
+        if name in second.metrics and name not in compared
+    ]
+
+
+def _told(first: Result, second: Result, names: tuple[str, str]) -> str:
     """What the two were told, where that makes them hard to compare."""
-    for result in (first, second):
+    for name, result in zip(names, (first, second), strict=True):
         if result.predictor.told_the_answer:
             return (
-                f"{result.predictor.name} was told positions or cell of the target: "
-                "this sets a copy beside a prediction."
+                f"{name} was told positions or cell of the target: this sets a copy beside a "
+                "prediction."
             )
     told = [result.predictor.told for result in (first, second)]
     said = ["nothing declared" if t is None else ", ".join(t) or "nothing" for t in told]
     if None in told or set(told[0] or ()) != set(told[1] or ()):
         return (
-            f"They may not have been told the same ({first.predictor.name}: {said[0]}; "
-            f"{second.predictor.name}: {said[1]})."
+            f"They may not have been told the same ({names[0]}: {said[0]}; {names[1]}: {said[1]})."
         )
     return ""
+
+
+def _settings(first: Result, second: Result, names: tuple[str, str], task: ComparedTask) -> str:
+    """Settings of the scoring that differ, in a sentence."""
+    one, other = first.settings, second.settings
+    differ = [
+        f"{name} {one.get(name, 'none')} and {other.get(name, 'none')}"
+        for name in dict.fromkeys((*one, *other))
+        if name not in task.own_settings and one.get(name) != other.get(name)
+    ]
+    if not differ:
+        return ""
+    return f"{names[0]} and {names[1]} were scored with other settings: {'; '.join(differ)}."

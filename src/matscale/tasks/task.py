@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from matscale.errors import UserError, did_you_mean
 from matscale.report.scorecard import Scorecard
+from matscale.results.compared import ComparedTask
 
 TASKS = {
     "reconstruction": "matscale.tasks.reconstruction",
@@ -50,6 +51,7 @@ class Task:
         score: Scores predictions; its keyword arguments are the task's options.
         scorer: Prepares what does not depend on the predictions, for many calls; None where a task
             has no such thing.
+        compared: How two of its results are compared.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Task:
     told: tuple[str, ...]
     asked: str
     score: Callable[..., Scorecard]
+    compared: ComparedTask
     scorer: Callable[..., Scorer] | None = None
 
 

@@ -1,5 +1,6 @@
 """Crystal to particle: can a model cut a sphere from a crystal? (C2NP, arXiv 2601.19076)."""
 
+from matscale.tasks.crystal_to_particle.compared import COMPARED
 from matscale.tasks.crystal_to_particle.score import TELLS, score_crystal_to_particle
 from matscale.tasks.task import Task
 
@@ -9,5 +10,6 @@ TASK = Task(
     told=TELLS,
     asked="the particle",
     score=score_crystal_to_particle,
+    compared=COMPARED,
 )
 """The crystal-to-particle task."""

@@ -3,6 +3,7 @@
 Source: Negishi and Walsh, arXiv 2606.23166.
 """
 
+from matscale.tasks.novelty.compared import COMPARED
 from matscale.tasks.novelty.score import score_novelty
 from matscale.tasks.novelty.scorer import NoveltyScorer
 from matscale.tasks.task import Task
@@ -14,5 +15,6 @@ TASK = Task(
     asked="crystals",
     score=score_novelty,
     scorer=NoveltyScorer,
+    compared=COMPARED,
 )
 """The novelty task."""

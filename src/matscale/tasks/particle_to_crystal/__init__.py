@@ -1,5 +1,6 @@
 """Particle to crystal: which crystal was a particle cut from? (C2NP, arXiv 2601.19076)."""
 
+from matscale.tasks.particle_to_crystal.compared import COMPARED
 from matscale.tasks.particle_to_crystal.score import TELLS, score_particle_to_crystal
 from matscale.tasks.task import Task
 
@@ -9,5 +10,6 @@ TASK = Task(
     told=TELLS,
     asked="six lattice parameters and the number of the space group",
     score=score_particle_to_crystal,
+    compared=COMPARED,
 )
 """The particle-to-crystal task."""

@@ -3,6 +3,7 @@
 Source: CSMBench (Zheng, Chen, Jia, arXiv 2603.19327), hub dataset ``lututu/CSMBench``.
 """
 
+from matscale.tasks.perception.compared import COMPARED
 from matscale.tasks.perception.score import score_perception
 from matscale.tasks.task import Task
 
@@ -12,5 +13,6 @@ TASK = Task(
     told=("figure", "caption", "options", "question"),
     asked="an option, a description or a number",
     score=score_perception,
+    compared=COMPARED,
 )
 """The perception task."""

@@ -1,5 +1,6 @@
 """Reconstruction: does a model rebuild held-out crystals? (AtomBench, arXiv 2510.16165)."""
 
+from matscale.tasks.reconstruction.compared import COMPARED
 from matscale.tasks.reconstruction.score import score_reconstruction
 from matscale.tasks.reconstruction.scorer import ReconstructionScorer
 from matscale.tasks.task import Task
@@ -11,5 +12,6 @@ TASK = Task(
     asked="the crystal",
     score=score_reconstruction,
     scorer=ReconstructionScorer,
+    compared=COMPARED,
 )
 """The reconstruction task."""
