@@ -40,12 +40,16 @@ class Reading:
         refusals: The refused items, in order.
         ignored: Names of the files in a folder or archive that are no items, because they hold
             no structures and do not say that they do: a README, a table of properties.
+        warnings: What a reader must know of the source, one sentence each.
+        unnamed: How many items have no id of their own: theirs is their place in a file.
     """
 
     table: StructureTable
     items: np.ndarray
     refusals: tuple[Refusal, ...] = ()
     ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unnamed: int = 0
 
     @property
     def submitted(self) -> int:

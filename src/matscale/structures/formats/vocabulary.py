@@ -75,6 +75,7 @@ class Entry:
         parse: Turns the content into a structure or raises ``Refused``; importable by name.
         columns: Further values of the item.
         path_id: The name to take instead of ``id`` where several files of a source are called so.
+        named: Whether ``id`` is its own or its file's name, as against its place in a file.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Entry:
     parse: Callable[[Any], Parsed] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     path_id: str = ""
+    named: bool = True
 
     def parsed(self) -> Parsed:
         """The structure, before the checks of :mod:`matscale.structures.checks`.
@@ -103,10 +105,12 @@ class Block:
     Attributes:
         table: The items, before the checks; items without a cell have one of NaN.
         source: Where they stand.
+        named: Whether the ids are their own, as against their places in a file.
     """
 
     table: StructureTable
     source: str
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
