@@ -40,6 +40,7 @@ class Reading:
         refusals: The refused items, in order.
         ignored: Names of the files in a folder or archive that are no items, because they hold
             no structures and do not say that they do: a README, a table of properties.
+        ignored_because: Why each of these is none.
         warnings: What a reader must know of the source, one sentence each.
         unnamed: How many items have no id of their own: theirs is their place in a file.
     """
@@ -48,6 +49,7 @@ class Reading:
     items: np.ndarray
     refusals: tuple[Refusal, ...] = ()
     ignored: tuple[str, ...] = ()
+    ignored_because: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unnamed: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from matscale.errors import Refused, UserError
@@ -15,6 +15,7 @@ from matscale.structures.formats.vocabulary import (
     File,
     Limits,
     NotStructures,
+    Remark,
 )
 from matscale.structures.reading import Reading
 
@@ -28,6 +29,8 @@ def read(
     limits: Limits | None = None,
     tolerate: Collection[str] = (),
     label: str = "",
+    column: str = "",
+    or_usual: bool = False,
 ) -> Reading:
     """Read all structures of a source; the format of each file is found out.
 
@@ -42,6 +45,8 @@ def read(
         tolerate: Reasons of the final checks ("atoms too close", "degenerate cell") for which a
             structure is not refused, for a protocol that scores such structures.
         label: What the progress display calls the work; "" shows none.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+        or_usual: Whether a table without that column is read by the names in use.
 
     Returns:
         The structures that can be used, and each of the others with its reason.
@@ -51,7 +56,11 @@ def read(
     """
     limits = limits or Limits()
     ignored: list[tuple[str, str]] = []
-    found = _entries(source, limits, ignored)
+    remarks: list[str] = []
+    wanted = (
+        replace(file, column=column, or_usual=or_usual) for file in _files(source, limits, ignored)
+    )
+    found = _entries(wanted, source, ignored, remarks)
     rules = Rules(limits.atoms, frozenset(tolerate))
     reading = gather(found, rules, workers=workers, label=label)
     if not reading.submitted:
@@ -61,7 +70,12 @@ def read(
             "extended XYZ, XSF, pymatgen JSON, CSV, Parquet, results of CDVAE (.pt), or an "
             "archive of them"
         )
-    return replace(reading, ignored=tuple(name for name, _ in ignored))
+    return replace(
+        reading,
+        ignored=tuple(name for name, _ in ignored),
+        ignored_because=tuple(why for _, why in ignored),
+        warnings=tuple(remarks),
+    )
 
 
 def _shown(source: Source | Sequence[Source]) -> str:
@@ -71,14 +85,21 @@ def _shown(source: Source | Sequence[Source]) -> str:
 
 
 def _entries(
-    source: Source | Sequence[Source], limits: Limits, ignored: list[tuple[str, str]]
+    found: Iterable[File],
+    source: Source | Sequence[Source],
+    ignored: list[tuple[str, str]],
+    remarks: list[str],
 ) -> Iterator[Entry | Block]:
-    """The items of all files; what is no item is noted in ``ignored``."""
+    """The items of all files; what is no item is noted in ``ignored`` and ``remarks``."""
     from matscale.structures.formats import registry
 
-    for file in _files(source, limits, ignored):
+    for file in found:
         try:
-            yield from registry.entries(file)
+            for one in registry.entries(file):
+                if isinstance(one, Remark):
+                    remarks.append(one.text)
+                else:
+                    yield one
         except NotStructures as reason:
             ignored.append((_name(file, source), str(reason)))
 
