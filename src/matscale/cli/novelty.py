@@ -11,6 +11,7 @@ from matscale.cli.comparing import ToleranceOptions
 from matscale.cli.options import (
     REFUSED_ITEMS,
     AsJson,
+    StructureColumn,
     Workers,
     command_line,
     resumable,
@@ -61,6 +62,7 @@ def score_novelty(
         int, typer.Option(min=1, help="Cheapest training crystals of each kind to try.")
     ] = 3,
     how: ToleranceOptions,
+    column: StructureColumn = "",
     symprec: Annotated[
         float,
         typer.Option(
@@ -114,6 +116,7 @@ def score_novelty(
             train=train,
             held_out=held_out,
             settings=settings,
+            column=column,
             protocol=protocol.value,
             out=out,
             seed=seed,

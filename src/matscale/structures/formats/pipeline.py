@@ -91,7 +91,13 @@ def gather(
     table = StructureTable.concatenate([replace(piece.table, columns={}) for piece in pieces])
     table = replace(table, ids=np.array(ids, dtype=object), columns=_columns(pieces))
     numbers = np.concatenate([np.empty(0, np.int64), *items])
-    return Reading(table, numbers, refusals, unnamed=sum(piece.unnamed for piece in pieces))
+    return Reading(
+        table,
+        numbers,
+        refusals,
+        unnamed=sum(piece.unnamed for piece in pieces),
+        named_by_file=sum(len(piece.path_ids) for piece in pieces),
+    )
 
 
 def _pieces(

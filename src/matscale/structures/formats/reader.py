@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from matscale.errors import Refused, UserError
-from matscale.structures.formats import archives, files
+from matscale.structures.formats import archives, copies, files
 from matscale.structures.formats.pipeline import Rules, gather
 from matscale.structures.formats.vocabulary import (
     Block,
@@ -57,10 +57,12 @@ def read(
     limits = limits or Limits()
     ignored: list[tuple[str, str]] = []
     remarks: list[str] = []
-    wanted = (
-        replace(file, column=column, or_usual=or_usual) for file in _files(source, limits, ignored)
+    places = files.places(source)
+    once = copies.without_mattergens(
+        _files(places, source, limits, ignored), ignored, _path_of(source)
     )
-    found = _entries(wanted, source, ignored, remarks)
+    wanted = (replace(file, column=column, or_usual=or_usual) for file in once)
+    found = _entries(wanted, source, copies.Twins(places), ignored, remarks)
     rules = Rules(limits.atoms, frozenset(tolerate))
     reading = gather(found, rules, workers=workers, label=label)
     if not reading.submitted:
@@ -87,6 +89,7 @@ def _shown(source: Source | Sequence[Source]) -> str:
 def _entries(
     found: Iterable[File],
     source: Source | Sequence[Source],
+    twins: copies.Twins,
     ignored: list[tuple[str, str]],
     remarks: list[str],
 ) -> Iterator[Entry | Block]:
@@ -95,7 +98,13 @@ def _entries(
 
     for file in found:
         try:
-            for one in registry.entries(file):
+            items: Iterable[Entry | Block | Remark] = registry.entries(file)
+            if twins.concern(file):
+                items = list(items)
+                if first := twins.first(file, items):
+                    ignored.append((_name(file, source), f"the crystals of {first} again"))
+                    continue
+            for one in items:
                 if isinstance(one, Remark):
                     remarks.append(one.text)
                 else:
@@ -104,18 +113,25 @@ def _entries(
             ignored.append((_name(file, source), str(reason)))
 
 
+def _path_of(source: Source | Sequence[Source]) -> str:
+    """The path that the caller already knows; "" for a list of them."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+
+
 def _name(file: File, source: Source | Sequence[Source]) -> str:
     """The file's place without the path that the caller already knows."""
-    if isinstance(source, str | os.PathLike):
-        return file.source.removeprefix(os.fspath(source)).lstrip("/") or file.name
-    return file.source
+    known = _path_of(source)
+    return file.source.removeprefix(known).lstrip("/") or file.name if known else file.source
 
 
 def _files(
-    source: Source | Sequence[Source], limits: Limits, ignored: list[tuple[str, str]]
+    places: Sequence[files.Place],
+    source: Source | Sequence[Source],
+    limits: Limits,
+    ignored: list[tuple[str, str]],
 ) -> Iterator[File]:
     budget = files.Budget(limits)
-    for place in files.places(source):
+    for place in places:
         if place.chosen:
             files.refuse_pickle(place.path)
         elif files.is_hidden(place.name):

@@ -56,6 +56,7 @@ def score_novelty(
     command: str = "matscale.score",
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
+    column: str = "",
 ) -> Scorecard:
     """Say of each generated crystal whether training holds it, or holds it with other elements.
 
@@ -79,6 +80,7 @@ def score_novelty(
         notes: Sentences to show with the results.
         settings: Everything that the four arguments from ``relax`` to ``top`` say, and
             tolerances; these four are then not looked at.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
 
     Returns:
         Results of the reference line, floors and models, in this order, under each protocol.
@@ -95,9 +97,9 @@ def score_novelty(
     )
     potential = find_potential(settings)
     paths = [predictions] if isinstance(predictions, str | Path) else list(predictions)
-    submissions = read_submissions([Path(path) for path in paths], workers=workers)
-    known, own_notes = _load(train, "train")
-    others, more_notes = _load(held_out, "test") if held_out else (None, ())
+    submissions = read_submissions([Path(path) for path in paths], workers=workers, column=column)
+    known, own_notes = _load(train, "train", column)
+    others, more_notes = _load(held_out, "test", column) if held_out else (None, ())
     folder = Path(out) if out is not None else None
     dataset = _dataset(train, known, others)
     least = 0 if settings.has_energies else MOST_HELD_OUT
@@ -145,9 +147,9 @@ def _check_same_settings(folder: Path, question: Question, names: Collection[str
             )
 
 
-def _load(source: str | Path, split: str) -> tuple[StructureTable, tuple[str, ...]]:
+def _load(source: str | Path, split: str, column: str) -> tuple[StructureTable, tuple[str, ...]]:
     """Crystals of a dataset's split, or of a file; and what must be said of them."""
-    loaded = datasets.load(source)
+    loaded = datasets.load(source, column=column)
     chosen = split if split in loaded.splits else next(iter(loaded.splits))
     reading = loaded.reading(chosen)
     if not len(reading.table):

@@ -15,6 +15,7 @@ from matscale.results.result import Dataset
 from matscale.structures import chemistry
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction.by_order import by_place
 
 SUBMITTED = "submitted"
 """As ``targets``: the ones that the submissions carry."""
@@ -25,7 +26,8 @@ class Question:
     """Held-out crystals to rebuild.
 
     Attributes:
-        ids: Every id that was asked for, (N,), unique: the denominator of every rate.
+        ids: Every id that was asked for, (N,), unique, in the order of the source: the denominator
+            of every rate.
         targets: The targets that can be read; its ids are among ``ids``.
         rows: Row of ``targets`` for each id, (N,); -1 where the target cannot be read.
         train: Training crystals, without any that bear the id of a target; or None.
@@ -55,6 +57,7 @@ def ask(
     train: str | None,
     targets: str | None,
     hygiene: str | None,
+    column: str = "",
 ) -> Question:
     """Decide what was asked.
 
@@ -67,16 +70,17 @@ def ask(
         train: Registered dataset or file of training structures.
         targets: Registered dataset (its test split), file of targets, or ``"submitted"``.
         hygiene: Named cleaning step for registered datasets.
+        column: Where tables of training structures and targets have these, if they have it.
 
     Raises:
         UserError: If nothing says what the targets are.
     """
-    training = datasets.load(train, hygiene=hygiene) if train else None
+    training = datasets.load(train, hygiene=hygiene, column=column) if train else None
     notes: list[str] = []
     if targets == SUBMITTED:
         question = _from_submissions(submissions)
     elif targets:
-        asked = datasets.load(targets, hygiene=hygiene)
+        asked = datasets.load(targets, hygiene=hygiene, column=column)
         question = _from_dataset(asked)
     elif training and "test" in training.splits and _keep_to(submissions, training, notes):
         question = _from_dataset(training)
@@ -140,8 +144,7 @@ def _from_readings(
     if not len(table):
         raise UserError(f"none of the targets of {dataset.name} can be read")
     row = {name: place for place, name in enumerate(table.ids)}
-    unread = [refusal.id for reading in readings for refusal in reading.refusals]
-    ids = tuple(dict.fromkeys([*table.ids, *unread]))
+    ids = tuple(dict.fromkeys(name for reading in readings for name in by_place(reading)))
     return Question(
         ids=ids,
         targets=table,

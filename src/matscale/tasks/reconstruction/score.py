@@ -14,6 +14,7 @@ from matscale.predictors.predictor import parse_told
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
+from matscale.tasks.reconstruction.by_order import aligned
 from matscale.tasks.reconstruction.question import ask
 from matscale.tasks.reconstruction.run import Run, submitted
 
@@ -28,6 +29,8 @@ def score_reconstruction(
     told: str | Mapping[str, str] | None = None,
     protocol: str = "both",
     hygiene: str | None = None,
+    column: str = "",
+    by_order: bool = False,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -47,6 +50,9 @@ def score_reconstruction(
             model's name.
         protocol: ``"published"``, ``"sound"`` or ``"both"``.
         hygiene: Named cleaning step for registered datasets, such as ``"atombench"``.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+        by_order: Whether answers are in the order of the targets, whatever their ids. Answers
+            without ids always are.
         out: Folder for the results; None writes nothing.
         seed: Seed of floors and bootstrap.
         workers: Processes; None for one a core.
@@ -57,19 +63,21 @@ def score_reconstruction(
         Results of ceiling, floors and models, in this order, under each protocol.
 
     Raises:
-        UserError: If a file is missing, nothing says what the targets are, or an option is not
-            one of its choices.
+        UserError: If a file is missing, nothing says what the targets are, no answer has the id
+            of a target, or an option is not one of its choices.
     """
     protocols = _protocols(protocol)
     paths = [predictions] if isinstance(predictions, str | Path) else list(predictions)
-    submissions = read_submissions([Path(path) for path in paths], workers=workers)
+    submissions = read_submissions([Path(path) for path in paths], workers=workers, column=column)
     declared = _declared(told, [submission.name for submission in submissions])
     question = ask(
         submissions,
         train=str(train) if train is not None else None,
         targets=str(targets) if targets is not None else None,
         hygiene=hygiene,
+        column=column,
     )
+    submissions = aligned(submissions, question.ids, by_order=by_order)
     question = replace(question, notes=(*notes, *question.notes))
     folder = Path(out) if out is not None else None
     if folder:
