@@ -17,11 +17,18 @@ from matscale.cli.comparing import (
     Comparison,
     Crystals,
     read_crystals,
-    say_refused,
+    say_unread,
     write_csv,
     written_map,
 )
-from matscale.cli.options import AsJson, Workers, check_writable, kept_beside, spread
+from matscale.cli.options import (
+    AsJson,
+    StructureColumn,
+    Workers,
+    check_writable,
+    kept_beside,
+    spread,
+)
 from matscale.cli.wyckoff import match_wyckoff
 from matscale.errors import UserError
 
@@ -97,6 +104,7 @@ def match(
         typer.Option("--first", help="Keep the first match in pymatgen's order, not the best."),
     ] = False,
     how: Comparison,
+    column: StructureColumn = "",
     out: Annotated[Path, typer.Option(help="CSV of the pairs that match.")] = Path("pairs.csv"),
     workers: Workers = None,
     as_json: AsJson = False,
@@ -106,7 +114,7 @@ def match(
     if mode is MatchMode.wyckoff:
         own = {"--criterion": criterion, "--first": keep_first}
         useless = [name for name, given in own.items() if given]
-        match_wyckoff(first, second, how, symprec, out, workers, as_json, useless)
+        match_wyckoff(first, second, how, symprec, column, out, workers, as_json, useless)
         return
     if symprec is not None:
         raise UserError(
@@ -120,7 +128,7 @@ def match(
         keep_first=keep_first,
     )
     with kept_beside(out) as folder:
-        left, right = read_crystals(first, workers), read_crystals(second, workers)
+        left, right = (read_crystals(path, workers, column) for path in (first, second))
         start = time.perf_counter()
         found = batch.match(
             left.table, right.table, settings, workers=workers, label="matching", keep=folder
@@ -132,7 +140,9 @@ def match(
         f"{len(found)} pairs match (criterion {settings.criterion}, {kept} match of each pair); "
         f"they are in {out}"
     )
-    _say(counts, [left, right], said, as_json, criterion=settings.criterion, kept=kept)
+    notes = say_unread([first, second], [left, right], as_json)
+    more = {"criterion": settings.criterion, "kept": kept, "notes": notes}
+    _say(counts, [left, right], said, as_json, **more)
 
 
 def _pairs(
@@ -199,6 +209,7 @@ def group(
         ),
     ] = False,
     how: Comparison,
+    column: StructureColumn = "",
     out: Annotated[Path, typer.Option(help="CSV: id, group, and the rows of both.")] = Path(
         "groups.csv"
     ),
@@ -216,7 +227,7 @@ def group(
 
     settings = replace(how.settings(mode.value), symmetric=symmetric)
     with kept_beside(out) as folder:
-        reading = read_crystals(crystals, workers)
+        reading = read_crystals(crystals, workers, column)
         first, counts = batch.group(
             reading.table, settings, workers=workers, label="grouping", keep=folder
         )
@@ -227,12 +238,14 @@ def group(
     unique = len(set(first[first >= 0].tolist()))
     share = f"{100 * unique / max(len(ids), 1):.1f} %"
     said = f"{unique} groups of {len(ids)} crystals ({share}); they are in {out}"
-    _say(counts, [reading], said, as_json, groups=unique)
+    notes = say_unread([crystals], [reading], as_json)
+    _say(counts, [reading], said, as_json, groups=unique, notes=notes)
 
 
 def reduce(
     crystals: Crystals,
     out: Annotated[Path, typer.Option(help="Where to write: .parquet, .extxyz, .jsonl, .zip.")],
+    column: StructureColumn = "",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -243,17 +256,17 @@ def reduce(
     from matscale.matching.reduced import reduced_table
     from matscale.structures import formats
 
-    reading = read_crystals(crystals, workers)
+    reading = read_crystals(crystals, workers, column)
     table, rows = reduced_table(reading.table)
     formats.write(table, out)
     failed = np.delete(reading.table.ids, rows)
     for name in failed:
         print(f"{name}: refused: no reduced cell", file=sys.stderr)
     counts = {"crystals": reading.submitted, "reduced": len(table), "no reduced cell": len(failed)}
+    (notes,) = say_unread([crystals], [reading], as_json)
     if as_json:
-        print(json.dumps({**counts, "refused": reading.refused_by_reason}))
+        print(json.dumps({**counts, "refused": reading.refused_by_reason, "notes": notes}))
     else:
-        say_refused([reading])
         print(f"{len(table)} reduced crystals are in {out}")
 
 
@@ -268,7 +281,6 @@ def _say(
         more |= {"undecided": undecided, "unreadable": refused}
         print(json.dumps({**asdict(counts), **more}, indent=1))
         return
-    say_refused(readings)
     refusals = dict(counts.refused)
     large = refusals.pop(UNDECIDED)
     refused_pairs = ", ".join(f"{n} by {why}" for why, n in refusals.items() if n) or "none"

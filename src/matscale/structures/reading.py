@@ -9,6 +9,9 @@ import numpy as np
 
 from matscale.structures.table import StructureTable
 
+MOST_NAMED = 5
+"""Files that a note names."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -40,16 +43,20 @@ class Reading:
         refusals: The refused items, in order.
         ignored: Names of the files in a folder or archive that are no items, because they hold
             no structures and do not say that they do: a README, a table of properties.
+        ignored_because: Why each of these is none.
         warnings: What a reader must know of the source, one sentence each.
         unnamed: How many items have no id of their own: theirs is their place in a file.
+        named_by_file: How many items are called as the file or archive member that they fill.
     """
 
     table: StructureTable
     items: np.ndarray
     refusals: tuple[Refusal, ...] = ()
     ignored: tuple[str, ...] = ()
+    ignored_because: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unnamed: int = 0
+    named_by_file: int = 0
 
     @property
     def submitted(self) -> int:
@@ -60,3 +67,26 @@ class Reading:
     def refused_by_reason(self) -> dict[str, int]:
         """How many items were refused for each reason, most common first."""
         return dict(Counter(refusal.reason for refusal in self.refusals).most_common())
+
+    def notes(self, name: str) -> tuple[str, ...]:
+        """What became of the files that hold no items, and what must be known of the others.
+
+        Args:
+            name: What the source is called.
+
+        Returns:
+            Sentences: every command and page says these.
+        """
+        if not self.ignored:
+            return self.warnings
+        because = self.ignored_because or ("",) * len(self.ignored)
+        shown = [
+            f"{file} ({why})" if why else file
+            for file, why in zip(self.ignored[:MOST_NAMED], because, strict=False)
+        ]
+        more = len(self.ignored) - len(shown)
+        files = "file" if len(self.ignored) == 1 else "files"
+        were = "was" if len(self.ignored) == 1 else "were"
+        rest = f"; and {more} more" if more else ""
+        said = f"{len(self.ignored)} {files} of {name} {were} not read: {'; '.join(shown)}{rest}."
+        return (said, *self.warnings)

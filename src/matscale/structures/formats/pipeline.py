@@ -35,6 +35,7 @@ class Piece:
         refusals: The others.
         path_ids: What to call an item, by its number, if its id is not unique.
         columns: Further values of each accepted item, (N,).
+        unnamed: Items in it whose ids are their places in a file.
     """
 
     count: int
@@ -43,6 +44,7 @@ class Piece:
     refusals: list[Refusal]
     path_ids: dict[int, str]
     columns: list[dict[str, Any]]
+    unnamed: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,14 @@ def gather(
     ]
     table = StructureTable.concatenate([replace(piece.table, columns={}) for piece in pieces])
     table = replace(table, ids=np.array(ids, dtype=object), columns=_columns(pieces))
-    return Reading(table, np.concatenate([np.empty(0, np.int64), *items]), refusals)
+    numbers = np.concatenate([np.empty(0, np.int64), *items])
+    return Reading(
+        table,
+        numbers,
+        refusals,
+        unnamed=sum(piece.unnamed for piece in pieces),
+        named_by_file=sum(len(piece.path_ids) for piece in pieces),
+    )
 
 
 def _pieces(
@@ -100,7 +109,8 @@ def _pieces(
         if isinstance(item, Block):
             yield from _parse_batch(batch, weight, rules, workers, label)
             batch, weight = [], 0
-            yield parse_block(item, rules)
+            piece = parse_block(item, rules)
+            yield piece if item.named else replace(piece, unnamed=piece.count)
             continue
         batch.append(item)
         weight += _weight(item)
@@ -124,7 +134,9 @@ def _parse_batch(
         workers = 1
     each = max(1, min(CHUNK_ITEMS, int(len(batch) * CHUNK_BYTES / max(weight, 1))))
     chunks = [(batch[at : at + each], rules) for at in range(0, len(batch), each)]
-    yield from run(parse_chunk, chunks, workers=workers, label=label)
+    pieces = run(parse_chunk, chunks, workers=workers, label=label)
+    for piece, (entries, _) in zip(pieces, chunks, strict=True):
+        yield replace(piece, unnamed=sum(not entry.named for entry in entries))
 
 
 def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,6 +27,16 @@ REASONS: Mapping[str, str] = {
     "encrypted": "the archive member is protected by a password",
     "unsafe path": "the name leads outside its folder or archive, or is a link",
 }
+
+
+ID_KEYS = ("id", "material_id", "jid", "mp_id", "entry_id", "ids", "identifier", "name")
+"""Names under which tables and entries carry ids, the first that is there counts."""
+
+STRUCTURE_KEYS = ("structure", "atoms", "cif", "poscar", "prediction")
+"""Names under which entries carry structures, the first that is there counts."""
+
+STRUCTURE_COLUMNS = ("prediction", "cif", "structure", "poscar")
+"""Names of columns of text that hold structures, the first that is there counts."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Entry:
         parse: Turns the content into a structure or raises ``Refused``; importable by name.
         columns: Further values of the item.
         path_id: The name to take instead of ``id`` where several files of a source are called so.
+        named: Whether ``id`` is its own or its file's name, as against its place in a file.
     """
 
     id: str
@@ -83,6 +94,7 @@ class Entry:
     parse: Callable[[Any], Parsed] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     path_id: str = ""
+    named: bool = True
 
     def parsed(self) -> Parsed:
         """The structure, before the checks of :mod:`matscale.structures.checks`.
@@ -103,10 +115,19 @@ class Block:
     Attributes:
         table: The items, before the checks; items without a cell have one of NaN.
         source: Where they stand.
+        named: Whether the ids are their own, as against their places in a file.
     """
 
     table: StructureTable
     source: str
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader must know of a file that has it, in one sentence; it is no item."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +139,16 @@ class File:
         source: Where it stands, for messages.
         data: Its bytes.
         origin: Path on disk of the file or of the archive that holds it; "" where it has none.
+        column: Where a table in it has its structures; "" for the names in use.
+        or_usual: Whether a table without that column is read by the names in use.
     """
 
     name: str
     source: str
     data: bytes | Refused
     origin: str = ""
+    column: str = ""
+    or_usual: bool = False
 
     @property
     def stem(self) -> str:
@@ -168,7 +193,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     claims: Callable[[bytes], bool]
-    entries: Callable[[File], Iterator[Entry | Block]]
+    entries: Callable[[File], Iterator[Entry | Block | Remark]]
     prefixes: tuple[str, ...] = ()
 
     def named(self, name: str) -> bool:
@@ -182,6 +207,26 @@ def stem_of(name: str) -> str:
     base = name.rsplit("/", 1)[-1]
     stem, dot, _ = base.rpartition(".")
     return stem if dot and stem else base
+
+
+def structure_column(names: Sequence[str], file: File) -> str | None:
+    """The one of a table's columns that holds structures, by the file's wish or the names in use.
+
+    Raises:
+        NotStructures: If the column that was asked for is not there.
+    """
+    if file.column and file.column in names:
+        return file.column
+    if file.column and not file.or_usual:
+        raise NotStructures(f"no column {file.column!r}; {its_columns(names)}")
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[key] for key in STRUCTURE_COLUMNS if key in lower), None)
+
+
+def its_columns(names: Sequence[str]) -> str:
+    """The columns of a table, for a message."""
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return f"its columns: {', '.join(name[:40] or '(no name)' for name in names[:12])}{more}"
 
 
 def decode(data: bytes) -> str:

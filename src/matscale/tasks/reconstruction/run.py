@@ -193,7 +193,7 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
-        notes = (*self.question.notes, *_notes(item))
+        notes = (*self.question.notes, *item.predictions.notes(item.predictor.name))
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
@@ -332,14 +332,3 @@ def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
             "left undecided."
         )
     return tuple(notes)
-
-
-def _notes(item: Answers) -> tuple[str, ...]:
-    ignored, warnings = item.predictions.ignored, item.predictions.warnings
-    if not ignored:
-        return warnings
-    return (
-        *warnings,
-        f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
-        f"read (such as {ignored[0]}).",
-    )
