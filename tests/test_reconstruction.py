@@ -14,7 +14,10 @@ from matscale.report.headline import headline
 from matscale.results.result import Predictor
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
+from matscale.tasks.novelty import measures
+from matscale.tasks.perception import measures as perception
 from matscale.tasks.reconstruction.declared import refutation
+from matscale.tasks.reconstruction.published import defects
 from matscale.tasks.reconstruction.score import PARTIAL, score_reconstruction
 
 
@@ -115,6 +118,21 @@ def test_damaged_predictions_are_failures_with_reasons(question, tmp_path):
     assert published.metrics["match_rate"].value == 1
     assert published.metrics["match_rate"].n == 9
     assert any("denominator" in defect for defect in published.defects)
+
+
+def test_defects_are_said_where_they_hold():
+    """Of the table by crystal system only what it leaves out of these targets."""
+    large = ["cubic"] * 10 + ["trigonal"] * 12
+    assert defects(large)[-1].endswith("knows the system of the targets alone.")
+    said = defects([*large, "triclinic", "triclinic", "hexagonal"])[-1]
+    assert "the 2 targets that are triclinic" in said
+    assert "fewer than 10 rows (hexagonal)" in said
+    without = " ".join(measures.defects(has_energies=False))
+    assert "hull" not in without and "relaxation" not in without
+    assert "hull" in " ".join(measures.defects(has_energies=True))
+    kinds = {kind: " ".join(perception.defects({kind})) for kind in ("mcq", "open")}
+    assert "judge" not in kinds["mcq"] and "64 tokens" in kinds["mcq"]
+    assert "64 tokens" not in kinds["open"] and "7 out of 10" in kinds["open"]
 
 
 def test_duplicates_and_strangers_are_counted_and_not_scored(question):

@@ -42,7 +42,7 @@ def models(results, count: int, name: str = "model_{}", told=None) -> list[Resul
     return [*found, *(one for one in results if one.predictor.kind != "model")]
 
 
-@pytest.mark.parametrize("name", ["m{}", "atomgpt_{}", LONG])
+@pytest.mark.parametrize("name", ["m{}", "atomgpt_{}", LONG, "模型" * 30 + "{}"])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("everything", [False, True])
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_broken(
