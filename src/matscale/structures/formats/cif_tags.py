@@ -1,0 +1,81 @@
+"""The values of a CIF block by data name, however the name is spelled.
+
+``_cell.length_a`` (DDLm, CIF2), ``_cell_length_a`` (DDL1) and ``_CELL_LENGTH_A`` are one name
+here, as are ``H-M`` and ``H_M``; ``?`` and ``.`` are no values.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import gemmi
+
+ABSENT = ("?", ".", "")
+
+QUOTES = ("'", '"', ";")
+
+
+class Tags:
+    """A block's data names, in lower case with underscores only, and their values.
+
+    Attributes:
+        block: The block.
+    """
+
+    def __init__(self, block: gemmi.cif.Block) -> None:
+        self.block = block
+        self._pairs: dict[str, list[str]] = {}
+        self._loops: dict[str, list[str]] = {}
+        for item in block:
+            pair = item.pair
+            if pair is not None:
+                self._pairs.setdefault(_plain(pair[0]), []).append(pair[1])
+            elif (loop := item.loop) is not None:
+                for tag in loop.tags:
+                    self._loops.setdefault(_plain(tag), []).append(tag)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._pairs or name in self._loops
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pairs | self._loops)
+
+    def column(self, *names: str) -> list[str]:
+        """The values as they stand in the file, quotes included, of the first name that has any."""
+        for name in names:
+            for spelling in self._loops.get(name, ()):
+                values = list(self.block.find_values(spelling))
+                if values:
+                    return values
+            if name in self._pairs:
+                return self._pairs[name][:1]
+        return []
+
+    def texts(self, *names: str) -> tuple[str, ...]:
+        """All values of these names, without quotes and outer blanks, each once; no absent ones."""
+        raw: list[str] = []
+        for name in names:
+            if name in self._pairs:
+                raw += self._pairs[name]
+            if name in self._loops:
+                for spelling in self._loops[name]:
+                    raw += self.block.find_values(spelling)
+        if not raw:
+            return ()
+        return tuple(dict.fromkeys([text for one in raw if (text := _text(one)) not in ABSENT]))
+
+
+def _text(raw: str) -> str:
+    """A value without quotes and outer blanks."""
+    import gemmi
+
+    return gemmi.cif.as_string(raw).strip() if raw[:1] in QUOTES else raw
+
+
+@lru_cache(4096)
+def _plain(name: str) -> str:
+    return name.lower().replace(".", "_").replace("-", "_")
