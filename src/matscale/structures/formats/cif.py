@@ -153,10 +153,10 @@ def _cell(tags: Tags) -> np.ndarray:
     """Lattice vectors in Å in pymatgen's orientation: c along z, a in the xz plane."""
     values = []
     for name in _CELL:
-        texts = tags.texts(name)
-        if not texts:
+        text = tags.text(name)
+        if text is None:
             raise Refused("no cell", f"CIF without {name}")
-        values.append(_number(texts[0]))
+        values.append(_number(text))
     return cell_from_parameters(*values)
 
 
@@ -258,7 +258,7 @@ def _rounding(text: str) -> float:
 
 def _check_occupancies(tags: Tags, count: int) -> None:
     """Raise ``Refused`` unless every site is full; an unknown occupancy counts as full."""
-    for text in set(tags.column("_atom_site_occupancy")):
+    for text in dict.fromkeys(tags.column("_atom_site_occupancy")):
         if text in ("1", "1.0", *ABSENT):
             continue
         occupancy = _number(text)

@@ -15,8 +15,8 @@ from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS
 TOLERANCE = 0.01
 """Of a count; formulas are written to two digits."""
 
-_FORMULA = ("_chemical_formula_sum",)
-_UNITS = ("_cell_formula_units_z",)
+_FORMULA = "_chemical_formula_sum"
+_UNITS = "_cell_formula_units_z"
 _PART = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d*)?|\.\d+)?|(\S)")
 
 
@@ -42,16 +42,15 @@ class Content:
         write the content of the whole cell as the formula and count the units in that.
         """
         counts = Counter(numbers.tolist())
-        divisible = self.units is None or all(_whole(n / self.units) for n in counts.values())
-        if not self.formula:
-            return divisible
-        times = self._times(counts)
-        if times is None or self.units is None:
+        times = self._times(counts) if self.formula else 1
+        if times is None or self.units is None or times == self.units:
             return times is not None
-        return times == self.units or (times == 1 and divisible)
+        return times == 1 and all(_whole(count / self.units) for count in counts.values())
 
     def _times(self, counts: Mapping[int, int]) -> int | None:
         """How many of the formula a cell holds, or None if it is no whole number of times."""
+        if self.formula == counts:
+            return 1
         times = round(sum(counts.values()) / sum(self.formula.values()))
         if times < 1 or self.formula.keys() != counts.keys():
             return None
@@ -70,7 +69,7 @@ class Content:
 
 
 def _whole(value: float) -> bool:
-    return abs(value - round(value)) <= TOLERANCE and round(value) >= 1
+    return value > 0.5 and abs(value - round(value)) <= TOLERANCE
 
 
 def written(counts: Mapping[int, float]) -> str:
@@ -82,9 +81,8 @@ def written(counts: Mapping[int, float]) -> str:
 
 def content(tags: Tags) -> Content:
     """What a block states; what cannot be read counts as not stated."""
-    formulas = [_formula(text) for text in tags.texts(*_FORMULA)[:1]]
-    units = [_units(text) for text in tags.texts(*_UNITS)[:1]]
-    return Content(formulas[0] if formulas else {}, units[0] if units else None)
+    formula, units = tags.text(_FORMULA), tags.text(_UNITS)
+    return Content(_formula(formula) if formula else {}, _units(units) if units else None)
 
 
 def _formula(text: str) -> dict[int, float]:

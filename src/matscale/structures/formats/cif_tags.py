@@ -55,6 +55,14 @@ class Tags:
                 return self._pairs[name][:1]
         return []
 
+    def text(self, name: str) -> str | None:
+        """The first value of a name, without quotes and outer blanks; None if there is none."""
+        raw = self._pairs.get(name)
+        if raw is None:
+            return next(iter(self.texts(name)), None)
+        text = _text(raw[0])
+        return None if text in ABSENT else text
+
     def texts(self, *names: str) -> tuple[str, ...]:
         """All values of these names, without quotes and outer blanks, each once; no absent ones."""
         raw: list[str] = []

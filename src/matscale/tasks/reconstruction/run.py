@@ -23,7 +23,7 @@ from matscale.results.measure import between_floor_and_ceiling
 from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
-from matscale.structures.reading import Reading
+from matscale.structures.reading import Reading, warning_notes
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
@@ -291,10 +291,12 @@ def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
 
 
 def _notes(item: Answers) -> tuple[str, ...]:
+    doubtful = warning_notes(item.predictions.warnings, item.predictor.name)
     ignored = item.predictions.ignored
     if not ignored:
-        return ()
+        return doubtful
     return (
+        *doubtful,
         f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
         f"read (such as {ignored[0]}).",
     )
