@@ -128,6 +128,9 @@ def warning_notes(warnings: Sequence[ReadingWarning], name: str) -> tuple[str, .
         count = len({(one.source, one.item) for one in kinds[kind]})
         crystals, phrase = ("crystal", 0) if count == 1 else ("crystals", 1)
         first = kinds[kind][0]
-        example = f"{first.id}: {first.detail}" if count == 1 else f"such as {first.id}: {first.detail}"
-        notes.append(f"{count} {crystals} of {name} {WARNINGS[kind][phrase]} ({example}).")
+        such_as = "" if count == 1 else "such as "
+        notes.append(
+            f"{count} {crystals} of {name} {WARNINGS[kind][phrase]} "
+            f"({such_as}{first.id}: {first.detail})."
+        )
     return tuple(notes)

@@ -139,9 +139,7 @@ def _structure(tags: Tags) -> Parsed:
             _expand(numbers, fractions, rounding, operations, cell, order)
             for operations in symmetry.candidates
         ]
-        chosen, decided = (
-            choose(found, tags, stated_content, cell) if len(found) > 1 else (0, True)
-        )
+        chosen, decided = choose(found, tags, stated_content, cell) if len(found) > 1 else (0, True)
         if not decided:
             warnings += (("setting", symmetry.candidates[chosen].name),)
         _, numbers, fractions = found[chosen]

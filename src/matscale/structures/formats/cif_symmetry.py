@@ -105,6 +105,8 @@ def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
     Raises:
         Refused: If it is not understood, or the cell does not have it.
     """
+    from matscale.structures.checks import LARGEST
+
     names = (_HALL, _SYMBOLS, _CODE, _NUMBERS, _REFERENCE)
     lower = _statements(*(tags.texts(*each) for each in names))
     found = _listed(tags, lower)
@@ -118,6 +120,8 @@ def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
             break
     if all(len(one) == 1 for one in first.candidates):
         return Symmetry((), warnings)
+    if not (np.abs(cell) < LARGEST).all():
+        raise Refused("not finite", "cell lengths")
     candidates, remarks = _fitting(first, cell)
     return Symmetry(candidates, warnings + remarks)
 

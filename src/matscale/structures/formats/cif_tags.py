@@ -7,7 +7,7 @@ here, as are ``H-M`` and ``H_M``; ``?`` and ``.`` are no values.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Tags:
         self._pairs: dict[str, list[str]] = {}
         self._loops: dict[str, list[str]] = {}
         for item in block:
-            pair = item.pair
+            pair: Any = item.pair
             if pair is not None:
                 self._pairs.setdefault(_plain(pair[0]), []).append(pair[1])
             elif (loop := item.loop) is not None:

@@ -40,9 +40,9 @@ _LETTERS = re.compile(r"[A-Za-z]+")
 _GROUPS = ("Wat", "wat", "WAT", "OH", "O-H", "NO3", "NH4", "ND4")
 _WHOLE_GROUPS = ("H2O", "D2O", "H3O", "OH2")
 _DUMMIES = frozenset(
-    "bq cen cent centroid cg cnt du dum dummy hole nan none null unk unknown va vac vacancy void vv "
-    "xx".split()
-)
+    ("bq", "cen", "cent", "centroid", "cg", "cnt", "du", "dum", "dummy", "hole", "nan", "none",
+     "null", "unk", "unknown", "va", "vac", "vacancy", "void", "vv", "xx")
+)  # fmt: skip
 """What files call a site without an element and what begins with a symbol all the same."""
 
 

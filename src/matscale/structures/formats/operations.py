@@ -71,7 +71,7 @@ def misfit(operations: Operations, cell: np.ndarray) -> float:
     lengths = np.sqrt(np.diag(metric))
     turns = operations.point_group
     change = turns.transpose(0, 2, 1) @ metric @ turns - metric
-    return float(np.abs(change / np.outer(lengths, lengths)).max())
+    return float(np.nan_to_num(np.abs(change / np.outer(lengths, lengths)), nan=np.inf).max())
 
 
 @lru_cache(1024)

@@ -127,9 +127,7 @@ def _coded(settings: Settings, code: str) -> Settings:
         return settings
     numbers = {one.number for one in settings}
     return tuple(
-        one
-        for one in _table()
-        if one.number in numbers and one.qualifier.replace("-", "") == code
+        one for one in _table() if one.number in numbers and one.qualifier.replace("-", "") == code
     )
 
 
@@ -166,26 +164,27 @@ def _settings(base: str) -> Settings:
         if group is not None and ":" not in form:
             # gemmi takes a last R or H for a suffix; that is for the caller to look at.
             return () if form[-1] in "rRhH" and len(form) > 2 else _siblings(group, form)
-    return _full_symbols().get(_key(base), ())
+    key = _key(base)
+    return _full_symbols().get(key) or _short_symbols().get(key, ())
 
 
 def _siblings(group: gemmi.SpaceGroup, form: str) -> Settings:
     """A setting and the others that its symbol fits."""
-    same = [one for one in _table() if one.number == group.number and one.hm == group.hm]
-    if group.number in MONOCLINIC and _key(form) != _key(group.hm):
-        short = _without_ones(group.hm)
-        same += [
-            one
-            for one in _table()
-            if one.number == group.number
-            and one.hm != group.hm
-            and _without_ones(one.hm) == short
-        ]  # fmt: skip
-    return tuple(same)
+    same = tuple(one for one in _table() if one.number == group.number and one.hm == group.hm)
+    if group.number not in MONOCLINIC or _key(form) == _key(group.hm):
+        return same
+    return same + tuple(one for one in _short_symbols()[_key(form)] if one.hm != group.hm)
 
 
-def _without_ones(symbol: str) -> list[str]:
-    return [part for part in symbol.split() if part != "1"]
+@cache
+def _short_symbols() -> dict[str, Settings]:
+    """Monoclinic settings by short symbol, such as ``p21/c``, those with the axis b first."""
+    found: dict[str, Settings] = {}
+    for one in _table():
+        if one.number in MONOCLINIC:
+            short = "".join(part for part in one.hm.split() if part != "1").lower()
+            found[short] = (*found.get(short, ()), one)
+    return found
 
 
 def _key(symbol: str) -> str:

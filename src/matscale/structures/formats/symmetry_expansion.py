@@ -90,7 +90,7 @@ def _settle(position, rounding, rotations, translations, cell):  # pragma: no co
             allowed = 0.0
             for k in range(3):
                 allowed += abs(rotation[axis, k] - (1.0 if k == axis else 0.0)) * rounding[k]
-            if abs(gap[axis]) > allowed * (1 + 1e-6):
+            if abs(gap[axis]) >= allowed * (1 - 1e-6):
                 possible = False
                 break
         if not possible:

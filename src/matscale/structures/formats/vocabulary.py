@@ -19,7 +19,7 @@ REASONS: Mapping[str, str] = {
     "no cell": "atoms without three lattice vectors",
     "degenerate cell": "lattice vectors that span no volume (thinner than 0.01 Å)",
     "disordered": "a site is partially occupied or shared by several species",
-    "unknown element": "a species that is no chemical element: a dummy, a vacancy, a group of atoms",
+    "unknown element": "a species that is no chemical element, such as a dummy or a vacancy",
     "unknown symmetry": "a CIF states a symmetry that is not understood, or that its cell lacks",
     "not finite": "a coordinate or lattice vector is NaN, infinite or absurdly large",
     "atoms too close": "two atoms, or an atom and a periodic image, less than 0.1 Å apart",
