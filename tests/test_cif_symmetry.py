@@ -236,7 +236,8 @@ def test_dotted_names_of_cell_and_sites(tmp_path):
     "operations",
     [
         "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n'-x, -y, -z'",
-        "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n'1/2 + x, y + 0.5, Z'\n-X,-Y,-Z\n-x+.5,-y+1/2,-z",
+        "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n'1/2 + x, y + 0.5, Z'\n-X,-Y,-Z\n"
+        "-x+.5,-y+1/2,-z",
         "_symmetry_equiv_pos_as_xyz\n;\nx,y,z\n-x,-y,-z\n;",
         "loop_\n_symmetry_equiv_pos_as_xyz\n'1 x,y,z'\n'2 -x,-y,-z'",
         "loop_\n_symmetry_equiv_pos_as_xyz\n-x,-y,-z",
@@ -522,7 +523,8 @@ def test_dummies_are_refused_in_all_formats(tmp_path, name):
     lattice = cell.replace("\n", " ")
     files = {
         "POSCAR": f"c\n1\n{cell}\nTi {name}\n1 1\ndirect\n0 0 0\n.5 .5 .5\n",
-        "x.extxyz": f'2\nLattice="{lattice}" Properties=species:S:1:pos:R:3\nTi 0 0 0\n{name} 2 2 2\n',
+        "x.extxyz": f'2\nLattice="{lattice}" Properties=species:S:1:pos:R:3\n'
+        f"Ti 0 0 0\n{name} 2 2 2\n",
         "x.xsf": f"CRYSTAL\nPRIMVEC\n{cell}\nPRIMCOORD\n2 1\nTi 0 0 0\n{name} 2 2 2\n",
         "x.json": '{"a": {"lattice": {"matrix": [[4,0,0],[0,4,0],[0,0,4]]}, "sites": [{"species": '
         f'[{{"element": "{name}", "occu": 1}}], "abc": [0, 0, 0]}}]}}}}',

@@ -225,7 +225,7 @@ def _sites(tags: Tags) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
 def _symbols(tags: Tags) -> list[str]:
     """The species of each site: its type symbol, or its label where it has none."""
     types = tags.column("_atom_site_type_symbol")
-    if not types or any(text in ABSENT for text in types):
+    if not types or "?" in types or "." in types:
         labels = tags.column("_atom_site_label")
         if not types:
             return labels

@@ -74,7 +74,7 @@ class Symmetry:
     warnings: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Statement:
     """One way in which a CIF states its symmetry.
 
@@ -105,29 +105,23 @@ def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
     Raises:
         Refused: If it is not understood, or the cell does not have it.
     """
-    from matscale.structures.checks import LARGEST
-
     names = (_HALL, _SYMBOLS, _CODE, _NUMBERS, _REFERENCE)
-    lower = _statements(*(tags.texts(*each) for each in names))
+    lower = _statements(*[tags.texts(*each) for each in names])
     found = _listed(tags, lower)
     if found is None and not lower:
         _refuse_unknown(tags)
         return Symmetry()
     first, warnings = found or (lower[0], ())
-    for other in lower:
-        if not _agree(first, other):
-            warnings += (("conflict", f"{first.text} against {other.text}"),)
-            break
-    if all(len(one) == 1 for one in first.candidates):
+    warnings += _conflict(first, lower)
+    if len(first.candidates[0]) == 1:
         return Symmetry((), warnings)
-    if not (np.abs(cell) < LARGEST).all():
-        raise Refused("not finite", "cell lengths")
+    _check_finite(cell)
     candidates, remarks = _fitting(first, cell)
     return Symmetry(candidates, warnings + remarks)
 
 
 def _listed(
-    tags: Tags, lower: Sequence[_Statement]
+    tags: Tags, lower: tuple[_Statement, ...]
 ) -> tuple[_Statement, tuple[tuple[str, str], ...]] | None:
     """The operations that are listed, and what is doubtful about them."""
     centring = _lines(tags, _MAGNETIC_CENTRING)
@@ -135,6 +129,16 @@ def _listed(
     generators = () if texts else _lines(tags, _GENERATORS)
     if not (texts or generators or centring):
         return None
+    return _list(texts, generators, centring, lower)
+
+
+@lru_cache(1024)
+def _list(
+    texts: tuple[str, ...],
+    generators: tuple[str, ...],
+    centring: tuple[str, ...],
+    lower: tuple[_Statement, ...],
+) -> tuple[_Statement, tuple[tuple[str, str], ...]]:
     operations, complete = listed(texts or generators or ("x,y,z",), centring)
     statement = _Statement(f"operations of {operations.name}", (operations,))
     if complete or generators:
@@ -158,9 +162,7 @@ def _lines(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in tags:
             continue
         values = [gemmi.cif.as_string(raw) for raw in tags.column(name)]
-        lines = values
-        if any(";" in value or "\n" in value for value in values):
-            lines = "\n".join(values).replace(";", "\n").split("\n")
+        lines = "\n".join(values).replace(";", "\n").split("\n")
         if found := tuple([line for line in lines if line.strip() not in ABSENT]):
             return found
     return ()
@@ -239,6 +241,13 @@ def _settings(
     return _Statement(text, tuple(of_setting(one) for one in settings), others, standard)
 
 
+def _check_finite(cell: np.ndarray) -> None:
+    from matscale.structures.checks import LARGEST
+
+    if not (np.abs(cell) < LARGEST).all():
+        raise Refused("not finite", "cell lengths")
+
+
 def _refuse_unknown(tags: Tags) -> None:
     """Raise ``Refused`` if anything in the block states a symmetry."""
     for name in tags:
@@ -246,6 +255,15 @@ def _refuse_unknown(tags: Tags) -> None:
             for text in tags.texts(name)[:1]:
                 shown = " ".join(text[:60].split())
                 raise Refused("unknown symmetry", f"CIF: {name} {shown!r} is not understood")
+
+
+@lru_cache(1024)
+def _conflict(first: _Statement, lower: tuple[_Statement, ...]) -> tuple[tuple[str, str], ...]:
+    """A warning if one of the other statements means another group."""
+    for other in lower:
+        if not _agree(first, other):
+            return (("conflict", f"{first.text} against {other.text}"),)
+    return ()
 
 
 def _agree(one: _Statement, other: _Statement) -> bool:

@@ -29,14 +29,19 @@ class Tags:
     def __init__(self, block: gemmi.cif.Block) -> None:
         self.block = block
         self._pairs: dict[str, list[str]] = {}
-        self._loops: dict[str, list[str]] = {}
+        self._loops: dict[str, list[tuple[int, int]]] = {}
+        self._values: list[Any] = []
+        self._widths: list[int] = []
         for item in block:
             pair: Any = item.pair
             if pair is not None:
                 self._pairs.setdefault(_plain(pair[0]), []).append(pair[1])
             elif (loop := item.loop) is not None:
-                for tag in loop.tags:
-                    self._loops.setdefault(_plain(tag), []).append(tag)
+                tags = loop.tags
+                for place, tag in enumerate(tags):
+                    self._loops.setdefault(_plain(tag), []).append((len(self._values), place))
+                self._values.append(loop)
+                self._widths.append(len(tags))
 
     def __contains__(self, name: str) -> bool:
         return name in self._pairs or name in self._loops
@@ -47,9 +52,8 @@ class Tags:
     def column(self, *names: str) -> list[str]:
         """The values as they stand in the file, quotes included, of the first name that has any."""
         for name in names:
-            for spelling in self._loops.get(name, ()):
-                values = list(self.block.find_values(spelling))
-                if values:
+            for loop, place in self._loops.get(name, ()):
+                if values := self._column(loop, place):
                     return values
             if name in self._pairs:
                 return self._pairs[name][:1]
@@ -70,11 +74,18 @@ class Tags:
             if name in self._pairs:
                 raw += self._pairs[name]
             if name in self._loops:
-                for spelling in self._loops[name]:
-                    raw += self.block.find_values(spelling)
+                for loop, place in self._loops[name]:
+                    raw += self._column(loop, place)
         if not raw:
             return ()
         return tuple(dict.fromkeys([text for one in raw if (text := _text(one)) not in ABSENT]))
+
+    def _column(self, loop: int, place: int) -> list[str]:
+        values = self._values[loop]
+        if not isinstance(values, list):
+            # All values at once: most columns of a loop are wanted.
+            self._values[loop] = values = values.values
+        return values[place :: self._widths[loop]]
 
 
 def _text(raw: str) -> str:
