@@ -397,6 +397,15 @@ def test_what_counts_first_when_statements_disagree(tmp_path, lines, atoms):
     assert kinds(reading) == ["conflict"]
 
 
+def test_number_counts_beside_a_name_that_is_not_understood_if_it_leaves_nothing_open(tmp_path):
+    reading = read(tmp_path, cif(symbol("F q -3 z"), "_space_group_IT_number 225"))
+    assert content(reading) == NACL
+    assert kinds(reading) == ["conflict"]
+    for lines in [("P n m a (b,c,a)", 62), ("F d -3 m (c)", 227)]:
+        text = cif(symbol(lines[0]), f"_space_group_IT_number {lines[1]}")
+        assert refusal(read(tmp_path, text)).reason == "unknown symmetry"
+
+
 def test_other_origin_or_setting_is_no_disagreement(tmp_path):
     ops = [op.triplet() for op in gemmi.find_spacegroup_by_name("F d -3 m:2").operations()]
     text = cif(loop("_symmetry_equiv_pos_as_xyz", *ops), symbol("F d -3 m"),

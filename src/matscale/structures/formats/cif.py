@@ -51,6 +51,7 @@ _RANK[
 
 _BLOCK = re.compile(rb"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
 _WRITTEN = re.compile(r"['\"]?[-+]?\d*\.(\d+)(?:\(\d*\))?(?:[eE]([-+]?\d{1,3}))?")
+_THIRDS = np.array([1 / 3, 2 / 3])
 _AXES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 _CELL = tuple(f"_cell_length_{axis}" for axis in "abc") + tuple(
     f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")
@@ -214,11 +215,10 @@ def _sites(tags: Tags) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
     except ValueError:
         _check_located(symbols, columns)
         fractions = np.array([[_number(text) for text in column] for column in columns]).T
-    for fraction in (1 / 3, 2 / 3):
-        near = np.abs(fractions / fraction - 1) <= SNAP_TOLERANCE
-        for site, axis in np.argwhere(near & (fractions != fraction)) if near.any() else ():
-            if _decimals(columns[axis][site]) < FULL_PRECISION:
-                fractions[site, axis] = fraction
+    near = np.abs(fractions[..., None] / _THIRDS - 1) <= SNAP_TOLERANCE
+    for site, axis, third in np.argwhere(near) if near.any() else ():
+        if _decimals(columns[axis][site]) < FULL_PRECISION:
+            fractions[site, axis] = _THIRDS[third]
     return numbers, fractions, columns
 
 

@@ -106,12 +106,14 @@ def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
         Refused: If it is not understood, or the cell does not have it.
     """
     names = (_HALL, _SYMBOLS, _CODE, _NUMBERS, _REFERENCE)
-    lower = _statements(*[tags.texts(*each) for each in names])
+    texts = [tags.texts(*each) for each in names]
+    _check_lengths(texts)
+    lower, unknown = _statements(*texts)
     found = _listed(tags, lower)
     if found is None and not lower:
         _refuse_unknown(tags)
         return Symmetry()
-    first, warnings = found or (lower[0], ())
+    first, warnings = found or _without(unknown, lower[0])
     warnings += _conflict(first, lower)
     if len(first.candidates[0]) == 1:
         return Symmetry((), warnings)
@@ -175,9 +177,29 @@ def _statements(
     codes: tuple[str, ...],
     numbers: tuple[str, ...],
     references: tuple[str, ...],
-) -> tuple[_Statement, ...]:
-    """What a block says by names and numbers, what counts most first."""
-    return (*_by_hall(halls), *_by_symbol(symbols, codes), *_by_number(numbers, references))
+) -> tuple[tuple[_Statement, ...], str]:
+    """What a block says by names and numbers, what counts most first; and a name not understood."""
+    named = (*_by_hall(halls), *_by_symbol(symbols, codes))
+    unknown = "" if named else next(iter(halls + symbols), "")
+    return (*named, *_by_number(numbers, references)), unknown
+
+
+def _without(unknown: str, first: _Statement) -> tuple[_Statement, tuple[tuple[str, str], ...]]:
+    """A number beside a name that is not understood: it will do if it leaves nothing open.
+
+    Raises:
+        Refused: If the name may stand for one of several settings of the group.
+    """
+    if not unknown:
+        return first, ()
+    if len(first.others) > 1:
+        raise _not_understood(unknown)
+    return first, (("conflict", f"{first.text} against {unknown[:60]}, which is not understood"),)
+
+
+def _not_understood(text: str) -> Refused:
+    shown = " ".join(text[:60].split())
+    return Refused("unknown symmetry", f"CIF: its symmetry {shown!r} is not understood")
 
 
 def _by_hall(texts: tuple[str, ...]) -> list[_Statement]:
@@ -241,6 +263,14 @@ def _settings(
     return _Statement(text, tuple(of_setting(one) for one in settings), others, standard)
 
 
+def _check_lengths(texts: Sequence[tuple[str, ...]]) -> None:
+    """Raise ``Refused`` for a name that is none, before it is kept in memory."""
+    for each in texts:
+        for text in each:
+            if len(text) > space_groups.LONGEST:
+                raise _not_understood(text)
+
+
 def _check_finite(cell: np.ndarray) -> None:
     from matscale.structures.checks import LARGEST
 
@@ -253,8 +283,7 @@ def _refuse_unknown(tags: Tags) -> None:
     for name in tags:
         if name.startswith(_STATEMENTS) and not name.endswith("_id"):
             for text in tags.texts(name)[:1]:
-                shown = " ".join(text[:60].split())
-                raise Refused("unknown symmetry", f"CIF: {name} {shown!r} is not understood")
+                raise _not_understood(text)
 
 
 @lru_cache(1024)

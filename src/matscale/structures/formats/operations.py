@@ -21,6 +21,9 @@ MAX_OPERATIONS = 1024
 UNIT = 24
 """Translations are multiples of 1/24."""
 
+LONGEST = 200
+"""Characters of an operation; no longer text is one."""
+
 LARGEST_ENTRY = 12
 """Of a rotation; those of reduced and conventional cells have 0, 1 and 2 only."""
 
@@ -139,6 +142,8 @@ def same(one: Operations, other: Operations) -> bool:
 def _operation(text: str) -> gemmi.Op:
     import gemmi
 
+    if len(text) > LONGEST:
+        raise Refused("unknown symmetry", f"CIF: {text.strip()[:40]!r} is no symmetry operation")
     plain = re.sub("[\u2010-\u2015\u2212]", "-", text).strip().lower()
     parts = re.sub(r"[\s'\"]+", "", _NUMBERED.sub("", plain)).split(",")
     if len(parts) == 4 and parts[3] in _TIME_REVERSAL:

@@ -252,8 +252,10 @@ def by_hall(text: str) -> tuple[gemmi.GroupOps, gemmi.SpaceGroup | None] | None:
     """Operations of a Hall symbol and the setting of the table that has them; None if no such."""
     import gemmi
 
+    if len(text) > LONGEST:
+        return None
     text = " ".join(_plain_hall(text).split())
-    if not text or len(text) > LONGEST or not text.isascii():
+    if not text or not text.isascii():
         return None
     try:
         operations = gemmi.symops_from_hall(text)
