@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -228,7 +228,9 @@ def _load_path(path: Path, column: str) -> Dataset:
     if path.is_file() and _looks_split(path):
         return Dataset(path.name, formats.read_json_splits(path), files=files)
     reading = formats.read(path, label=f"reading {path.name}", column=column, or_usual=True)
-    return Dataset(path.name, {"all": reading}, notes=reading.notes(path.name), files=files)
+    # What is doubtful about crystals is said where they are used, as targets or in training.
+    notes = replace(reading, warnings=()).notes(path.name)
+    return Dataset(path.name, {"all": reading}, notes=notes, files=files)
 
 
 def _looks_split(path: Path) -> bool:

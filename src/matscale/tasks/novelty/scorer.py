@@ -18,6 +18,7 @@ from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
 from matscale.results.store import SUFFIX, check_same_question, load
+from matscale.structures.reading import warning_notes
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
 from matscale.tasks.novelty.notes import settings_notes
@@ -244,6 +245,7 @@ def _load(source: Any, split: str, what: str, column: str) -> _Known:
     if reading.refusals:
         reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
         notes.append(f"Structures of {loaded.name} that cannot be used: {reasons}.")
+    notes += warning_notes(reading.warnings, loaded.name)
     return _Known(loaded.name, reading.table, tuple(notes))
 
 
