@@ -121,7 +121,7 @@ def test_splits_are_no_columns(tmp_path):
 def test_a_key_that_stands_twice_is_two_items_and_is_said():
     reading = formats.read(CASES / "j_dup.json")
     assert reading.table.ids.tolist() == ["a", "a"]
-    assert "1 entry repeats an id of the same JSON object (such as 'a'" in reading.warnings[0]
+    assert "1 entry repeats an id of the same JSON object (such as 'a'" in reading.remarks[0]
 
 
 def test_a_key_twice_in_splits_entries_and_structures(tmp_path):
@@ -130,7 +130,7 @@ def test_a_key_twice_in_splits_entries_and_structures(tmp_path):
     reading = outcome(path)
     assert reading.table.ids.tolist() == ["a", "a", "b"]
     assert formulas(reading) == ["CsCl", "Po", "CsCl"]
-    assert len(reading.warnings) == 1
+    assert len(reading.remarks) == 1
     readings = formats.read_json_splits(path)
     assert readings["train"].table.ids.tolist() == ["a", "a", "b"]
     entries = f'{{"a": {{"structure": {one}}}, "a": {{"structure": {other}}}}}'

@@ -44,7 +44,7 @@ class Reading:
         ignored: Names of the files in a folder or archive that are no items, because they hold
             no structures and do not say that they do: a README, a table of properties.
         ignored_because: Why each of these is none.
-        warnings: What a reader must know of the source, one sentence each.
+        remarks: What a reader must know of the source, one sentence each.
         unnamed: How many items have no id of their own: theirs is their place in a file.
         named_by_file: How many items are called as the file or archive member that they fill.
     """
@@ -54,7 +54,7 @@ class Reading:
     refusals: tuple[Refusal, ...] = ()
     ignored: tuple[str, ...] = ()
     ignored_because: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     unnamed: int = 0
     named_by_file: int = 0
 
@@ -78,7 +78,7 @@ class Reading:
             Sentences: every command and page says these.
         """
         if not self.ignored:
-            return self.warnings
+            return self.remarks
         because = self.ignored_because or ("",) * len(self.ignored)
         shown = [
             f"{file} ({why})" if why else file
@@ -89,4 +89,4 @@ class Reading:
         were = "was" if len(self.ignored) == 1 else "were"
         rest = f"; and {more} more" if more else ""
         said = f"{len(self.ignored)} {files} of {name} {were} not read: {'; '.join(shown)}{rest}."
-        return (said, *self.warnings)
+        return (said, *self.remarks)

@@ -76,7 +76,7 @@ def read(
         reading,
         ignored=tuple(name for name, _ in ignored),
         ignored_because=tuple(why for _, why in ignored),
-        warnings=tuple(remarks),
+        remarks=tuple(remarks),
     )
 
 

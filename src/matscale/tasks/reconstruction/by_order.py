@@ -90,7 +90,7 @@ def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submi
         reading,
         table=reading.table.with_ids([new[name] for name in reading.table.ids]),
         refusals=tuple(replace(one, id=new[one.id]) for one in reading.refusals),
-        warnings=(said, *reading.warnings),
+        remarks=(said, *reading.remarks),
     )
     return replace(submission, predictions=reading)
 
@@ -112,7 +112,7 @@ def _noted(submission: Submission, ids: Sequence[str]) -> Submission:
             f"(up to {most}, such as for {next(iter(several))})"
         )
     said = f"{has}: all are kept, and the first that can be read is scored."
-    return replace(submission, predictions=replace(reading, warnings=(*reading.warnings, said)))
+    return replace(submission, predictions=replace(reading, remarks=(*reading.remarks, said)))
 
 
 # --- what goes wrong -----------------------------------------------------------------------
