@@ -114,12 +114,13 @@ class Comparison(ToleranceOptions):
 
 
 def read_crystals(path: Path, workers: int | None, column: str) -> Reading:
-    """The crystals of any source.
+    """The crystals of any source; what is doubtful about them is said on stderr.
 
     Raises:
         UserError: If none can be read.
     """
     from matscale.structures import formats
+    from matscale.structures.reading import warning_notes
 
     reading = formats.read(path, workers=workers, label=f"reading {path.name}", column=column)
     if not len(reading.table):
@@ -129,6 +130,8 @@ def read_crystals(path: Path, workers: int | None, column: str) -> Reading:
         raise UserError(
             f"{path} holds no crystal that can be read ({reasons}){why}; check the file"
         )
+    for note in warning_notes(reading.warnings, path.name):
+        print(f"warning: {note}", file=sys.stderr)
     return reading
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from matscale.errors import Refused
 from matscale.execution import run
 from matscale.structures.formats.vocabulary import Block, Entry
-from matscale.structures.reading import Reading, Refusal
+from matscale.structures.reading import Reading, ReadingWarning, Refusal
 from matscale.structures.table import StructureTable
 
 CHUNK_BYTES = 2 << 20
@@ -36,6 +36,7 @@ class Piece:
         path_ids: What to call an item, by its number, if its id is not unique.
         columns: Further values of each accepted item, (N,).
         unnamed: Items in it whose ids are their places in a file.
+        warnings: What is doubtful about accepted items.
     """
 
     count: int
@@ -45,6 +46,7 @@ class Piece:
     path_ids: dict[int, str]
     columns: list[dict[str, Any]]
     unnamed: int = 0
+    warnings: list[ReadingWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ def gather(
         for piece, start in numbered
         for refusal in piece.refusals
     )
+    warnings = tuple(
+        replace(
+            warning, item=warning.item + start, id=_name(piece, warning.item, warning.id, common)
+        )
+        for piece, start in numbered
+        for warning in piece.warnings
+    )
     items = [piece.items + start for piece, start in numbered]
     ids = [
         _name(piece, item, name, common)
@@ -95,6 +104,7 @@ def gather(
         table,
         numbers,
         refusals,
+        warnings=warnings,
         unnamed=sum(piece.unnamed for piece in pieces),
         named_by_file=sum(len(piece.path_ids) for piece in pieces),
     )
@@ -145,6 +155,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
     accepted: list[int] = []
     parsed = []
     refusals = []
+    warnings = []
     for number, entry in enumerate(entries):
         try:
             with np.errstate(all="ignore"):
@@ -155,6 +166,10 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         else:
             accepted.append(number)
             parsed.append(structure)
+            warnings += [
+                ReadingWarning(number, entry.id, entry.source, kind, detail)
+                for kind, detail in structure.warnings
+            ]
     chosen = [entries[number] for number in accepted]
     path_ids = {number: entry.path_id for number, entry in enumerate(entries) if entry.path_id}
     if not parsed:
@@ -166,7 +181,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         positions=[structure.positions for structure in parsed],
         cells=np.stack([structure.cell for structure in parsed]),
     )
-    return _checked(
+    piece = _checked(
         len(entries),
         rules,
         table,
@@ -176,6 +191,8 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         path_ids=path_ids,
         columns=[dict(entry.columns) for entry in chosen],
     )
+    kept = set(piece.items.tolist()) if warnings else set()
+    return replace(piece, warnings=[one for one in warnings if one.item in kept])
 
 
 def _check_size(atoms: int, rules: Rules) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ REASONS: Mapping[str, str] = {
     "no cell": "atoms without three lattice vectors",
     "degenerate cell": "lattice vectors that span no volume (thinner than 0.01 Å)",
     "disordered": "a site is partially occupied or shared by several species",
-    "unknown element": "a species that is no chemical element",
+    "unknown element": "a species that is no chemical element, such as a dummy or a vacancy",
+    "unknown symmetry": "a CIF states a symmetry that is not understood, or that its cell lacks",
     "not finite": "a coordinate or lattice vector is NaN, infinite or absurdly large",
     "atoms too close": "two atoms, or an atom and a periodic image, less than 0.1 Å apart",
     "too large": "more atoms or bytes than the limits allow",
@@ -62,12 +63,25 @@ class Limits:
     atoms: int = 500_000
 
 
-class Parsed(NamedTuple):
-    """One structure: numbers (n,), positions (n, 3) Cartesian in Å, cell (3, 3) rows in Å."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One structure; unpacks into its three arrays.
+
+    Attributes:
+        numbers: Atomic numbers, (n,).
+        positions: Cartesian, in Å, (n, 3).
+        cell: Lattice vectors as rows, in Å, (3, 3).
+        warnings: What is doubtful about it, as kind (a key of
+            :data:`matscale.structures.reading.WARNINGS`) and detail.
+    """
 
     numbers: np.ndarray
     positions: np.ndarray
     cell: np.ndarray
+    warnings: tuple[tuple[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.numbers, self.positions, self.cell))
 
 
 class NotStructures(Exception):  # noqa: N818 - a finding about a file, not a failure

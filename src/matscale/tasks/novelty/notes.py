@@ -10,6 +10,7 @@ from ase.data import chemical_symbols
 
 from matscale.energy.hull import systems_of
 from matscale.results.result import Metric
+from matscale.structures.reading import warning_notes
 from matscale.tasks.novelty.classify import FAILED
 from matscale.tasks.novelty.settings import NoveltySettings
 
@@ -72,7 +73,8 @@ def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]
             "No held-out crystal is a duplicate: the memorisation ratio of "
             f"{name} is above {memorisation.low:.2g} (95 %), and has no value."
         )
-    return (*notes, *_stability_unknown(one), *one.entrant.reading.notes(name))
+    doubtful = warning_notes(one.entrant.reading.warnings, name)
+    return (*notes, *_stability_unknown(one), *doubtful, *one.entrant.reading.notes(name))
 
 
 def _stability_unknown(one: Scored) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from matscale.predictors.from_file import Submission, read_submissions
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import SUFFIX, check_same_question, load
+from matscale.structures.reading import warning_notes
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
 from matscale.tasks.novelty.notes import settings_notes
@@ -158,7 +159,7 @@ def _load(source: str | Path, split: str, column: str) -> tuple[StructureTable, 
     if reading.refusals:
         reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
         notes.append(f"Structures of {loaded.name} that cannot be used: {reasons}.")
-    return reading.table, tuple(notes)
+    return reading.table, (*notes, *warning_notes(reading.warnings, loaded.name))
 
 
 def _dataset(

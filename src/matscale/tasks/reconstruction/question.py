@@ -13,7 +13,7 @@ from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import Told
 from matscale.results.result import Dataset
 from matscale.structures import chemistry
-from matscale.structures.reading import Reading
+from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.by_order import by_place
 
@@ -141,6 +141,8 @@ def _from_readings(
     if repeated:
         were = "target repeats" if repeated == 1 else "targets repeat"
         notes += (f"{repeated} {were} the id of an earlier one and cannot be asked for.",)
+    warnings = [warning for reading in readings for warning in reading.warnings]
+    notes += warning_notes(warnings, "the targets")
     if not len(table):
         raise UserError(f"none of the targets of {dataset.name} can be read")
     row = {name: place for place, name in enumerate(table.ids)}
@@ -183,6 +185,7 @@ def _with_training(
     refused = len(training.reading(split).refusals)
     if refused:
         notes.append(f"{refused} training structures cannot be read and are not used.")
+    notes += warning_notes(training.reading(split).warnings, "the training set")
     dataset = question.dataset.model_copy(
         update={
             "train_name": training.name,

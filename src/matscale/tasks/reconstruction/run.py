@@ -23,7 +23,7 @@ from matscale.results.measure import between_floor_and_ceiling
 from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
-from matscale.structures.reading import Reading
+from matscale.structures.reading import Reading, warning_notes
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
@@ -149,7 +149,7 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
-        notes = (*self.question.notes, *item.predictions.notes(item.predictor.name))
+        notes = (*self.question.notes, *_notes(item))
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
@@ -288,3 +288,9 @@ def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
             "left undecided."
         )
     return tuple(notes)
+
+
+def _notes(item: Answers) -> tuple[str, ...]:
+    """What must be known of the answers as they were read."""
+    reading, name = item.predictions, item.predictor.name
+    return (*warning_notes(reading.warnings, name), *reading.notes(name))
