@@ -77,11 +77,11 @@ def score_reconstruction(
         hygiene=hygiene,
         column=column,
     )
-    submissions = aligned(submissions, question.ids, by_order=by_order)
     question = replace(question, notes=(*notes, *question.notes))
     folder = Path(out) if out is not None else None
     if folder:
         check_same_question(folder, question.dataset)
+    submissions = aligned(submissions, question.ids, by_order=by_order)
     memory = Memory(folder / PARTIAL if folder else None, matscale.__version__, workers)
     run = Run(question, memory, seed, command)
     answers = [*run.baselines(), *(submitted(item, declared[item.name]) for item in submissions)]
