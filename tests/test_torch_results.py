@@ -119,12 +119,12 @@ def test_dimensions_and_lists_count_evaluations(tmp_path):
     listed["batch_indices"] = [torch.tensor([1, 0]), torch.tensor([0, 1])]
     torch.save(listed, tmp_path / "x.pt")
     read = formats.read(tmp_path / "x.pt").table
-    assert read.ids.tolist() == ["x-1", "x-0", "x-0", "x-1"]
+    assert read.ids.tolist() == ["x-0", "x-1", "x-0", "x-1"]
     assert read.columns["evaluation"].tolist() == [0, 0, 1, 1]
-    assert read.numbers.tolist() == [55, 17, 29] * 2
+    assert read.numbers.tolist() == [29, 55, 17, 55, 17, 29]
     torch.save({key: value[0] for key, value in listed.items()}, tmp_path / "x.pt")
     read = formats.read(tmp_path / "x.pt").table
-    assert (read.ids.tolist(), dict(read.columns)) == (["x-1", "x-0"], {})
+    assert (read.ids.tolist(), dict(read.columns)) == (["x-0", "x-1"], {})
 
 
 @given(

@@ -97,7 +97,7 @@ def _table(
     each = np.arange(len(counts_flat)) % max(asked, 1)
     names = _indices(saved, content, asked)[each]
     evaluations = evaluation + np.arange(len(counts_flat)) // max(asked, 1)
-    return StructureTable(
+    table = StructureTable(
         ids=np.array([f"{stem}-{index}" for index in names.tolist()], dtype=object),
         offsets=np.concatenate([[0], np.cumsum(counts_flat)]),
         numbers=np.where(known, types, 0).astype(np.uint8),
@@ -105,6 +105,8 @@ def _table(
         cells=cells,
         columns={"evaluation": evaluations},
     )
+    order = np.lexsort([names, evaluations])
+    return table if (order[1:] > order[:-1]).all() else table[order]
 
 
 def _indices(saved: TorchFile, content: Mapping[str, Any], count: int) -> np.ndarray:

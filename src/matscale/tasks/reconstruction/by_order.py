@@ -59,7 +59,7 @@ def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Subm
     reading = submission.predictions
     names = list(dict.fromkeys(by_place(reading)))
     placed = reading.unnamed == reading.submitted
-    if by_order or (placed and set(names) != set(ids)):
+    if by_order or placed:
         if len(names) != len(ids):
             raise UserError(_count_error(submission, names, ids, by_order))
         return _renamed(submission, dict(zip(names, ids, strict=True)), placed)
