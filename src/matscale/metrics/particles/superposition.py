@@ -17,6 +17,7 @@ from itertools import permutations, product
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.metrics.particles.boxes import BoxTree, box_tree, nearest
 
 CORE_ATOMS = 80
@@ -120,6 +121,7 @@ def superpose(truth: SpeciesTrees, prediction: SpeciesTrees, missing: float) -> 
         missing: Distance in Å that an atom counts whose species the other particle lacks.
     """
     away = np.linalg.norm(truth.positions - truth.positions.mean(axis=0), axis=1)
+    away = settled(away)
     order = np.argsort(away, kind="stable")
     core = order[:CORE_ATOMS]
     best: list[Pose] = []
@@ -149,7 +151,7 @@ def _ranked(
     largest = max(len(truth.numbers), len(prediction.numbers))
     step = step or max(1, largest // _SAMPLE)
     scores = [chamfer_of(truth, prediction, pose, missing, step) for pose in poses]
-    return [poses[i] for i in np.argsort(scores, kind="stable")]
+    return [poses[i] for i in np.argsort(settled(scores), kind="stable")]
 
 
 def chamfer_of(
@@ -214,6 +216,7 @@ def _central_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarr
 def _atomic_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarray) -> Poses:
     origin = core[0]
     away = np.linalg.norm(prediction.positions - prediction.positions.mean(axis=0), axis=1)
+    away = settled(away)
     near = np.argsort(away, kind="stable")
     alike = near[prediction.numbers[near] == truth.numbers[origin]]
     goals = alike[: max(1, int((away[alike] <= _ORIGIN_A).sum()))][:40]
@@ -239,7 +242,7 @@ def _anchored(
     mismatch = np.concatenate([one[0] for one in found]) if found else np.empty(0)
     if not len(mismatch):
         return np.empty((0, 3, 3)), np.empty((0, 3))
-    chosen = np.argsort(mismatch, kind="stable")[:_PROPOSALS]
+    chosen = np.argsort(settled(mismatch), kind="stable")[:_PROPOSALS]
     rotations = turning_rotations(np.concatenate([one[1] for one in found])[chosen])
     places = np.repeat([one[2] for one in found], [len(one[0]) for one in found], axis=0)[chosen]
     return rotations, places - rotations @ centre
@@ -247,8 +250,8 @@ def _anchored(
 
 def _anchor_pairs(points: np.ndarray) -> Iterator[tuple[int, int]]:
     """Pairs of outer core atoms that are neither together nor opposite, seen from the centre."""
-    away = np.linalg.norm(points, axis=1)
-    outer = np.flatnonzero(away >= 0.6 * away.max())[::-1]
+    away = settled(np.linalg.norm(points, axis=1))
+    outer = np.flatnonzero(away >= settled(0.6 * away.max()))[::-1]
     taken = 0
     for first in outer:
         cosines = points[outer] @ points[first] / (away[outer] * away[first] + 1e-30)
@@ -273,7 +276,7 @@ def _alike(
         offsets = prediction.positions[members] - goal
         gaps = np.linalg.norm(offsets, axis=1) - np.linalg.norm(points[atom])
         near = np.flatnonzero(np.abs(gaps) < _SLACK_A)
-        near = near[np.argsort(np.abs(gaps[near]), kind="stable")[:_ALIKE]]
+        near = near[np.argsort(settled(np.abs(gaps[near])), kind="stable")[:_ALIKE]]
         ends.append((offsets[near], gaps[near]))
     (heads, head_gaps), (tails, tail_gaps) = ends
     gaps = np.linalg.norm(heads[:, None] - tails[None], axis=2)
@@ -310,7 +313,7 @@ def _fitting(
 
 def _distinct(rotations: np.ndarray, shifts: np.ndarray, scores: np.ndarray) -> list[int]:
     """The best of the poses, none of them nearly another: pseudosymmetry has many good ones."""
-    left = np.argsort(scores, kind="stable")
+    left = np.argsort(settled(scores), kind="stable")
     chosen: list[int] = []
     while len(left) and len(chosen) < _PROMISING:
         best = left[0]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import in_basis
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_number
 from matscale.structures.formats.vocabulary import Parsed
@@ -34,7 +35,7 @@ def parse(content: Any) -> Parsed:
         cell = _cell(content["lattice"])
         numbers = np.array([_number(site["species"]) for site in sites], dtype=np.uint8)
         if all("abc" in site for site in sites):
-            positions = _vectors([site["abc"] for site in sites]) @ cell
+            positions = in_basis(_vectors([site["abc"] for site in sites]), cell)
         else:
             positions = _vectors([site["xyz"] for site in sites])
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:

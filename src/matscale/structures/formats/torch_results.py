@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from matscale.errors import Refused, missing_extra
+from matscale.exact import in_basis
 from matscale.structures.formats.archives import BROKEN_ZIP, is_torch
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.vocabulary import Block, Entry, File, Format, NotStructures
@@ -97,7 +98,7 @@ def _table(content: Mapping[str, Any], stem: str) -> StructureTable:
     cells = _cells(content, len(counts_flat))
     per_atom = np.repeat(np.arange(len(counts_flat)), counts_flat)
     with np.errstate(all="ignore"):
-        positions = np.einsum("ij,ijk->ik", fractions, cells[per_atom])
+        positions = in_basis(fractions, cells[per_atom])
         known = (types >= 1) & (types <= LARGEST_NUMBER)
     evaluations = np.repeat(
         np.arange(counts.shape[0] if counts.ndim > 1 else 1), counts.shape[-1] if counts.size else 0
