@@ -58,11 +58,16 @@ def stored_columns(samples: pa.Table) -> pa.Table:
     return samples
 
 
+def rounded(result: Result) -> Result:
+    """The result with its numbers as files have them, see :func:`matscale.exact.stored`."""
+    return Result.model_validate(stored(result.model_dump(mode="json")))
+
+
 def save(result: Result, folder: Path) -> None:
     """Write a result's JSON into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with replaced(folder / f"{result.name}{SUFFIX}") as temporary:
-        content = stored(result.model_dump(mode="json"))
+        content = rounded(result).model_dump(mode="json")
         text = json.dumps(content, indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 

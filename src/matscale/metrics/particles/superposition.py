@@ -31,6 +31,7 @@ _SAME_COSINE = 0.95  # 18 degrees
 _REFINED = 3
 _STEPS = 12
 _SAMPLE = 1500  # atoms that closest points are iterated over
+_ISOTROPIC = 1e-6  # of the largest moment, by which equal moments may differ
 _FITS_A = 0.5  # median core distance below which no further proposals are made
 _ORIGIN_A = 4.0  # how far from the centroid another centre is looked for
 
@@ -188,13 +189,39 @@ Poses = tuple[np.ndarray, np.ndarray]
 
 def _principal_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarray) -> Poses:
     centre, goal = truth.positions.mean(axis=0), prediction.positions.mean(axis=0)
-    frames = []
-    for points in (truth.positions - centre, prediction.positions - goal):
-        frame = np.linalg.eigh(points.T @ points)[1]
-        frame[:, 0] *= np.sign(np.linalg.det(frame))
-        frames.append(frame)
+    frames = [_frame(truth.positions - centre), _frame(prediction.positions - goal)]
     rotations = np.array([frames[1] @ turn @ frames[0].T for turn in _proper_permutations()])
     return rotations, goal - rotations @ centre
+
+
+def _frame(points: np.ndarray) -> np.ndarray:
+    """Principal axes of points (n, 3) about the origin as the columns of a rotation, (3, 3).
+
+    Where moments are equal any axes are principal, and which ones come out would hang on the last
+    digits: there they point to the farthest atoms, the first of equally far ones.
+    """
+    moments, axes = np.linalg.eigh(points.T @ points)
+    equal = np.diff(moments) <= _ISOTROPIC * moments[-1]
+    if equal.all():
+        axes = _axes_to_farthest(points, [])
+    elif equal.any():
+        axes = _axes_to_farthest(points, [axes[:, 2 if equal[0] else 0]])
+    axes[:, 0] *= np.sign(np.linalg.det(axes))
+    return axes
+
+
+def _axes_to_farthest(points: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+    """Three perpendicular axes as columns: the given ones, then to the atoms farthest from them."""
+    for _ in range(len(axes), 2):
+        # Behind the atoms stand unit vectors, for atoms that all lie on the axes so far.
+        rest = np.concatenate([points, 1e-3 * np.eye(3)])
+        for axis in axes:
+            rest = rest - (rest @ axis)[:, None] * axis
+        away = np.linalg.norm(rest, axis=1)
+        far = int(settled(away).argmax())
+        axes = [*axes, rest[far] / away[far]]
+    first, second = axes
+    return np.column_stack([first, second, np.cross(first, second)])
 
 
 def _proper_permutations() -> list[np.ndarray]:

@@ -15,6 +15,9 @@ from matscale.structures.formats.vocabulary import Parsed
 
 OCCUPANCY_TOLERANCE = 1e-6
 
+FRACTION_DECIMALS = 10
+"""Of coordinates that are written: 1e-8 Å in a cell of 100 Å."""
+
 
 def parse(content: Any) -> Parsed:
     """The structure that ``Structure.as_dict`` wrote.
@@ -80,7 +83,8 @@ def build(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> dict[
         positions: Cartesian, in Å, (n, 3).
         cell: Lattice vectors as rows, in Å, (3, 3).
     """
-    fractions = np.linalg.solve(cell.T, positions.T).T
+    # The digits after these are rounding, which differs between processors.
+    fractions = np.linalg.solve(cell.T, positions.T).T.round(FRACTION_DECIMALS) + 0.0
     return {
         "@module": "pymatgen.core.structure",
         "@class": "Structure",
