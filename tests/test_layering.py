@@ -10,6 +10,7 @@ PACKAGE = Path(matscale.__file__).parent
 # The house, see docs/architecture.md. A room is a module or a folder directly under matscale/.
 FLOOR = {
     "errors": 0,
+    "exact": 0,
     "cluster": 1,
     "execution": 2,
     "structures": 3,

@@ -127,7 +127,7 @@ def test_crystals_and_particles_do_not_mix():
     [
         {"ids": ["z"]},
         {"numbers": np.array([7], np.uint8)},
-        {"positions": np.array([[0, 0, 1e-12]])},
+        {"positions": np.array([[0, 0, 2e-6]])},
         {"cells": None},
         {"columns": {"x": np.array([2.0])}},
     ],

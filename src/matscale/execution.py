@@ -241,7 +241,7 @@ class Memory:
 
         Args:
             function: As for :func:`run`.
-            items: Arrays, strings, numbers, objects with a ``sha256()``, or tuples of these.
+            items: Arrays, strings, numbers, objects with a ``bits_sha256()``, or tuples of these.
             name: Under which answers are kept, for functions that share them; by default the
                 function's own, where it has one.
             label: As for :func:`run`.
@@ -295,8 +295,8 @@ def content_key(*parts: object) -> str:
             text = content_key(*part)
         elif isinstance(part, np.ndarray):
             text = f"{part.dtype} {part.shape} {hashlib.sha256(part.tobytes()).hexdigest()}"
-        elif hasattr(part, "sha256"):
-            text = part.sha256()
+        elif hasattr(part, "bits_sha256"):
+            text = part.bits_sha256()
         elif isinstance(part, str | int | float | bool | None):
             text = repr(part)
         else:

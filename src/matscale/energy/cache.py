@@ -17,7 +17,7 @@ from matscale.energy.potential import Potential
 from matscale.execution import content_key, replaced
 from matscale.structures.table import StructureTable
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of every key; rises when what is kept, or how it is computed, changes."""
 
 

@@ -21,6 +21,7 @@ from matscale.energy.elements import elemental_prototypes
 from matscale.energy.evaluate import energies as evaluate_energies
 from matscale.energy.potential import Potential
 from matscale.energy.relax import RelaxSettings, relax
+from matscale.exact import settled
 from matscale.structures.chemistry import Composition, composition, reduced
 from matscale.structures.table import StructureTable
 
@@ -78,7 +79,8 @@ class Hull:
         lowest: dict[Composition, Entry] = {}
         for entry in entries:
             formula = _normalised(entry.composition)
-            if formula not in lowest or entry.energy < lowest[formula].energy:
+            # Of equally low ones, to rounding, the first.
+            if formula not in lowest or settled(entry.energy) < settled(lowest[formula].energy):
                 lowest[formula] = entry
         self._by_system: dict[System, list[Entry]] = defaultdict(list)
         for entry in lowest.values():

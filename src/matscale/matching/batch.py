@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.matching.engine import Answer, Engine, ready, tally
 from matscale.matching.grouping import Grouping
 from matscale.matching.kernel import MATCH, TOO_LARGE
@@ -164,7 +165,7 @@ def find(
     found = match(first, second, settings, workers=workers, label=label, keep=keep)
     best = np.full(len(first), -1, np.int64)
     rms = np.full(len(first), np.nan)
-    for place in np.lexsort((found.second, found.rms)):
+    for place in np.lexsort((found.second, settled(found.rms))):
         row = found.first[place]
         if best[row] < 0:
             best[row], rms[row] = found.second[place], found.rms[place]

@@ -28,6 +28,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from matscale.exact import settled
 from matscale.execution import run
 from matscale.matching.wyckoff import WyckoffTable
 from matscale.matching.wyckoff_orbits import Orbits, OrbitTable, orbits_of
@@ -268,7 +269,7 @@ def _atom_map(
                 chosen, partners = linear_sum_assignment(gaps)
                 atoms[places[partners]] = sites[chosen]
             else:
-                atoms[places] = sites[gaps.argmin(axis=0)]
+                atoms[places] = sites[settled(gaps).argmin(axis=0)]
     return atoms
 
 
@@ -278,7 +279,7 @@ def fractional_gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     for axis in range(3):
         gap = first[:, None, axis] - second[:, axis]
         total += (gap - np.round(gap)) ** 2
-    return np.sqrt(total)
+    return settled(np.sqrt(total))
 
 
 @cache

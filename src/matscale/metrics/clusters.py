@@ -61,7 +61,7 @@ def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Returns:
         (...,), NaN where no defined value has weight.
     """
-    order = np.argsort(values)[: np.isfinite(values).sum()]
+    order = np.argsort(values, kind="stable")[: np.isfinite(values).sum()]
     reached = np.cumsum(weights[..., order], axis=-1)
     if not len(order):
         return np.full(weights.shape[:-1], np.nan)

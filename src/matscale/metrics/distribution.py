@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from matscale.exact import settled
+
 
 def wasserstein(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Wasserstein-1 distance between two samples of a quantity, in the quantity's unit.
@@ -22,7 +24,7 @@ def wasserstein(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) 
         (...,); NaN where either side has no weight.
     """
     values = np.concatenate([target, predicted])
-    order = np.argsort(values)  # NaN last
+    order = np.argsort(values, kind="stable")  # NaN last
     order = order[: np.isfinite(values).sum()]
     rows = np.ascontiguousarray(np.atleast_2d(weights), dtype=float)
     areas = _areas(values, order, len(target), rows)
@@ -108,6 +110,8 @@ def histogram_divergence(
     """
     if not (np.isfinite(target).any() and np.isfinite(predicted).any()):
         return np.full(weights.shape[:-1], np.nan)
+    # A prediction that equals an edge stays on its side of it, whatever its last digits.
+    target, predicted = settled(target), settled(predicted)
     edges = freedman_diaconis_edges(target)
     bins = len(edges) + 1
     shares = []

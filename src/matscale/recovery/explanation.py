@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.recovery.ball import outside
 from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
 from matscale.recovery.lattices import Candidate, candidates_of, reduced
@@ -175,7 +176,7 @@ def explanations(
     """Lattices found in the core, fitted to the whole particle, the best first."""
     found = candidates_of(core, translations, tolerance)
     fitted = [_explanation(particle, one.fit.basis, tolerance) for one in _distinct(found)[:RIVALS]]
-    return _distinct(sorted((one for one in fitted if one), key=lambda one: one.bits))
+    return _distinct(sorted((one for one in fitted if one), key=lambda one: settled(one.bits)))
 
 
 def _distinct(found: list[Described]) -> list[Described]:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.recovery import lattice_kernels
 from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
 from matscale.recovery.particle import Particle
@@ -69,7 +70,7 @@ def candidates_of(
         if bits < limit:
             found.append(Candidate(fit, bits))
             best = min(best, bits)
-    return sorted(found, key=lambda one: one.bits)
+    return sorted(found, key=lambda one: settled(one.bits))
 
 
 def _generators(vectors: np.ndarray, tolerance: float) -> np.ndarray:
@@ -121,7 +122,7 @@ def _add_bases(kept: list[np.ndarray], triples: np.ndarray, tolerance: float) ->
     volumes = np.abs(np.linalg.det(triples))
     lengths = np.linalg.norm(triples, axis=2).prod(axis=1)
     usable = np.flatnonzero((volumes > LEAST_VOLUME) & (volumes > 0.05 * lengths))
-    chosen = triples[usable[np.argsort(volumes[usable], kind="stable")]]
+    chosen = triples[usable[np.argsort(settled(volumes[usable]), kind="stable")]]
     known = np.array(kept).reshape(-1, 3, 3)
     rows = lattice_kernels.distinct_lattices(chosen, known, MOST_LATTICES, tolerance)
     kept += [reduced(chosen[row]) for row in rows]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from matscale.errors import Refused
+from matscale.exact import settled
 
 LEAST_ATOMS = 8
 """Fewer atoms than this show no period in three directions."""
@@ -110,7 +111,7 @@ def particle_of(numbers: np.ndarray, positions: np.ndarray) -> Particle:
     planes = _hull(positions)
     centre = _inner_centre(positions, planes)
     moved = positions - centre
-    order = np.argsort((moved**2).sum(axis=1), kind="stable")
+    order = np.argsort(settled((moved**2).sum(axis=1)), kind="stable")
     moved = np.ascontiguousarray(moved[order])
     planes = np.column_stack([planes[:, :3], -planes[:, 3] - planes[:, :3] @ centre])
     return Particle(
@@ -127,7 +128,7 @@ def _check_distances(positions: np.ndarray) -> None:
     from scipy.spatial import cKDTree
 
     distances = cKDTree(positions).query(positions, k=2)[0][:, 1]
-    nearest = int(np.argmin(distances))
+    nearest = int(np.argmin(settled(distances)))
     if distances[nearest] < TOO_CLOSE:
         raise Refused(
             "atoms too close",
@@ -145,7 +146,7 @@ def _hull(positions: np.ndarray) -> np.ndarray:
     except QhullError as error:
         raise Refused("flat", "the atoms span no volume") from error
     # Coplanar triangles of one facet say the same.
-    _, kept = np.unique(np.round(planes, 6), axis=0, return_index=True)
+    _, kept = np.unique(settled(planes), axis=0, return_index=True)
     return planes[np.sort(kept)]
 
 
@@ -155,7 +156,7 @@ def _inner_centre(positions: np.ndarray, planes: np.ndarray) -> np.ndarray:
     centre = positions.mean(axis=0)
     for step in range(1, 400):
         squares = ((vertices - centre) ** 2).sum(axis=1)
-        centre = centre + (vertices[np.argmax(squares)] - centre) / (step + 1)
+        centre = centre + (vertices[np.argmax(settled(squares))] - centre) / (step + 1)
         if step == 1:
             far = squares > (0.7**2) * squares.max()
             vertices = positions[far]

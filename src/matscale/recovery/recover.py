@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import settled
 from matscale.execution import run
 from matscale.recovery.explanation import Explanation, explanations
 from matscale.recovery.fit import plain_length
@@ -196,14 +197,14 @@ def _answer(good: list[Explanation], translations: Translations) -> Recovered:
     """The crystal that describes the particle in least bits, symmetry included."""
     ranked: list[tuple[float, Explanation, list[Symmetric]]] = []
     least = np.inf
-    for one in sorted(good, key=Explanation.least_bits):
+    for one in sorted(good, key=lambda one: settled(one.least_bits())):
         if one.least_bits() > least + HOPELESS_BITS:
             break
         found = symmetries(one.fit, one.numbers)
         if found:
             ranked.append((one.bits_within(found[0]), one, found))
             least = min(least, ranked[-1][0])
-    ranked.sort(key=lambda entry: entry[0])
+    ranked.sort(key=lambda entry: settled(entry[0]))
     if not ranked:
         return _nothing("no symmetry could be found", good)
     ranked = [

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.recovery.fit import Fit
 
 ERRORS = 4.0
@@ -98,14 +99,14 @@ def _layers(fit: Fit, axis: int) -> tuple[list[Layer], np.ndarray, np.ndarray]:
     fractions = np.roll(fit.sites @ np.linalg.inv(fit.basis), 2 - axis, axis=1)
     normal = np.cross(fit.basis[axis - 2], fit.basis[axis - 1])
     spacing = abs(fit.basis[axis] @ normal) / np.linalg.norm(normal)
-    heights = np.sort(fractions[:, 2] % 1)
+    heights = np.sort(settled(fractions[:, 2] % 1) % 1)
     gaps = np.diff(heights, append=heights[0] + 1)
     # A cell that begins in the widest gap cuts no layer.
-    begin = heights[np.argmax(gaps)] + gaps.max() / 2
+    begin = heights[np.argmax(settled(gaps))] + gaps.max() / 2
     cell_of = np.floor(fractions[:, 2] - begin).astype(np.int64)
     fractions[:, 2] -= cell_of
     variances = (max(fit.noise, FINEST) ** 2) / fit.counts
-    order = np.argsort(fractions[:, 2], kind="stable")
+    order = np.argsort(settled(fractions[:, 2]), kind="stable")
     gaps = np.diff(fractions[order, 2]) * spacing
     apart = gaps > ERRORS * np.sqrt(variances[order[1:]] + variances[order[:-1]])
     layer_of = np.zeros(len(order), np.int64)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import f as f_distribution
 
+from matscale.exact import settled
 from matscale.recovery.fit import Fit
 
 SYMPREC = 0.01
@@ -161,7 +162,7 @@ def _partners(
     gaps -= np.rint(gaps)
     squares = ((gaps @ basis) ** 2).sum(axis=2)
     squares[species[:, None] != species[None]] = np.inf
-    target = squares.argmin(axis=1)
+    target = settled(squares).argmin(axis=1)
     if len(np.unique(target)) < len(target):
         return None
     return target, gaps[np.arange(len(target)), target]

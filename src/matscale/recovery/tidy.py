@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from scipy.stats import f as f_distribution
 
+from matscale.exact import settled
 from matscale.recovery import lattice_kernels
 from matscale.recovery.fit import Fit, refit
 from matscale.recovery.lattices import reduced
@@ -72,7 +73,7 @@ def _joined(particle: Particle, fit: Fit, tolerance: float) -> Fit:
         near[small] = False
         if not near.any():
             continue
-        large = int(np.argmin(np.where(near, gaps, np.inf)))
+        large = int(np.argmin(settled(np.where(near, gaps, np.inf))))
         mine = np.flatnonzero(which == small)
         moved = points[mine] + shifts[large]
         taken = {tuple(point) for point in points[which == large].tolist()}
@@ -106,7 +107,7 @@ def with_longer_period(particle: Particle, fit: Fit) -> Fit:
         ratios = (gains[tried] / more[tried]) / ((before - gains[tried]) / left[tried])
         chances = f_distribution.sf(ratios, more[tried], left[tried])
         ratios[chances > SIGNIFICANCE] = 0.0
-        best = superlattices()[tried[np.argmax(ratios)]] if (ratios > 0).any() else None
+        best = superlattices()[tried[np.argmax(settled(ratios))]] if (ratios > 0).any() else None
         better = on_superlattice(particle, fit, best) if best is not None else None
         if better is None:
             return fit

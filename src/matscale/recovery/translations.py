@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.recovery import kernels
 from matscale.recovery.particle import Particle
 
@@ -82,7 +83,7 @@ def translations_of(particle: Particle, tolerance: float) -> Translations:
     holds = _consistent(matched, eligible, common, DEVIATIONS).all(axis=1)
     holds &= _consistent(hits, total, common, DEVIATIONS)
     kept = np.flatnonzero(holds)
-    kept = kept[np.argsort(np.linalg.norm(vectors[kept], axis=1), kind="stable")]
+    kept = kept[np.argsort(settled(np.linalg.norm(vectors[kept], axis=1)), kind="stable")]
     kept = kept[_distinct(vectors[kept], tolerance)]
     return Translations(
         vectors=vectors[kept],
@@ -105,7 +106,7 @@ def _common_share(hits: np.ndarray, total: np.ndarray) -> float:
     share = hits / count
     middle = share + 2 / count
     half = 2 * np.sqrt(share * (1 - share) / count + 1 / count**2)
-    best = np.argsort(-(middle - half) / (1 + 4 / count))[:BEST]
+    best = np.argsort(-settled((middle - half) / (1 + 4 / count)), kind="stable")[:BEST]
     return float(hits[best].sum() / max(total[best].sum(), 1))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.report.crystal_view import view
 from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
@@ -37,7 +38,7 @@ def choose_cases(samples: Samples) -> list[Case]:
     distance = np.where(np.isnan(distance), -1.0, distance)
     matched = samples.flags("matched") & usable
     missed = usable & ~matched
-    by_distance = np.argsort(-distance, kind="stable")
+    by_distance = np.argsort(-settled(distance), kind="stable")
     worst = [int(k) for k in by_distance if missed[k]] + [int(k) for k in by_distance if matched[k]]
     cases = [Case(row, "worst" if missed[row] else "worst match") for row in worst[:WORST]]
     chosen = {case.row for case in cases}

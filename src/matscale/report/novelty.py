@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers
 
+from matscale.exact import settled
 from matscale.report import novelty_figures as figures
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula, view
@@ -199,7 +200,7 @@ def farthest_from_training(samples: Samples) -> tuple[list[int], bool]:
         if name in samples.columns:
             chosen &= samples.flags(name)
     distance = np.nan_to_num(samples.numbers("amd_distance"), nan=-1.0)
-    return [int(k) for k in np.argsort(-distance, kind="stable") if chosen[k]], known
+    return [int(k) for k in np.argsort(-settled(distance), kind="stable") if chosen[k]], known
 
 
 def _novel(samples: Samples, row: int, table: StructureTable | None) -> Novel:

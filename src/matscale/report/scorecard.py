@@ -13,7 +13,7 @@ from matscale.report import tables
 from matscale.report.headline import headline
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable, score_tables
 from matscale.results.result import Protocol, Result
-from matscale.results.store import check_folder
+from matscale.results.store import check_folder, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,8 @@ class Scorecard:
     """
 
     def __init__(self, results: Sequence[Result], folder: Path | str | None = None) -> None:
-        self.results = tuple(results)
+        # What is shown now and what is shown of the files later are the same numbers.
+        self.results = tuple(rounded(result) for result in results)
         self.folder = None if folder is None else Path(folder)
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.metrics import statistics
 from matscale.metrics.statistics import WeightedMetric
 from matscale.results.result import Group, Metric, Predictor, Result
@@ -258,7 +259,9 @@ def _with_lines(
     if not values:
         none = dict.fromkeys(("floor", "floor_name", "skill"))
         return metric.model_copy(update={**none, "ceiling": ceiling})
-    best = (max if metric.better == "higher" else min)(values, key=lambda name: values[name])
+    # Of floors that are equal to rounding the first.
+    choose = max if metric.better == "higher" else min
+    best = choose(values, key=lambda name: float(settled(values[name])))
     update: dict[str, object] = {
         "floor": values[best],
         "floor_name": best,

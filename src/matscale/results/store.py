@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from matscale.errors import UserError
+from matscale.exact import stored
 from matscale.execution import replaced
 from matscale.results.result import Dataset, Result
 from matscale.structures.formats import write_parquet
@@ -41,18 +42,33 @@ def save_tables(
         "targets": f"targets.{targets.sha256()[:12]}.parquet",
     }
     with replaced(folder / files["samples"]) as temporary:
-        pq.write_table(samples, temporary, compression="zstd")
+        pq.write_table(stored_columns(samples), temporary, compression="zstd")
     write_parquet(predictions, folder / files["predictions"])
     if not (folder / files["targets"]).exists():
         write_parquet(targets, folder / files["targets"])
     return files
 
 
+def stored_columns(samples: pa.Table) -> pa.Table:
+    """The table with its floats as :func:`matscale.exact.stored` has them."""
+    for place, field in enumerate(samples.schema):
+        if pa.types.is_floating(field.type):
+            values = pa.array(stored(samples[place].to_pylist()), field.type)
+            samples = samples.set_column(place, field, values)
+    return samples
+
+
+def rounded(result: Result) -> Result:
+    """The result with its numbers as files have them, see :func:`matscale.exact.stored`."""
+    return Result.model_validate(stored(result.model_dump(mode="json")))
+
+
 def save(result: Result, folder: Path) -> None:
     """Write a result's JSON into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with replaced(folder / f"{result.name}{SUFFIX}") as temporary:
-        text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        content = rounded(result).model_dump(mode="json")
+        text = json.dumps(content, indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

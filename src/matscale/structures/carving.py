@@ -21,6 +21,7 @@ from numba import njit
 from scipy.linalg import rq
 
 from matscale.errors import UserError
+from matscale.exact import in_basis
 from matscale.structures.table import StructureTable
 
 TOLERANCE = 1e-6
@@ -104,7 +105,7 @@ def carve_sphere(
     counts = _visit(triangle, sites, reach, np.empty((0, 3)))
     translations = np.empty((int(counts.sum()), 3))
     _visit(triangle, sites, reach, translations)
-    sphere = translations @ cell + np.repeat(relative, counts, axis=0)
+    sphere = in_basis(translations, cell) + np.repeat(relative, counts, axis=0)
     return np.repeat(np.asarray(numbers, np.uint8), counts), sphere
 
 

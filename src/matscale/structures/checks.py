@@ -168,7 +168,7 @@ def _bins(
     around = (places[:, None] + shifts) % count
     wanted = (around[..., 0] * count[1] + around[..., 1]) * count[2] + around[..., 2]
     own = wanted[:, 13]
-    order = np.argsort(own)
+    order = np.argsort(own, kind="stable")
     return order, np.searchsorted(own[order], wanted), own[order], wanted
 
 

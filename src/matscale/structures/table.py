@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from matscale.exact import coarse, in_basis, settled
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -129,7 +131,10 @@ class StructureTable:
         return cls.from_parts(
             ids=[str(index) for index in range(len(structures))] if ids is None else ids,
             numbers=[np.array(structure.atomic_numbers) for structure in structures],
-            positions=[structure.cart_coords for structure in structures],
+            positions=[
+                in_basis(structure.frac_coords, structure.lattice.matrix)
+                for structure in structures
+            ],
             cells=[structure.lattice.matrix for structure in structures],
         )
 
@@ -276,16 +281,31 @@ class StructureTable:
     # --- identity ------------------------------------------------------------------------
 
     def sha256(self) -> str:
-        """Hash of the content: ids, atoms, positions, cells and columns, in order."""
+        """Hash of the content: ids, atoms, positions, cells and columns, in order.
+
+        The same on every machine: lengths count to :data:`matscale.exact.PRECISION` Å, columns of
+        floats to nine digits, for the last digits depend on the processor where a file gives
+        fractions and angles.
+        """
+        lengths = [self.positions] if self.cells is None else [self.positions, self.cells]
+        return self._digest([settled(one) for one in lengths], coarse)
+
+    def bits_sha256(self) -> str:
+        """Hash of the very bits of the content, for what is kept to be found again."""
+        lengths = [self.positions] if self.cells is None else [self.positions, self.cells]
+        return self._digest(lengths, np.asarray)
+
+    def _digest(
+        self, lengths: list[np.ndarray], of_floats: Callable[[np.ndarray], np.ndarray]
+    ) -> str:
         digest = hashlib.sha256()
         digest.update(json.dumps(self.ids.tolist()).encode())
-        arrays = [self.offsets, self.numbers, self.positions]
-        if self.cells is not None:
-            arrays.append(self.cells)
-        for array in arrays:
+        for array in (self.offsets, self.numbers, *lengths):
             digest.update(array.data)
         for name in sorted(self.columns):
-            digest.update(json.dumps([name, self.columns[name].tolist()], default=str).encode())
+            values = self.columns[name]
+            values = of_floats(values) if values.dtype.kind == "f" else values
+            digest.update(json.dumps([name, values.tolist()], default=str).encode())
         return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from matscale.datasets.particles.particle_set import ParticleSet, Samples
 from matscale.errors import UserError
+from matscale.exact import in_basis
 from matscale.execution import replaced, run
 from matscale.structures.formats import cif_text, extxyz
 from matscale.structures.formats.elements import SYMBOLS
@@ -106,7 +107,7 @@ def _tree_of_material(folder: str, particles: ParticleSet) -> int:
         for turn, rotation in zip(turns, rotations, strict=True):
             x, y, z, w = rotation
             head = f"{len(numbers)}\nRotated by quaternion x={x!r} y={y!r} z={z!r} w={w!r}\n"
-            moved = base @ matrices(np.array(rotation)).T
+            moved = in_basis(base, matrices(np.array(rotation)).T)
             path = place / f"rot_{turn}.xyz"
             path.write_text(head + form % tuple(moved.ravel().tolist()), encoding="utf-8")
         count += 1 + len(turns)
@@ -222,7 +223,8 @@ def _hub_shard(folder: str, item: tuple[str, str, ParticleSet]) -> int:
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for radius, numbers, base, turns, rotations in _by_radius(particles, split):
-            moved = base @ np.swapaxes(matrices(np.array(rotations)), 1, 2)
+            turned = np.swapaxes(matrices(np.array(rotations)), 1, 2)
+            moved = in_basis(base, turned[:, None])
             flat = pa.array(moved.astype(np.float32).ravel())
             starts = pa.array(np.arange(len(turns) + 1, dtype=np.int32) * len(numbers))
             columns: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from matscale.exact import in_basis, settled
 from matscale.structures.table import StructureTable
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def chosen(table: StructureTable, converged: np.ndarray | None = None) -> Struct
     Returns:
         Crystals with a further column ``lattice_constant`` in Å.
     """
-    sides = table.volumes ** (1 / 3)
+    sides = settled(table.volumes ** (1 / 3))
     cubes = sides[:, None, None] * np.eye(3)
     straight = np.abs(table.lattices - cubes).max(axis=(1, 2)) < STRAIGHT
-    sites = np.concatenate([FRACTIONS @ cube for cube in cubes])
+    sites = np.concatenate([in_basis(FRACTIONS, cube) for cube in cubes])
     in_place = np.abs(sites - table.positions).reshape(len(table), -1).max(axis=1) < STRAIGHT
     kept = straight & in_place if converged is None else straight & in_place & converged
     exact = replace(table, positions=sites, cells=cubes).with_columns(lattice_constant=sides)
@@ -150,7 +151,7 @@ def _table(pairs: list[Pair]) -> StructureTable:
     return StructureTable.from_parts(
         [f"{pair.a}{pair.b}H3" for pair in pairs],
         [np.array([atomic_numbers[pair.a], atomic_numbers[pair.b], 1, 1, 1]) for pair in pairs],
-        [FRACTIONS @ cell for cell in cells],
+        [in_basis(FRACTIONS, cell) for cell in cells],
         cells,
         {
             "tolerance_factor": np.array([pair.factor for pair in pairs]),

@@ -18,6 +18,7 @@ import numpy as np
 
 from matscale.datasets.particles.published import SPLITS, Radii
 from matscale.errors import UserError
+from matscale.exact import in_basis, settled
 from matscale.structures.carving import TOLERANCE
 from matscale.structures.rotations import distinct, matrices
 from matscale.structures.table import StructureTable
@@ -153,7 +154,7 @@ class ParticleSet:
             raise UserError(
                 f"there is no rotation {rotation} at {radius:g} Å; there are {len(rotations)}"
             )
-        return numbers, positions @ matrices(rotations[rotation - 1]).T
+        return numbers, in_basis(positions, matrices(rotations[rotation - 1]).T)
 
     def _cut(self, row: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and positions of a material's particle of a radius."""
@@ -261,8 +262,17 @@ class ParticleSet:
         """Hash of materials, particles, radii and rotations."""
         radii = {split: [float(one) for one in radii] for split, radii in self.radii.items()}
         rotations = [
-            [split, float(radius), hashlib.sha256(np.ascontiguousarray(one).data).hexdigest()]
+            [
+                split,
+                float(radius),
+                _hash(one),
+            ]
             for (split, radius), one in sorted(self.quaternions.items())
         ]
         content = [self.materials.sha256(), self.particles.sha256(), radii, rotations]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _hash(quaternions: np.ndarray) -> str:
+    """Of quaternions (k, 4) to :data:`matscale.exact.PRECISION`, the same on every machine."""
+    return hashlib.sha256(np.ascontiguousarray(settled(quaternions)).data).hexdigest()

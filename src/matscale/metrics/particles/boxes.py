@@ -40,7 +40,7 @@ def box_tree(positions: np.ndarray) -> BoxTree:
     positions = np.ascontiguousarray(positions, np.float64)
     axes = np.ascontiguousarray(positions.T)  # ten times as fast to find the extremes of
     low = axes.min(axis=1)
-    order = np.argsort(_morton(positions, low, (axes.max(axis=1) - low).max()))
+    order = np.argsort(_morton(positions, low, (axes.max(axis=1) - low).max()), kind="stable")
     points = positions[order]
     return BoxTree(points, order, _boxes(points))
 

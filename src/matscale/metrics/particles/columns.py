@@ -48,7 +48,7 @@ def _columns(positions: np.ndarray, cutoff: float) -> Columns:
     across, along = (((axis - axis.min()) / size).astype(np.int64) + margin for axis in (x, y))
     keys = across * _STRIDE + along
     # Twice as fast as lexsort, which sorts both times with comparisons.
-    by_height = np.argsort(z)
+    by_height = np.argsort(z, kind="stable")
     order = by_height[np.argsort(keys[by_height], kind="stable")]
     columns, starts = np.unique(keys[order], return_index=True)
     return Columns(x[order], y[order], z[order], order, columns, np.append(starts, len(order)))

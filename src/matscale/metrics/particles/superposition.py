@@ -17,6 +17,7 @@ from itertools import permutations, product
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.metrics.particles.boxes import BoxTree, box_tree, nearest
 
 CORE_ATOMS = 80
@@ -30,6 +31,7 @@ _SAME_COSINE = 0.95  # 18 degrees
 _REFINED = 3
 _STEPS = 12
 _SAMPLE = 1500  # atoms that closest points are iterated over
+_ISOTROPIC = 1e-6  # of the largest moment, by which equal moments may differ
 _FITS_A = 0.5  # median core distance below which no further proposals are made
 _ORIGIN_A = 4.0  # how far from the centroid another centre is looked for
 
@@ -120,6 +122,7 @@ def superpose(truth: SpeciesTrees, prediction: SpeciesTrees, missing: float) -> 
         missing: Distance in Å that an atom counts whose species the other particle lacks.
     """
     away = np.linalg.norm(truth.positions - truth.positions.mean(axis=0), axis=1)
+    away = settled(away)
     order = np.argsort(away, kind="stable")
     core = order[:CORE_ATOMS]
     best: list[Pose] = []
@@ -149,7 +152,7 @@ def _ranked(
     largest = max(len(truth.numbers), len(prediction.numbers))
     step = step or max(1, largest // _SAMPLE)
     scores = [chamfer_of(truth, prediction, pose, missing, step) for pose in poses]
-    return [poses[i] for i in np.argsort(scores, kind="stable")]
+    return [poses[i] for i in np.argsort(settled(scores), kind="stable")]
 
 
 def chamfer_of(
@@ -186,13 +189,39 @@ Poses = tuple[np.ndarray, np.ndarray]
 
 def _principal_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarray) -> Poses:
     centre, goal = truth.positions.mean(axis=0), prediction.positions.mean(axis=0)
-    frames = []
-    for points in (truth.positions - centre, prediction.positions - goal):
-        frame = np.linalg.eigh(points.T @ points)[1]
-        frame[:, 0] *= np.sign(np.linalg.det(frame))
-        frames.append(frame)
+    frames = [_frame(truth.positions - centre), _frame(prediction.positions - goal)]
     rotations = np.array([frames[1] @ turn @ frames[0].T for turn in _proper_permutations()])
     return rotations, goal - rotations @ centre
+
+
+def _frame(points: np.ndarray) -> np.ndarray:
+    """Principal axes of points (n, 3) about the origin as the columns of a rotation, (3, 3).
+
+    Where moments are equal any axes are principal, and which ones come out would hang on the last
+    digits: there they point to the farthest atoms, the first of equally far ones.
+    """
+    moments, axes = np.linalg.eigh(points.T @ points)
+    equal = np.diff(moments) <= _ISOTROPIC * moments[-1]
+    if equal.all():
+        axes = _axes_to_farthest(points, [])
+    elif equal.any():
+        axes = _axes_to_farthest(points, [axes[:, 2 if equal[0] else 0]])
+    axes[:, 0] *= np.sign(np.linalg.det(axes))
+    return axes
+
+
+def _axes_to_farthest(points: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+    """Three perpendicular axes as columns: the given ones, then to the atoms farthest from them."""
+    for _ in range(len(axes), 2):
+        # Behind the atoms stand unit vectors, for atoms that all lie on the axes so far.
+        rest = np.concatenate([points, 1e-3 * np.eye(3)])
+        for axis in axes:
+            rest = rest - (rest @ axis)[:, None] * axis
+        away = np.linalg.norm(rest, axis=1)
+        far = int(settled(away).argmax())
+        axes = [*axes, rest[far] / away[far]]
+    first, second = axes
+    return np.column_stack([first, second, np.cross(first, second)])
 
 
 def _proper_permutations() -> list[np.ndarray]:
@@ -214,6 +243,7 @@ def _central_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarr
 def _atomic_poses(truth: SpeciesTrees, prediction: SpeciesTrees, core: np.ndarray) -> Poses:
     origin = core[0]
     away = np.linalg.norm(prediction.positions - prediction.positions.mean(axis=0), axis=1)
+    away = settled(away)
     near = np.argsort(away, kind="stable")
     alike = near[prediction.numbers[near] == truth.numbers[origin]]
     goals = alike[: max(1, int((away[alike] <= _ORIGIN_A).sum()))][:40]
@@ -239,7 +269,7 @@ def _anchored(
     mismatch = np.concatenate([one[0] for one in found]) if found else np.empty(0)
     if not len(mismatch):
         return np.empty((0, 3, 3)), np.empty((0, 3))
-    chosen = np.argsort(mismatch, kind="stable")[:_PROPOSALS]
+    chosen = np.argsort(settled(mismatch), kind="stable")[:_PROPOSALS]
     rotations = turning_rotations(np.concatenate([one[1] for one in found])[chosen])
     places = np.repeat([one[2] for one in found], [len(one[0]) for one in found], axis=0)[chosen]
     return rotations, places - rotations @ centre
@@ -247,8 +277,8 @@ def _anchored(
 
 def _anchor_pairs(points: np.ndarray) -> Iterator[tuple[int, int]]:
     """Pairs of outer core atoms that are neither together nor opposite, seen from the centre."""
-    away = np.linalg.norm(points, axis=1)
-    outer = np.flatnonzero(away >= 0.6 * away.max())[::-1]
+    away = settled(np.linalg.norm(points, axis=1))
+    outer = np.flatnonzero(away >= settled(0.6 * away.max()))[::-1]
     taken = 0
     for first in outer:
         cosines = points[outer] @ points[first] / (away[outer] * away[first] + 1e-30)
@@ -273,7 +303,7 @@ def _alike(
         offsets = prediction.positions[members] - goal
         gaps = np.linalg.norm(offsets, axis=1) - np.linalg.norm(points[atom])
         near = np.flatnonzero(np.abs(gaps) < _SLACK_A)
-        near = near[np.argsort(np.abs(gaps[near]), kind="stable")[:_ALIKE]]
+        near = near[np.argsort(settled(np.abs(gaps[near])), kind="stable")[:_ALIKE]]
         ends.append((offsets[near], gaps[near]))
     (heads, head_gaps), (tails, tail_gaps) = ends
     gaps = np.linalg.norm(heads[:, None] - tails[None], axis=2)
@@ -310,7 +340,7 @@ def _fitting(
 
 def _distinct(rotations: np.ndarray, shifts: np.ndarray, scores: np.ndarray) -> list[int]:
     """The best of the poses, none of them nearly another: pseudosymmetry has many good ones."""
-    left = np.argsort(scores, kind="stable")
+    left = np.argsort(settled(scores), kind="stable")
     chosen: list[int] = []
     while len(left) and len(chosen) < _PROMISING:
         best = left[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.predictors.predictor import Told
 from matscale.results.result import PredictorKind
 from matscale.structures.reading import Reading
@@ -23,7 +24,7 @@ class MeanCell:
     told: tuple[str, ...] = ("composition",)
 
     def __init__(self, train: StructureTable, seed: int) -> None:
-        self._volume_per_atom = float((train.volumes / train.n_atoms).mean())
+        self._volume_per_atom = float(settled((train.volumes / train.n_atoms).mean()))
         self._seed = seed
 
     def predict(self, told: Told) -> Reading:
@@ -32,7 +33,7 @@ class MeanCell:
         numbers, positions, cells = [], [], []
         for cell in told.fields["composition"]:
             elements = np.repeat([z for z, _ in cell], [count for _, count in cell])
-            edge = (self._volume_per_atom * len(elements)) ** (1 / 3)
+            edge = float(settled((self._volume_per_atom * len(elements)) ** (1 / 3)))
             numbers.append(elements)
             apart = min(0.5, 0.3 * self._volume_per_atom ** (1 / 3))
             positions.append(edge * _scattered(len(elements), apart / edge, generator))

@@ -11,6 +11,7 @@ from itertools import permutations, product
 import numpy as np
 from ase.data import chemical_symbols
 
+from matscale.exact import settled
 from matscale.predictors.predictor import Told
 from matscale.results.result import PredictorKind
 from matscale.structures import chemistry
@@ -86,7 +87,7 @@ class Substitution:
         table = np.arange(256, dtype=np.uint8)
         table[list(swaps)] = list(swaps.values())
         numbers = table[template.numbers]
-        scale = (volume_ratio(template, numbers)) ** (1 / 3)
+        scale = float(settled(volume_ratio(template, numbers) ** (1 / 3)))
         return StructureTable(
             template.ids,
             template.offsets,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import settled
 from matscale.execution import Memory
 from matscale.metrics.particles.columns import pair_histogram
 from matscale.predictors.particles.protocol import Told, Training
@@ -57,7 +58,7 @@ class MeanLattice:
     def fit(self, training: Training) -> None:
         """Take the means."""
         parameters = lattice_parameters(training.particles.materials.lattices)
-        mean = parameters[training.samples.material].mean(axis=0)
+        mean = settled(parameters[training.samples.material].mean(axis=0))
         self._answer = mean, commonest_group(training)
 
     def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
@@ -89,9 +90,10 @@ class Lookup:
 
     def _found(self, numbers: np.ndarray, positions: np.ndarray) -> CellAndGroup:
         apart = np.abs(self._shares - shares(numbers)).sum(axis=1) / 2
-        alike = np.flatnonzero(apart <= apart.min() + ALIKE).tolist()
+        alike = np.flatnonzero(settled(apart) <= settled(apart.min() + ALIKE)).tolist()
         radius, own = nearest_radius(self._training, positions), density(positions)
-        row = min(alike, key=lambda one: abs(np.log(self._density(one, radius) / own)))
+        gaps = settled([abs(np.log(self._density(one, radius) / own)) for one in alike])
+        row = alike[int(gaps.argmin())]
         return _cell_of(self._training, row)
 
     def _density(self, row: int, radius: float) -> float:
@@ -105,7 +107,7 @@ def nearest_radius(training: Training, positions: np.ndarray) -> float:
     """The training radius in Å nearest to the extent of a particle (n, 3)."""
     extent = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
     radii = np.array(training.particles.radii["train"], float)
-    return float(radii[np.abs(radii - extent).argmin()])
+    return float(radii[settled(np.abs(radii - extent)).argmin()])
 
 
 def _cell_of(training: Training, row: int) -> CellAndGroup:
@@ -151,7 +153,7 @@ class NearestRdf:
 
     def _nearest(self, positions: np.ndarray) -> CellAndGroup:
         known = self._histograms(nearest_radius(self._training, positions))
-        row = int(((known - _histogram(positions)) ** 2).sum(axis=1).argmin())
+        row = int(settled(((known - _histogram(positions)) ** 2).sum(axis=1)).argmin())
         return _cell_of(self._training, row)
 
     def _histograms(self, radius: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from matscale.exact import in_basis, settled
 from matscale.predictors.particles.protocol import Told, Training
 from matscale.results.result import PredictorKind
 from matscale.structures.carving import Centre, carve_sphere
@@ -40,7 +41,7 @@ class BulkDensityGas:
         return [self._gas(one["numbers"], one["lattice"], one["radius"]) for one in told]
 
     def _gas(self, cell: np.ndarray, lattice: np.ndarray, radius: float) -> Atoms:
-        volume = abs(float(np.linalg.det(lattice))) / len(cell)
+        volume = float(settled(abs(np.linalg.det(lattice)) / len(cell)))
         count = max(1, round(4 / 3 * math.pi * radius**3 / volume))
         # Elements in turn keep the composition to within one atom each.
         numbers = np.sort(cell[np.arange(count) % len(cell)])
@@ -80,15 +81,16 @@ class NearestTrainingParticle:
     def _nearest(self, told: Told) -> Atoms:
         cell, lattice = told["numbers"], told["lattice"]
         volume = abs(float(np.linalg.det(lattice))) / len(cell)
-        label = prototype(cell, told["fractional"] @ lattice, lattice)
+        label = prototype(cell, in_basis(told["fractional"], lattice), lattice)
         unlike = np.array([one != label for one in self._prototypes])
-        row = int(np.lexsort((np.abs(np.log(self._volumes / volume)), unlike))[0])
+        gaps = settled(np.abs(np.log(self._volumes / volume)))
+        row = int(np.lexsort((gaps, unlike))[0])
         particles = self._training.particles
         radii = np.array(particles.radii["train"], float)
         radius = float(radii[np.abs(radii - told["radius"]).argmin()])
         numbers, positions = particles.particle(row, radius)
         swapped = _swapped(numbers, particles.materials.row_numbers(row), cell)
-        return swapped, positions * (volume / self._volumes[row]) ** (1 / 3)
+        return swapped, positions * settled((volume / self._volumes[row]) ** (1 / 3))
 
 
 def _swapped(numbers: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -128,7 +130,7 @@ class Carve:
 
     def _sphere(self, told: Told) -> Atoms:
         lattice = told["lattice"]
-        positions = told["fractional"] @ lattice
+        positions = in_basis(told["fractional"], lattice)
         return carve_sphere(told["numbers"], positions, lattice, told["radius"], self._centre)
 
 
@@ -140,7 +142,7 @@ class CarveInPose(Carve):
 
     def _sphere(self, told: Told) -> Atoms:
         numbers, positions = super()._sphere(told)
-        return numbers, positions @ told["rotation"].T
+        return numbers, in_basis(positions, told["rotation"].T)
 
 
 class PredictZeroNoise:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import in_basis
 from matscale.structures.formats.cif_choice import Expansion, choose
 from matscale.structures.formats.cif_formula import content
 from matscale.structures.formats.cif_symmetry import stated
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 SNAP_TOLERANCE = 1e-4
 FULL_PRECISION = 12
 """Decimals from which a coordinate is not taken for a rounded fraction."""
+
+TRIG = 2.0**-36
+"""Step to which sines and cosines of angles are rounded: C libraries differ by 2**-53."""
 
 MAX_EXPANDED = 5_000_000
 OCCUPANCY_TOLERANCE = 1e-6
@@ -145,7 +149,7 @@ def _structure(tags: Tags) -> Parsed:
             warnings += (("setting", symmetry.candidates[chosen].name),)
         _, numbers, fractions = found[chosen]
     warnings += stated_content.contradiction(numbers)
-    return Parsed(numbers.astype(np.uint8), fractions @ cell, cell, warnings)
+    return Parsed(numbers.astype(np.uint8), in_basis(fractions, cell), cell, warnings)
 
 
 def _cell(tags: Tags) -> np.ndarray:
@@ -171,15 +175,17 @@ def cell_from_parameters(
     """
     if not all(map(math.isfinite, (a, b, c, alpha, beta, gamma))):
         raise Refused("not finite", "cell lengths or angles")
-    cos = [math.cos(math.radians(angle)) for angle in (alpha, beta, gamma)]
-    sin = [math.sin(math.radians(angle)) for angle in (alpha, beta, gamma)]
+    # Rounded, so that a file gives the same cell on every machine.
+    cos = [round(math.cos(math.radians(angle)) / TRIG) * TRIG for angle in (alpha, beta, gamma)]
+    sin = [round(math.sin(math.radians(angle)) / TRIG) * TRIG for angle in (alpha, beta, gamma)]
     if abs(sin[0]) < 1e-9 or abs(sin[1]) < 1e-9 or min(a, b, c) <= 0:
         raise Refused("degenerate cell", f"{a} {b} {c} Å, {alpha} {beta} {gamma}°")
-    gamma_star = math.acos(max(-1.0, min(1.0, (cos[0] * cos[1] - cos[2]) / (sin[0] * sin[1]))))
+    cos_star = max(-1.0, min(1.0, (cos[0] * cos[1] - cos[2]) / (sin[0] * sin[1])))
+    sin_star = math.sqrt(1 - cos_star * cos_star)
     return np.array(
         [
             [a * sin[1], 0.0, a * cos[1]],
-            [-b * sin[0] * math.cos(gamma_star), b * sin[0] * math.sin(gamma_star), b * cos[0]],
+            [-b * sin[0] * cos_star, b * sin[0] * sin_star, b * cos[0]],
             [0.0, 0.0, c],
         ]
     )

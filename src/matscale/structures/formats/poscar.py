@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import in_basis
 from matscale.structures.formats.elements import NUMBER_OF, atomic_number
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 
@@ -76,7 +77,9 @@ def _parse(lines: list[str]) -> Parsed:
         numbers = np.repeat(np.array(each, dtype=np.uint8), counts)
     coordinates = np.array([[float(x), float(y), float(z)] for x, y, z, *_ in rows])
     cell = cell * factor
-    return Parsed(numbers, coordinates * factor if mode in "cCkK" else coordinates @ cell, cell)
+    cartesian = mode in "cCkK"
+    positions = coordinates * factor if cartesian else in_basis(coordinates, cell)
+    return Parsed(numbers, positions, cell)
 
 
 def _factor(scale: np.ndarray, cell: np.ndarray) -> np.ndarray | float:

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import in_basis
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_number
 from matscale.structures.formats.vocabulary import Parsed
 
 OCCUPANCY_TOLERANCE = 1e-6
+
+FRACTION_DECIMALS = 10
+"""Of coordinates that are written: 1e-8 Å in a cell of 100 Å."""
 
 
 def parse(content: Any) -> Parsed:
@@ -34,7 +38,7 @@ def parse(content: Any) -> Parsed:
         cell = _cell(content["lattice"])
         numbers = np.array([_number(site["species"]) for site in sites], dtype=np.uint8)
         if all("abc" in site for site in sites):
-            positions = _vectors([site["abc"] for site in sites]) @ cell
+            positions = in_basis(_vectors([site["abc"] for site in sites]), cell)
         else:
             positions = _vectors([site["xyz"] for site in sites])
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
@@ -79,7 +83,8 @@ def build(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> dict[
         positions: Cartesian, in Å, (n, 3).
         cell: Lattice vectors as rows, in Å, (3, 3).
     """
-    fractions = np.linalg.solve(cell.T, positions.T).T
+    # The digits after these are rounding, which differs between processors.
+    fractions = np.linalg.solve(cell.T, positions.T).T.round(FRACTION_DECIMALS) + 0.0
     return {
         "@module": "pymatgen.core.structure",
         "@class": "Structure",

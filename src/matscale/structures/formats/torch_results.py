@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import in_basis
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.pickle_text import Array, Foreign, Tensor, array
 from matscale.structures.formats.torch_file import TorchFile, claims, opened
@@ -91,7 +92,7 @@ def _table(
     cells = _cells(saved, content, len(counts_flat))
     per_atom = np.repeat(np.arange(len(counts_flat)), counts_flat)
     with np.errstate(all="ignore"):
-        positions = np.einsum("ij,ijk->ik", fractions, cells[per_atom])
+        positions = in_basis(fractions, cells[per_atom])
         known = (types >= 1) & (types <= LARGEST_NUMBER)
     asked = counts.shape[-1] if counts.size else 0
     each = np.arange(len(counts_flat)) % max(asked, 1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from matscale.errors import Refused
+from matscale.exact import settled
 from matscale.execution import Memory, track
 from matscale.metrics.particles import PAIRED, PUBLISHED, SOUND, Scores, paired, published, sound
 from matscale.results.measure import Measure, mean_of, share_of
@@ -188,7 +189,7 @@ def _cases(
     rows = np.array(sorted(row for row in kept if np.isfinite(metric[row])), dtype=np.int64)
     if not len(rows):
         return None
-    ranked = rows[np.argsort(metric[rows], kind="stable")[::-1]]
+    ranked = rows[np.argsort(settled(metric[rows]), kind="stable")[::-1]]
     chosen = [*ranked[:2].tolist(), int(ranked[len(ranked) // 2]), int(ranked[-1])]
     chosen = list(dict.fromkeys(chosen))
     ids = question.ids[chosen].tolist()

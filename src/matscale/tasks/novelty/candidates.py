@@ -32,6 +32,7 @@ class Candidates:
         train: Row of the training crystal.
         kind: ``"anonymous"`` or ``"wyckoff"``.
         cost: Mean modified-Pettifor distance over the sites.
+        whole: Whether each element became one other everywhere, and no two the same.
         swaps: Such as ``"Na>K Cl>Br"``: training element, generated element, changed ones only.
         crystals: The substituted crystals, in the training crystal's cell.
         pairs: Pairs that were matched (anonymous) or found (Wyckoff) to have the cheapest.
@@ -43,6 +44,7 @@ class Candidates:
     train: np.ndarray
     kind: np.ndarray
     cost: np.ndarray
+    whole: np.ndarray
     swaps: np.ndarray
     crystals: StructureTable
     pairs: dict[str, int]
@@ -84,15 +86,16 @@ def find_candidates(
         train=np.array([one[1] for one in rows], np.int64),
         kind=np.array([ANONYMOUS] * len(anonymous) + [WYCKOFF] * len(wyckoff), dtype=object),
         cost=np.array([one[2] for one in rows], float),
-        swaps=np.array([one[3] for one in rows], dtype=object),
-        crystals=StructureTable.concatenate([one[4] for one in rows]),
+        whole=np.array([one[3] for one in rows], bool),
+        swaps=np.array([one[4] for one in rows], dtype=object),
+        crystals=StructureTable.concatenate([one[5] for one in rows]),
         pairs={ANONYMOUS: found.tested, WYCKOFF: matched},
         unmapped=found.unmapped,
         undecided=found.undecided,
     )
 
 
-_Row = tuple[int, int, float, str, StructureTable]
+_Row = tuple[int, int, float, bool, str, StructureTable]
 
 
 def _anonymous(
@@ -116,7 +119,9 @@ def _anonymous(
     for pair, (one, other) in enumerate(rows.tolist()):
         crystal = substituted(generated, train, rows[pair], maps, pair)
         old = train.row_numbers(other)[maps.train[maps.part(pair)]]
-        made.append((one, other, float(found.cost[pair]), swaps_of(old, crystal.numbers), crystal))
+        swaps = swaps_of(old, crystal.numbers)
+        whole = is_whole(old, crystal.numbers)
+        made.append((one, other, float(found.cost[pair]), whole, swaps, crystal))
     return made, found
 
 
@@ -135,7 +140,8 @@ def _wyckoff(
             template.ids, template.offsets, numbers, template.positions, template.cells
         )
         swaps = swaps_of(template.numbers, numbers)
-        made.append((one, other, float(cost), swaps, crystal))
+        whole = is_whole(template.numbers, numbers)
+        made.append((one, other, float(cost), whole, swaps, crystal))
     return made, found.tested
 
 
@@ -162,3 +168,9 @@ def swaps_of(old: np.ndarray, new: np.ndarray) -> str:
     """Which element became which, site by site: ``"Na>K Cl>Br"``; unchanged ones are left out."""
     pairs = sorted({(int(a), int(b)) for a, b in zip(old, new, strict=True) if a != b})
     return " ".join(f"{chemical_symbols[a]}>{chemical_symbols[b]}" for a, b in pairs)
+
+
+def is_whole(old: np.ndarray, new: np.ndarray) -> bool:
+    """Whether elements are swapped one for one, site by site: each for one, no two for the same."""
+    pairs = {(int(a), int(b)) for a, b in zip(old, new, strict=True)}
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})

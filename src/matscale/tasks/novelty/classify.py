@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.matching import batch
 from matscale.matching.outcomes import Counts
 from matscale.matching.wyckoff import WyckoffTable
@@ -162,9 +163,12 @@ def _part(symmetry: WyckoffTable, rows: np.ndarray) -> WyckoffTable:
 def _best(
     count: int, first: np.ndarray, second: np.ndarray, rms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each first row the second row with the smallest rms, -1 without; and that rms."""
+    """For each first row the second row with the smallest rms, the first of equal ones; that rms.
+
+    -1 and NaN without one.
+    """
     best, smallest = np.full(count, -1, np.int64), np.full(count, np.nan)
-    for place in np.lexsort((second, rms))[::-1]:
+    for place in np.lexsort((second, settled(rms)))[::-1]:
         best[first[place]], smallest[first[place]] = second[place], rms[place]
     return best, smallest
 
@@ -201,10 +205,17 @@ def _fates(moved: Moved, confirmed: np.ndarray) -> dict[str, int]:
 def _with_candidates(
     verdicts: Verdicts, candidates: Candidates, confirmed: np.ndarray, rms: np.ndarray
 ) -> Verdicts:
-    """The verdicts with what the confirmed candidates say; of several the cheapest is named."""
+    """The verdicts with what the confirmed candidates say; of several the cheapest is named.
+
+    Of equally cheap ones that which swaps elements as a whole, then the one that fits best, then
+    the first training crystal; costs and rms are equal to :data:`matscale.exact.PRECISION`.
+    """
     kinds: dict[int, set[str]] = {}
     # Backwards, so that the cheapest is written last.
-    for place in np.lexsort((rms, candidates.cost))[::-1].tolist():
+    order = np.lexsort(
+        (candidates.train, settled(rms), ~candidates.whole, settled(candidates.cost))
+    )
+    for place in order[::-1].tolist():
         if not confirmed[place]:
             continue
         row = int(candidates.generated[place])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from matscale.exact import settled
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 
@@ -50,6 +51,8 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of the second set and its distance, (N,) each; -1 and NaN without one.
 
+    Of rows equally near, to :data:`matscale.exact.PRECISION`, the first.
+
     Args:
         first: (N, k).
         second: (M, k); rows with NaN are not looked at.
@@ -64,6 +67,6 @@ def nearest(
     for start in range(0, len(places), BLOCK):
         part = places[start : start + BLOCK]
         gaps = measure(first[part], second[usable])
-        best = gaps.argmin(axis=1)
+        best = settled(gaps).argmin(axis=1)
         rows[part], distances[part] = usable[best], gaps[np.arange(len(part)), best]
     return rows, distances

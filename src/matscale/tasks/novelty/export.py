@@ -12,6 +12,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from matscale.execution import replaced
+from matscale.results.store import stored_columns
 from matscale.structures.formats import write, write_parquet
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.classify import CLASSES
@@ -39,7 +40,7 @@ class Judged:
     @cached_property
     def columns(self) -> pa.Table:
         """The per-sample columns."""
-        return samples_table(self.samples, self.train, self.items)
+        return stored_columns(samples_table(self.samples, self.train, self.items))
 
 
 def save_crystals(judged: Judged, folder: Path) -> dict[str, str]:

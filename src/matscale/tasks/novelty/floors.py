@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase.data import covalent_radii
 
+from matscale.exact import settled
 from matscale.structures import chemistry
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.reading import Reading
@@ -38,7 +39,9 @@ LIKE_SIZE = 1.1
 """Ratio of covalent radii, either way, up to which an element takes another's place: one that is
 much larger would not keep the crystal."""
 
-_KNOWN = np.array([z for z in np.argsort(PETTIFOR) if PETTIFOR[z] >= 0 and z <= HEAVIEST])
+_KNOWN = np.array(
+    [z for z in np.argsort(PETTIFOR, kind="stable") if PETTIFOR[z] >= 0 and z <= HEAVIEST]
+)
 """Elements in the order of the scale."""
 
 
@@ -86,7 +89,7 @@ def random_substitution(drawn: StructureTable, train: StructureTable, seed: int)
             new = _swapped(old, generator)
             if _unit(new) not in taken:
                 break
-        scale = (_volume(new) / _volume(old)) ** (1 / 3)
+        scale = float(settled((_volume(new) / _volume(old)) ** (1 / 3)))
         made.append((new, drawn.row_positions(row) * scale, drawn.lattices[row] * scale))
     numbers, positions, cells = zip(*made, strict=True) if made else ((), (), ())
     return StructureTable.from_parts(list(drawn.ids), numbers, positions, cells)
@@ -110,6 +113,7 @@ def random_atoms(drawn: StructureTable, train: StructureTable, seed: int) -> Str
         volume = drawn.volumes[row] * len(old) / drawn.n_atoms[row]
         edges = generator.uniform(1, 1.5, 3)
         edges *= (volume * _volume(new) / _volume(old) / edges.prod()) ** (1 / 3)
+        edges = settled(edges)
         numbers.append(new)
         positions.append(_scattered(len(new), edges, generator))
         cells.append(np.diag(edges))
@@ -123,7 +127,7 @@ def _scattered(n: int, edges: np.ndarray, generator: np.random.Generator) -> np.
         draws = generator.random((TRIALS, 3)) * edges
         gaps = draws[:, None] - places[None, :k]
         gaps -= edges * np.rint(gaps / edges)
-        room = np.linalg.norm(gaps, axis=2).min(axis=1)
+        room = settled(np.linalg.norm(gaps, axis=2).min(axis=1))
         # The first with room enough, else the one with the most.
         places[k] = draws[np.argmax(np.minimum(room, CLOSEST))]
     return places
@@ -136,7 +140,7 @@ def _swapped(numbers: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     for element in np.unique(numbers).tolist():
         gaps = np.abs(PETTIFOR[_KNOWN] - PETTIFOR[element])
         sizes = np.abs(np.log(covalent_radii[_KNOWN] / covalent_radii[element]))
-        unlike = np.maximum(sizes / np.log(LIKE_SIZE), 1.0)
+        unlike = settled(np.maximum(sizes / np.log(LIKE_SIZE), 1.0))
         order = _KNOWN[np.lexsort((generator.random(len(_KNOWN)), gaps > REACH, unlike))]
         free = (int(z) for z in order if z != element and int(z) not in used)
         table[element] = next(free)

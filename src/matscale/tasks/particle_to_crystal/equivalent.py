@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from matscale.exact import settled
 from matscale.structures.cells import lattice_parameters
 from matscale.tasks.particles.labels import crystal_system
 
@@ -143,12 +144,13 @@ def nearest(described: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Of parameters (k, 6) those nearest to the target's (6,): relative lengths and radians."""
     lengths = described[:, :3] / target[:3] - 1
     angles = np.radians(described[:, 3:] - target[3:])
-    return np.asarray(described[((lengths**2).sum(1) + (angles**2).sum(1)).argmin()])
+    gaps = (lengths**2).sum(1) + (angles**2).sum(1)
+    return np.asarray(described[settled(gaps).argmin()])
 
 
 def nearest_mixed(described: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Of parameters (k, 6) those of the smallest squared error, Å and degrees mixed."""
-    return np.asarray(described[((described - target) ** 2).sum(axis=1).argmin()])
+    return np.asarray(described[settled(((described - target) ** 2).sum(axis=1)).argmin()])
 
 
 def lattices_match(found: np.ndarray, target: np.ndarray) -> bool:

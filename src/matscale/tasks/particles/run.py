@@ -25,7 +25,7 @@ from matscale.results.measure import (
 )
 from matscale.results.provenance import provenance
 from matscale.results.result import Protocol
-from matscale.results.store import save
+from matscale.results.store import save, stored_columns
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles.harness import NO_ANSWER, Entrant
@@ -267,8 +267,9 @@ def _save_tables(scored: Scored, question: Question, folder: Path) -> dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     name = scored.entrant.predictor.name
     files = {"samples": f"{name}.samples.parquet"}
+    samples = stored_columns(samples_table(scored, question))
     with replaced(folder / files["samples"]) as temporary:
-        pq.write_table(samples_table(scored, question), temporary, compression="zstd")
+        pq.write_table(samples, temporary, compression="zstd")
     if scored.cases is not None:
         for kind, table in zip(("predictions", "targets"), scored.cases, strict=True):
             files[kind] = f"{name}.{kind}.parquet"

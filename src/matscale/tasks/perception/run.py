@@ -19,7 +19,7 @@ from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.provenance import installed_version, provenance
-from matscale.results.store import save
+from matscale.results.store import save, stored_columns
 from matscale.tasks.perception import measures
 from matscale.tasks.perception.engine import Patience, ask
 from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
@@ -347,5 +347,5 @@ def _save(entrant: Entrant, protocol: schema.Protocol, folder: Path) -> str:
         drawn = {row.figure.id: small(row.figure) for row in shown(entrant.rows)}
         pictures = {key: picture for key, picture in drawn.items() if picture}
     with replaced(folder / name) as temporary:
-        pq.write_table(table(entrant.rows, pictures), temporary, compression="zstd")
+        pq.write_table(stored_columns(table(entrant.rows, pictures)), temporary, compression="zstd")
     return name

@@ -113,4 +113,4 @@ def _with_slow(
             continue
         parts.append(StructureTable.from_pymatgen([cell], [table.ids[row]]))
         rows.append(row)
-    return StructureTable.concatenate(parts)[np.argsort(rows)], reasons
+    return StructureTable.concatenate(parts)[np.argsort(rows, kind="stable")], reasons

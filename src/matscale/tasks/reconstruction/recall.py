@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from matscale.exact import settled
 from matscale.execution import Memory
 from matscale.matching.engine import Engine
 from matscale.matching.kernel import MATCH, TOO_LARGE
@@ -72,7 +73,8 @@ def _recall_chunk(
     engine = Engine(predictions, targets, replace(SETTINGS, keep_first=True))
     found, undecided = np.zeros(len(targets), bool), np.zeros(len(targets), bool)
     for rows, columns in _same_content(engine.first, engine.second):
-        order = np.argsort(cdist(asked[columns], tried[rows], "chebyshev"), axis=1)
+        gaps = settled(cdist(asked[columns], tried[rows], "chebyshev"))
+        order = np.argsort(gaps, axis=1, kind="stable")
         left, start, size = np.arange(len(columns)), 0, FIRST
         while start < len(rows) and len(left):
             size = max(1, min(size, MOST // len(left)))

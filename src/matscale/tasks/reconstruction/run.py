@@ -193,7 +193,7 @@ class Run:
     ) -> schema.Result:
         start = time.perf_counter()
         counts = _counts(samples)
-        notes = (*self.question.notes, *_notes(item))
+        notes = (*self.question.notes, *item.predictions.notes(item.predictor.name))
         if item.published and not self.question.own_targets:
             notes += self._altered_targets(item.predictor.name, item.published.targets, facts)
         if protocol == "sound":
