@@ -23,7 +23,7 @@ def table(
         str | None,
         typer.Option(
             help="Metrics in their order, such as 'match_rate,rms_angstrom'.",
-            show_default="the first six, or as many as fit",
+            show_default="the first six, or as many as fit a page",
         ),
     ] = None,
     models: Annotated[
@@ -42,7 +42,8 @@ def table(
 ) -> None:
     """Make one table for a paper: models, floors and ceiling, narrow enough for a page."""
     from matscale.api import load_results
-    from matscale.report.paper import paper_table, render
+    from matscale.report.paper import on_a_page, paper_table
+    from matscale.report.paper_formats import render
 
     if protocol is ProtocolChoice.both:
         raise UserError("--protocol both: a table is of one protocol; give sound or published")
@@ -56,6 +57,8 @@ def table(
         protocol=one,
         interval=interval,
     )
+    if form is Format.latex:
+        found = on_a_page(found, as_named=metrics is not None)
     _deliver(render(found, form), out)
 
 

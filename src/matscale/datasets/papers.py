@@ -59,6 +59,7 @@ class Paper:
         values = {
             "author": " and ".join(map(_family_first, self.authors)),
             "title": f"{{{self.title}}}",
+            "howpublished": f"arXiv:{self.arxiv}" if self.arxiv and not self.venue else "",
             **dict(self.fields),
             "year": str(self.year),
             "doi": self.doi,
@@ -75,6 +76,8 @@ class Paper:
 
 
 def _family_first(name: str) -> str:
+    if name.startswith("The "):
+        return f"{{{name}}}"  # no person: kept whole
     given, _, family = name.rpartition(" ")
     return f"{family}, {given}" if given else name
 
@@ -220,5 +223,5 @@ def matscale(version: str) -> Paper:
     return Paper(
         "matscale", ("The matscale developers",),
         "matscale: scores of generative models of materials between floors and ceilings", 2026,
-        kind="software", fields=(("version", version),),
+        kind="misc", fields=(("note", f"Version {version}"),),
     )  # fmt: skip

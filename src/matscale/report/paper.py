@@ -5,8 +5,6 @@ What is bold and which floor is the strongest is decided where all score tables 
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +12,9 @@ from typing import NamedTuple
 
 from matscale.errors import UserError, did_you_mean
 from matscale.report import tables
-from matscale.report.choices import Format, Interval
+from matscale.report.choices import Interval
 from matscale.report.latex_width import TEXT_WIDTH, text_width
+from matscale.report.metric_wording import long_label
 from matscale.report.scoretable import (
     Cell,
     Column,
@@ -25,17 +24,22 @@ from matscale.report.scoretable import (
     ordered,
     score_tables,
 )
-from matscale.report.tables import latex_text
 from matscale.report.wording import told_fields
-from matscale.results.result import Metric, Protocol, Result
+from matscale.results.result import Protocol, Result
 
 MOST_METRICS = 6
 """Metrics of a table where none are named."""
 
-SIZE = 9.0
-"""Points of the digits: ``\\small`` in a document of 10 points."""
-GAP = 4.0
+SIZE = 9.25
+"""Points of a font of 10 points that sets texts as wide as ``\\small``, 9 points, does."""
+BELOW = 8.0
+"""The same for intervals below their values, in ``\\scriptsize``; small fonts run wider."""
+SCRIPT = 7.4
+"""The same for superscripts."""
+GAP = 3.0
 """``\\tabcolsep`` in points: half of the space between two columns."""
+SAFE = 0.98
+"""Share of the page that the estimated width may fill; it is within 2 % of the true one."""
 HEAD = 11
 """Characters of a heading after which it goes on in another line."""
 
@@ -67,12 +71,15 @@ class PaperTable:
     def caption(self) -> str:
         """What a reader must know beside the numbers: question, n, protocol, intervals, marks."""
         first = self.results[0]
+        data = first.dataset
+        split = f" ({data.split})" if data.split else ""
         parts = [
-            f"{tables.describe_dataset(first).capitalize()}; n = {_counts(self.results)}; "
+            f"{first.task.capitalize()}, {data.name}{split}, n = {_counts(self.results)}; "
             f"{first.protocol} protocol of matscale {first.provenance.matscale}.",
             _INTERVALS[self.interval],
             *_told(self.results),
             *_over_fewer(self.columns, self.rows, self.results),
+            *_absent(self.columns, self.rows),
         ]
         cells = [cell for row in self.rows for cell in row.cells]
         if any(cell.best for cell in cells):
@@ -95,12 +102,12 @@ class PaperTable:
     @property
     def width(self) -> float:
         """Estimated width in points as LaTeX sets it, without the space at both ends."""
-        lead = max(text_width(_name(row), SIZE) for row in self.rows)
+        lead = max(text_width(row_name(row), SIZE) for row in self.rows)
         widths = [lead, *(self._column_width(k) for k in range(len(self.columns)))]
         return sum(widths) + 2 * GAP * len(self.columns)
 
     def _column_width(self, k: int) -> float:
-        heads = [text_width(line, SIZE) for line in _heading(self.columns[k])]
+        heads = [text_width(line, SIZE) for line in heading_lines(self.columns[k])]
         return max([*heads, *(_cell_width(row.cells[k], self.interval) for row in self.rows)])
 
     def first(self, count: int) -> PaperTable:
@@ -111,7 +118,7 @@ class PaperTable:
     def fitting(self) -> int:
         """How many of the columns, from the first, fit a page."""
         counts = range(len(self.columns), 0, -1)
-        return next((count for count in counts if self.first(count).width <= TEXT_WIDTH), 0)
+        return next((count for count in counts if self.first(count).width <= SAFE * TEXT_WIDTH), 0)
 
 
 _INTERVALS = {
@@ -134,14 +141,13 @@ def paper_table(
     Args:
         results: Of one task on one dataset.
         metrics: Names of metrics in their order; by default the first :data:`MOST_METRICS` of
-            score tables, or as many as fit.
+            score tables.
         models: Names of the models to show; by default all. Floors and ceiling are always shown.
         protocol: Of the results; by default the sound one where there is one.
         interval: How intervals are written.
 
     Raises:
-        UserError: If results are of several tasks or datasets, a name is not among them, or the
-            metrics that are named do not fit a page.
+        UserError: If results are of several tasks or datasets, or a name is not among them.
     """
     parts = tables.by_dataset(results)
     if len(parts) != 1:
@@ -157,13 +163,25 @@ def paper_table(
     columns = make_columns(names, [one.metrics for one in shown])
     entries = [(one.predictor, "", one.counts.submitted, one.metrics) for one in shown]
     rows = make_rows(columns, entries, shown[0].task)
-    table = PaperTable(tuple(shown), columns, rows, interval)
+    return PaperTable(tuple(shown), columns, rows, interval)
+
+
+def on_a_page(table: PaperTable, *, as_named: bool) -> PaperTable:
+    """The table with as many of its first columns as fit a page of LaTeX.
+
+    Args:
+        table: Of any width.
+        as_named: Whether the metrics were named, so that none may be left out.
+
+    Raises:
+        UserError: If metrics that were named do not fit.
+    """
     fitting = table.fitting()
-    if metrics and fitting < len(metrics):
+    if as_named and fitting < len(table.columns):
         raise UserError(
-            f"{len(metrics)} metrics are about {table.width:.0f} pt wide and a page holds "
-            f"{TEXT_WIDTH:.0f} pt (\\textwidth of article): the first {fitting} fit, and the rest "
-            "may go into a second table; --interval none makes columns narrower"
+            f"{len(table.columns)} metrics are about {table.width:.0f} pt wide and a page holds "
+            f"{TEXT_WIDTH:.0f} pt (\\textwidth of article): the first {fitting} fit, the rest may "
+            "go into a second table"
         )
     return table.first(max(fitting, 1))
 
@@ -205,11 +223,6 @@ def _default_metrics(results: Sequence[Result]) -> list[str]:
     return kept[:MOST_METRICS]
 
 
-def render(table: PaperTable, form: Format) -> str:
-    """The table as the text of a file."""
-    return {Format.latex: to_latex, Format.markdown: to_markdown, Format.csv: to_csv}[form](table)
-
-
 # --- what is written -----------------------------------------------------------------------
 
 
@@ -240,21 +253,31 @@ def _over_fewer(
         ]
         if counts:
             each = ", ".join(f"{n} ({name})" for name, n in counts)
-            found.append(f"{column.label}: over {each}.")
-    return found
+            found.append(f"{long_label(column.name)} {each}")
+    return [f"Over fewer samples: {'; '.join(found)}."] if found else []
 
 
-def _name(row: Row) -> str:
+def _absent(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """Why values are missing, each reason once."""
+    found: dict[str, None] = {}
+    for k, column in enumerate(columns):
+        for row in rows:
+            if row.cells[k].absent:
+                found[f"–: {row.cells[k].absent} ({long_label(column.name)})."] = None
+    return list(found)
+
+
+def row_name(row: Row) -> str:
+    """The predictor's name, marked if it was told the answer."""
     answer = row.predictor.kind == "model" and row.predictor.told_the_answer
     return f"{row.predictor.name} †" if answer else row.predictor.name
 
 
-def _heading(column: Column) -> list[str]:
-    """The heading in lines of about :data:`HEAD` characters."""
-    arrow = tables.ARROW[column.better]
+def heading_lines(column: Column) -> list[str]:
+    """The heading in lines of about :data:`HEAD` characters; the arrow stays with a word."""
+    *words, last = named(column).split(" ")
     lines: list[str] = []
-    for word in f"{column.heading.replace(' (', NO_BREAK)} {arrow}".split(" "):
-        word = word.replace(NO_BREAK, " (")
+    for word in [*words, f"{last} {tables.ARROW[column.better]}"]:
         if lines and len(lines[-1]) + 1 + len(word) <= HEAD:
             lines[-1] += f" {word}"
         else:
@@ -262,10 +285,13 @@ def _heading(column: Column) -> list[str]:
     return lines
 
 
-NO_BREAK = "\0("
+def named(column: Column) -> str:
+    """The metric by a name that needs no title of a family above it, and its unit."""
+    return f"{long_label(column.name)} ({column.unit})" if column.unit else long_label(column.name)
 
 
-def _written(cell: Cell, interval: Interval) -> Written:
+def written(cell: Cell, interval: Interval) -> Written:
+    """A cell's value, and its interval as it is to be written."""
     if not cell.low or interval is Interval.none:
         return Written(cell.value)
     if interval is Interval.brackets:
@@ -286,115 +312,12 @@ def _number(text: str) -> float | None:
 
 
 def _cell_width(cell: Cell, interval: Interval) -> float:
-    value, spread = _written(cell, interval)
-    mark = text_width("‡", 0.7 * SIZE) if cell.strongest else 0.0
+    value, spread = written(cell, interval)
+    mark = text_width("‡", SCRIPT) if cell.strongest else 0.0
     # Bold is an eighth wider.
     width = text_width(value, SIZE) * (1.15 if cell.best else 1.0) + mark
     if interval is Interval.brackets and spread:
-        return width + text_width(f" {spread[0]}", 0.8 * SIZE)
+        return max(width, text_width(spread[0], BELOW))
     if len(spread) == 1:
         return width + text_width(f"±{spread[0]}", SIZE) + 4
-    return width + max([0.0, *(text_width(f"+{one}", 0.7 * SIZE) for one in spread)])
-
-
-# --- formats -------------------------------------------------------------------------------
-
-
-def to_latex(table: PaperTable) -> str:
-    r"""A floating table with booktabs rules; needs ``\usepackage{booktabs,textcomp}``."""
-    headings = [_heading(column) for column in table.columns]
-    depth = max(len(lines) for lines in headings)
-    head = [
-        " & ".join(["" if line < depth - 1 else "predictor", *_line(headings, line, depth)])
-        + r" \\"
-        for line in range(depth)
-    ]
-    body: list[str] = []
-    for place, row in enumerate(table.rows):
-        if place and row.predictor.kind != table.rows[place - 1].predictor.kind:
-            body.append(r"\midrule")
-        cells = [_latex_cell(cell, table.interval) for cell in row.cells]
-        body.append(" & ".join([latex_text(_name(row)), *cells]) + r" \\")
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs,textcomp}",
-            f"% about {table.width:.0f} pt wide; \\textwidth of article is {TEXT_WIDTH:.0f} pt",
-            r"\begin{table}",
-            r"\centering\small",
-            rf"\setlength{{\tabcolsep}}{{{GAP:g}pt}}",
-            rf"\caption{{{latex_text(table.caption)}}}",
-            rf"\label{{{table.label}}}",
-            rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
-            r"\toprule",
-            *head,
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _line(headings: Sequence[Sequence[str]], line: int, depth: int) -> list[str]:
-    """One line of all headings, which end at the bottom."""
-    return [
-        latex_text(lines[line - depth + len(lines)]) if line >= depth - len(lines) else ""
-        for lines in headings
-    ]
-
-
-def _latex_cell(cell: Cell, interval: Interval) -> str:
-    value, spread = _written(cell, interval)
-    text = latex_text(value)
-    text = rf"\textbf{{{text}}}" if cell.best else text
-    text += latex_text("‡") if cell.strongest else ""
-    if len(spread) == 2:
-        return f"{text}$^{{+{spread[0]}}}_{{-{spread[1]}}}$"
-    if spread and interval is Interval.brackets:
-        return rf"{text} {{\scriptsize {latex_text(spread[0])}}}"
-    return rf"{text}\,$\pm$\,{spread[0]}" if spread else text
-
-
-def to_markdown(table: PaperTable) -> str:
-    """GitHub Markdown, the caption below."""
-    head = ["predictor", *(f"{c.heading} {tables.ARROW[c.better]}" for c in table.columns)]
-    lines = [
-        tables.markdown_row(map(tables.markdown_text, head)),
-        tables.markdown_row(["---", *["---:"] * len(table.columns)]),
-    ]
-    for row in table.rows:
-        cells = [_markdown_cell(cell, table.interval) for cell in row.cells]
-        lines.append(tables.markdown_row([tables.markdown_text(_name(row)), *cells]))
-    return "\n".join([*lines, "", tables.markdown_text(table.caption), ""])
-
-
-def _markdown_cell(cell: Cell, interval: Interval) -> str:
-    value, spread = _written(cell, interval)
-    text = f"**{value}**" if cell.best else value
-    text += " ‡" if cell.strongest else ""
-    if len(spread) == 2:
-        return f"{text} (+{spread[0]}/\N{MINUS SIGN}{spread[1]})"
-    if spread and interval is Interval.plus_minus:
-        return f"{text} ± {spread[0]}"
-    return f"{text} {spread[0]}" if spread else text
-
-
-def to_csv(table: PaperTable) -> str:
-    """A row a predictor, a column a metric with its interval's ends, all digits as stored."""
-    ends = ("",) if table.interval is Interval.none else ("", "_low", "_high")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = [column.name for column in table.columns]
-    writer.writerow(["predictor", "kind", "n", *(f"{name}{end}" for name in names for end in ends)])
-    for one in table.results:
-        values = [number for name in names for number in _numbers(one.metrics.get(name), len(ends))]
-        predictor = one.predictor
-        writer.writerow([predictor.name, predictor.kind, one.counts.submitted, *values])
-    return out.getvalue()
-
-
-def _numbers(metric: Metric | None, count: int) -> list[str]:
-    found = [None] * 3 if metric is None else [metric.value, metric.low, metric.high]
-    return ["" if one is None else repr(one) for one in found[:count]]
+    return width + max([0.0, *(text_width(f"+{one}", SCRIPT) + 0.5 for one in spread)])
