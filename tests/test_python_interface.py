@@ -363,8 +363,9 @@ def test_a_type_checker_knows_the_options_of_each_task(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "use.py").write_text(TYPED)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--ignore-missing-imports", "--follow-imports=silent", "--no-site-packages",
-         "--cache-dir", str(tmp_path / "cache"), "--no-error-summary", "use.py"],
+        [sys.executable, "-m", "mypy", "--ignore-missing-imports", "--no-site-packages",
+         "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache"), "--no-error-summary",
+         "use.py"],
         cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "MYPYPATH": str(Path(ms.__file__).parent.parent)},
     )  # fmt: skip

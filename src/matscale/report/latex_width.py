@@ -9,14 +9,14 @@ _OTHER = 7.78
 """Of a character that is not listed: that of the widest common ones."""
 
 _WIDTHS = {
-    2.78: "ijl.,;:'!| ",
-    3.89: "rt()[]",
-    3.06: "f",
-    3.33: "-",
+    2.78: "ijl.,;:'!|[]",
+    3.89: "rt()",
+    3.06: "f_",
+    3.33: "- ",
     3.94: "s",
-    4.44: "cezv†‡",
-    5.0: "0123456789agqo–_↑↓*",
-    5.28: "kxy",
+    4.44: "cez†‡",
+    5.0: "0123456789agqo–↑↓*~^${}",
+    5.28: "kxyv",
     5.56: "bdhnpuS",
     6.25: "LF",
     6.53: "EP",
@@ -31,7 +31,8 @@ _WIDTHS = {
     10.28: "W",
     5.14: "J",
     3.61: "I",
-    7.0: "Å°αβγδΔμσ/",
+    6.0: "αβγδμµσ#?",
+    7.0: "Å°Δ/",
 }
 _OF = {character: width for width, characters in _WIDTHS.items() for character in characters}
 
