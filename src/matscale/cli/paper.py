@@ -58,7 +58,7 @@ def table(
         interval=interval,
     )
     if form is Format.latex:
-        found = on_a_page(found, as_named=metrics is not None)
+        found = on_a_page(found, as_named=bool(_names(metrics)))
     _deliver(render(found, form), out)
 
 
