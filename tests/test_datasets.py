@@ -66,7 +66,7 @@ def test_the_datasets_of_the_issue_are_registered():
 def test_an_entry_is_complete(name):
     entry = datasets.DATASETS[name]
     assert entry.name == name
-    assert all("doi:" in paper or "arXiv:" in paper for paper in entry.citation)
+    assert all("doi:" in paper.text or "arXiv:" in paper.text for paper in entry.citation)
     assert entry.licence
     assert entry.split_rule
     assert set(entry.splits) == {"train", "val", "test"}

@@ -221,3 +221,19 @@ def test_novelty_page_has_every_column_and_class():
     assert len(columns) == 27
     for name in (*columns, *classify.CLASSES, *classify.KINDS):
         assert f"`{name}`" in text, name
+
+
+def test_the_loop_of_the_tutorial_prints_what_it_says(data_dir, tmp_path):
+    text = mentioned("tutorial.md")
+    code, shown = re.search(
+        r'```python title="loop.py"\n(.*?)```\n+```text\n(.*?)```', text, re.DOTALL
+    ).groups()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MATSCALE_DATA": str(data_dir)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == shown

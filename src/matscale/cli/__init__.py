@@ -18,6 +18,7 @@ from matscale.cli.data import data_app
 from matscale.cli.figures import figures_app
 from matscale.cli.match import group, match, reduce
 from matscale.cli.options import DONE, USER_ERROR, AsJson
+from matscale.cli.paper import cite, table
 from matscale.cli.recover import recover
 from matscale.cli.score import score_app
 from matscale.errors import UserError
@@ -31,7 +32,7 @@ app = typer.Typer(
 app.add_typer(score_app, name="score")
 app.add_typer(data_app, name="data")
 app.add_typer(figures_app, name="figures")
-for command in (match, group, reduce, recover):
+for command in (match, group, reduce, recover, table, cite):
     app.command()(command)
 
 MOST_NAMED = 4
@@ -97,11 +98,36 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder for the page, tables and figures.")] = Path(
         "matscale-report"
     ),
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser when it is made.")
+    ] = False,
 ) -> None:
     """Make one page of results that opens offline, with tables and figures beside it."""
     from matscale.api import load_results
 
-    print(load_results(*results).report(out))
+    page = load_results(*results).report(out)
+    print(page)
+    if show:
+        _open_in_browser(page)
+
+
+def _open_in_browser(page: Path) -> None:
+    """Show a page.
+
+    Raises:
+        UserError: If there is no browser on this machine; the page is made all the same.
+    """
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(page.resolve().as_uri())
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        raise UserError(
+            f"--open: no browser was found on this machine; the page is made, open {page} in one "
+            "(or name one in $BROWSER)"
+        )
 
 
 @app.command()

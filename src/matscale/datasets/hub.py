@@ -11,6 +11,7 @@ from typing import Any
 
 from matscale.datasets.fetch import _as_user_errors, _only_one
 from matscale.datasets.locate import cache_folder, data_folder
+from matscale.datasets.papers import CSMBENCH, Paper
 from matscale.errors import UserError, missing_extra
 
 
@@ -31,7 +32,7 @@ class HubSet:
     name: str
     title: str
     repository: str
-    citation: str
+    citation: Paper
     licence: str
     needed: tuple[str, ...]
     unverified: str
@@ -42,8 +43,7 @@ _SETS = (
         name="csmbench",
         title="CSMBench: 1,041 figures of materials science in four scales",
         repository="lututu/CSMBench",
-        citation="Y. Zheng, Z. Chen, Q. Jia, Benchmarking cross-scale perception ability of large "
-        "multimodal models in material science (2026), arXiv:2603.19327",
+        citation=CSMBENCH,
         licence="Apache-2.0 (questions and code); the figures are their publishers'",
         needed=(
             "multi_scale/train/metadata.jsonl",
@@ -65,7 +65,7 @@ def describe_hub(name: str) -> dict[str, Any]:
         "name": known.name,
         "title": known.title,
         "description": "",
-        "citation": [known.citation],
+        "citation": [known.citation.text],
         "licence": known.licence,
         "splits": {},
         "split_rule": "",

@@ -119,7 +119,7 @@ def describe(name: str) -> dict[str, Any]:
         "name": dataset.name,
         "title": dataset.title,
         "description": dataset.description,
-        "citation": list(dataset.citation),
+        "citation": [one.text for one in dataset.citation],
         "licence": dataset.licence,
         "splits": dict(dataset.splits),
         "split_rule": dataset.split_rule,

@@ -10,23 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from matscale.datasets import papers
+from matscale.datasets.papers import Paper
 from matscale.datasets.readers import Reader, read_csv_splits, read_jarvis_records, read_json_splits
 from matscale.errors import UserError, did_you_mean
 
 _LEADERBOARD = "https://raw.githubusercontent.com/usnistgov/jarvis_leaderboard"
 _CDVAE = "https://raw.githubusercontent.com/txie-93/cdvae/main/data"
-_LEADERBOARD_PAPER = (
-    "K. Choudhary et al., JARVIS-Leaderboard: a large scale benchmark of materials design methods, "
-    "npj Comput. Mater. 10, 93 (2024), doi:10.1038/s41524-024-01259-w"
-)
-_CDVAE_PAPER = (
-    "T. Xie, X. Fu, O.-E. Ganea, R. Barzilay, T. Jaakkola, Crystal diffusion variational "
-    "autoencoder for periodic material generation, ICLR (2022), arXiv:2110.06197"
-)
-_ATOMBENCH_PAPER = (
-    "C. R. Campbell, A. H. Romero, K. Choudhary, AtomBench: a benchmark for generative atomic "
-    "structure models using GPT, diffusion, and flow architectures (2025), arXiv:2510.16165"
-)
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,7 @@ class Entry:
         name: What users call it; also its folder under ``$MATSCALE_DATA`` and in the cache.
         title: Its name in the literature.
         description: What it holds, in a sentence.
-        citation: The papers to cite, each with its DOI or arXiv number.
+        citation: The papers to cite.
         licence: Terms of use of the data.
         files: What to download.
         splits: Number of structures of each split.
@@ -68,7 +58,7 @@ class Entry:
     name: str
     title: str
     description: str
-    citation: tuple[str, ...]
+    citation: tuple[Paper, ...]
     licence: str
     files: tuple[RemoteFile, ...]
     splits: Mapping[str, int]
@@ -90,13 +80,7 @@ _ENTRIES = (
         title="JARVIS Supercon-3D",
         description="1,056 crystals with computed electron-phonon coupling, of the 1,058 in the "
         "paper; critical temperatures in K for 616 of them.",
-        citation=(
-            "K. Choudhary, K. Garrity, Designing high-TC superconductors with BCS-inspired "
-            "screening, density functional theory, and deep-learning, npj Comput. Mater. 8, 244 "
-            "(2022), doi:10.1038/s41524-022-00933-1",
-            _LEADERBOARD_PAPER,
-            _ATOMBENCH_PAPER,
-        ),
+        citation=(papers.SUPERCON, papers.LEADERBOARD, papers.ATOMBENCH),
         licence="public domain (NIST)",
         files=(
             RemoteFile(
@@ -129,13 +113,7 @@ _ENTRIES = (
         name="carbon24",
         title="Carbon-24",
         description="10,153 carbon crystals of 6 to 24 atoms from random structure search.",
-        citation=(
-            "C. J. Pickard, AIRSS data for carbon at 10GPa and the C+N+H+O system at 1GPa, "
-            "Materials Cloud Archive 2020.0026/v1 (2020), "
-            "doi:10.24435/materialscloud:2020.0026/v1",
-            _CDVAE_PAPER,
-            _LEADERBOARD_PAPER,
-        ),
+        citation=(papers.AIRSS, papers.CDVAE, papers.LEADERBOARD),
         licence="open access (Materials Cloud); the CDVAE repository's copy is MIT",
         files=(
             RemoteFile(
@@ -158,13 +136,10 @@ _ENTRIES = (
         title="Perov-5",
         description="18,928 perovskites of 5 atoms: one prototype, many compositions.",
         citation=(
-            "I. E. Castelli et al., Computational screening of perovskite metal oxides for optimal "
-            "solar light capture, Energy Environ. Sci. 5, 5814 (2012), doi:10.1039/c1ee02717d",
-            "I. E. Castelli et al., New cubic perovskites for one- and two-photon water splitting "
-            "using the computational materials repository, Energy Environ. Sci. 5, 9034 (2012), "
-            "doi:10.1039/c2ee22341d",
-            _CDVAE_PAPER,
-            _LEADERBOARD_PAPER,
+            papers.PEROVSKITES,
+            papers.CUBIC_PEROVSKITES,
+            papers.CDVAE,
+            papers.LEADERBOARD,
         ),
         licence="not stated by the source (Computational Materials Repository); the CDVAE "
         "repository's copy is MIT",
@@ -189,12 +164,7 @@ _ENTRIES = (
         title="Alexandria DS-A/B",
         description="8,253 metals of the Alexandria database with computed electron-phonon "
         "coupling and critical temperatures in K.",
-        citation=(
-            "T. F. T. Cerqueira, A. Sanna, M. A. L. Marques, Sampling the materials space for "
-            "conventional superconducting compounds, Adv. Mater. 36, 2307085 (2024), "
-            "doi:10.1002/adma.202307085",
-            _ATOMBENCH_PAPER,
-        ),
+        citation=(papers.ALEXANDRIA, papers.ATOMBENCH),
         licence="CC-BY-4.0 (Alexandria)",
         files=(
             RemoteFile(
@@ -219,11 +189,7 @@ _ENTRIES = (
         title="MP-20",
         description="45,229 inorganic crystals of the Materials Project with at most 20 atoms in "
         "the cell, most of them known from experiment.",
-        citation=(
-            "A. Jain et al., Commentary: The Materials Project: a materials genome approach to "
-            "accelerating materials innovation, APL Mater. 1, 011002 (2013), doi:10.1063/1.4812323",
-            _CDVAE_PAPER,
-        ),
+        citation=(papers.MATERIALS_PROJECT, papers.CDVAE),
         licence="CC-BY-4.0 (Materials Project); the CDVAE repository's copy is MIT",
         files=tuple(
             RemoteFile(f"{split}.csv", (f"{_CDVAE}/mp_20/{split}.csv",))

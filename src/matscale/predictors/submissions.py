@@ -65,7 +65,7 @@ def check_names(names: Sequence[str], taken: Collection[str] = ()) -> None:
     """
     for name in names:
         if name in taken:
-            raise UserError(f"{name!r} is the name of a floor or ceiling: rename the submission")
+            raise UserError(f"{name!r} is the name of a floor or line: rename the submission")
         if names.count(name) > 1:
             raise UserError(f"two submissions are called {name!r}: rename one of them")
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from matscale.errors import UserError
 from matscale.execution import replaced
 from matscale.report import metric_wording, svg, tables, wording
+from matscale.report.cite import bibtex, to_cite
 from matscale.report.crystal_view import elements
 from matscale.report.novelty import Novelty
 from matscale.report.particle_splits import memory
@@ -95,6 +96,8 @@ def render(sections: Sequence[Section]) -> str:
             script=Markup(scripts),
             script_hash=_csp_hash(scripts),
             wording=wording,
+            cited=to_cite(results),
+            bibtex=bibtex(results),
             metrics=_definitions(sections),
         )
     )

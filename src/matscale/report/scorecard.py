@@ -10,9 +10,10 @@ from markupsafe import Markup, escape
 
 from matscale.errors import UserError
 from matscale.report import tables
+from matscale.report.flat import flat
 from matscale.report.headline import headline
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable, score_tables
-from matscale.results.result import Protocol, Result
+from matscale.results.result import PredictorKind, Protocol, Result
 from matscale.results.store import check_folder, rounded
 
 if TYPE_CHECKING:
@@ -75,6 +76,26 @@ class Scorecard:
         index = ["dataset", "predictor"] if frame["dataset"].nunique() > 1 else ["predictor"]
         frame = frame.set_index(index)
         return frame.drop(columns=[name for name in ("dataset",) if name in frame])
+
+    def flat(
+        self, *, protocol: Protocol = "sound", kinds: Sequence[PredictorKind] = ("model",)
+    ) -> dict[str, float]:
+        """Numbers by key, for a logger: ``wandb.log(card.flat())``.
+
+        The keys are ``<task>/<metric>`` for the value, and that with ``/low``, ``/high`` (95 %
+        interval), ``/floor``, ``/ceiling`` and ``/skill``, each where there is one; and
+        ``<task>/counts/submitted``, ``/read``, ``/refused`` and ``/missing``. Where several
+        predictors are asked for, their names follow the task, and so do names of several
+        datasets. Values are as stored: shares from 0 to 1, lengths in Å.
+
+        Args:
+            protocol: Which results.
+            kinds: Of which kinds of predictors.
+
+        Raises:
+            UserError: If there is no such result.
+        """
+        return flat(self.results, protocol=protocol, kinds=kinds)
 
     def to_markdown(self) -> str:
         """The score tables as Markdown."""

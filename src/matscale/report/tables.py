@@ -23,7 +23,8 @@ from matscale.report.scoretable import (
 from matscale.report.wording import members_of, told_fields
 from matscale.results.result import Metric, Result
 
-_ARROW = {"higher": "↑", "lower": "↓"}
+ARROW = {"higher": "↑", "lower": "↓"}
+"""Which way a metric is better."""
 _NOTE = (
     "Value with its 95 % bootstrap interval. Bold is the best of the models, where these are over "
     "the same samples, were not told the answer, and no floor is better. ‡ is the strongest floor. "
@@ -55,7 +56,7 @@ def to_markdown(results: Sequence[Result], breakdowns: bool = False) -> str:
     """
     parts = []
     for part in by_dataset(results).values():
-        parts.append(f"## {_markdown_text(describe_dataset(part[0]))}")
+        parts.append(f"## {markdown_text(describe_dataset(part[0]))}")
         tables = score_tables(part) + (breakdown_tables(part) if breakdowns else [])
         parts += [markdown_table(table) for table in tables]
     return "\n\n".join([*parts, _NOTE]) + "\n"
@@ -82,15 +83,15 @@ def describe_dataset(result: Result) -> str:
 
 def markdown_table(table: ScoreTable) -> str:
     """One table with a heading."""
-    head = [*_lead_names(table), *(f"{c.heading} {_ARROW[c.better]}" for c in table.columns)]
+    head = [*_lead_names(table), *(f"{c.heading} {ARROW[c.better]}" for c in table.columns)]
     rule = ["---"] * len(_lead_names(table)) + ["---:"] * len(table.columns)
-    lines = [f"### {_markdown_text(table.title)} ({table.protocol} protocol)", ""]
-    lines += [_markdown_row(map(_markdown_text, head)), _markdown_row(rule)]
+    lines = [f"### {markdown_text(table.title)} ({table.protocol} protocol)", ""]
+    lines += [markdown_row(map(markdown_text, head)), markdown_row(rule)]
     for row in table.rows:
-        cells = [_markdown_text(text) for text in _lead(table, row)]
-        lines.append(_markdown_row(cells + [_markdown_cell(cell) for cell in row.cells]))
+        cells = [markdown_text(text) for text in _lead(table, row)]
+        lines.append(markdown_row(cells + [_markdown_cell(cell) for cell in row.cells]))
     notes = _notes(table)
-    return "\n".join([*lines, "", *(_markdown_text(note) for note in notes)]).rstrip()
+    return "\n".join([*lines, "", *(markdown_text(note) for note in notes)]).rstrip()
 
 
 def _lead_names(table: ScoreTable) -> list[str]:
@@ -128,7 +129,8 @@ def _notes(table: ScoreTable) -> list[str]:
     return list(notes)
 
 
-def _markdown_row(cells: Iterable[str]) -> str:
+def markdown_row(cells: Iterable[str]) -> str:
+    """A row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -138,7 +140,8 @@ def _markdown_cell(cell: Cell) -> str:
     return f"{value} ({cell.low} to {cell.high})" if cell.low else value
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Any text as Markdown that shows it."""
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"([\\`*_\[\]|])", r"\\\1", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -154,6 +157,15 @@ _LATEX = {
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\N{MINUS SIGN}": "$-$", "–": "--", "×": r"$\times$",
     "†": r"$^\dagger$", "‡": r"$^\ddagger$", "“": "``", "”": "''", "≤": r"$\le$",
     "∛": r"$\sqrt[3]{}$", "Δ": r"$\Delta$", "…": r"\dots{}",
+}  # fmt: skip
+_LATEX |= {
+    "δ": r"$\delta$", "ε": r"$\epsilon$", "ζ": r"$\zeta$", "η": r"$\eta$", "θ": r"$\theta$",
+    "ι": r"$\iota$", "κ": r"$\kappa$", "λ": r"$\lambda$", "μ": r"$\mu$", "ν": r"$\nu$",
+    "ξ": r"$\xi$", "π": r"$\pi$", "ρ": r"$\rho$", "ς": r"$\varsigma$", "σ": r"$\sigma$",
+    "τ": r"$\tau$", "υ": r"$\upsilon$", "φ": r"$\varphi$", "χ": r"$\chi$", "ψ": r"$\psi$",
+    "ω": r"$\omega$", "Γ": r"$\Gamma$", "Θ": r"$\Theta$", "Λ": r"$\Lambda$", "Ξ": r"$\Xi$",
+    "Π": r"$\Pi$", "Σ": r"$\Sigma$", "Φ": r"$\Phi$", "Ψ": r"$\Psi$", "Ω": r"$\Omega$",
+    "µ": r"$\mu$", "±": r"$\pm$", "≥": r"$\ge$", "·": r"$\cdot$", "→": r"$\to$",
 }  # fmt: skip
 _SUPERSCRIPTS = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -197,7 +209,7 @@ def latex_table(table: ScoreTable, caption: str) -> str:
 
 
 def _latex_head(column: Column) -> str:
-    return latex_text(f"{column.heading} {_ARROW[column.better]}")
+    return latex_text(f"{column.heading} {ARROW[column.better]}")
 
 
 def _latex_cell(cell: Cell) -> str:

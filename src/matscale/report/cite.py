@@ -1,0 +1,83 @@
+"""What to cite with results: matscale, the benchmark, the data and the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from matscale.datasets import DATASETS, papers
+from matscale.datasets.hub import HUB_SETS
+from matscale.datasets.papers import Paper
+from matscale.results.result import Result
+
+_BENCHMARKS = {
+    "reconstruction": (papers.ATOMBENCH,),
+    "novelty": (papers.NOVELTY,),
+    "crystal-to-particle": (papers.C2NP, papers.RADII),
+    "particle-to-crystal": (papers.C2NP, papers.RADII),
+    "perception": (papers.CSMBENCH,),
+}
+"""Papers of each task."""
+
+_MATERIALS = {"perov-h3": papers.C2NP, "radii-10": papers.RADII}
+"""Papers of sets of particles."""
+
+_METRICS = {
+    "metre": papers.METRE,
+    "crmse": papers.METRE,
+    "amd": papers.AMD,
+    "ccrmsd": papers.AMD,
+    "pdd": papers.PDD,
+}
+"""Paper of metrics, by how their names begin."""
+
+
+class Cited(NamedTuple):
+    """A paper, and why it is to be cited."""
+
+    why: str
+    paper: Paper
+
+
+def to_cite(results: Sequence[Result]) -> list[Cited]:
+    """The papers behind results, each once, with the first reason that there is."""
+    found: dict[str, Cited] = {}
+    for cited in _all(results):
+        found.setdefault(cited.paper.key, cited)
+    return list(found.values())
+
+
+def _all(results: Sequence[Result]) -> Iterator[Cited]:
+    for version in sorted({one.provenance.matscale for one in results}):
+        yield Cited("the scores", papers.matscale(version))
+    for task in dict.fromkeys(one.task for one in results):
+        yield from (Cited("the benchmark", paper) for paper in _BENCHMARKS.get(task, ()))
+    names = [name for one in results for name in (one.dataset.name, one.dataset.train_name)]
+    for name in dict.fromkeys(name for name in names if name):
+        yield from (Cited(f"the data set {name}", paper) for paper in _data(name))
+    for one in results:
+        yield from _methods(one)
+
+
+def _data(name: str) -> Sequence[Paper]:
+    if name in DATASETS:
+        return DATASETS[name].citation
+    if name in HUB_SETS:
+        return (HUB_SETS[name].citation,)
+    base = name.split(" ", maxsplit=1)[0]  # what follows is the hard track
+    return (_MATERIALS[base],) if base in _MATERIALS else ()
+
+
+def _methods(result: Result) -> Iterator[Cited]:
+    if "ltol" in result.settings:
+        yield Cited("matching (StructureMatcher)", papers.PYMATGEN)
+    for name in result.metrics:
+        if (paper := _METRICS.get(name.split("_")[0])) is not None:
+            yield Cited(f"the metric {name}", paper)
+    if str(result.settings.get("potential", "")).startswith("chgnet"):
+        yield Cited("energies (CHGNet)", papers.CHGNET)
+
+
+def bibtex(results: Sequence[Result]) -> str:
+    """All entries as the text of a ``.bib`` file; a comment line says what each is for."""
+    return "\n\n".join(f"% {why}\n{paper.bibtex}" for why, paper in to_cite(results)) + "\n"
