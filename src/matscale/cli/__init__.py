@@ -84,8 +84,8 @@ def compare(
             names = [long_label(one.metric) for one in left_out]
             rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
             print(
-                f"Not compared: {'; '.join(names[:MOST_NAMED])}{rest}. Only main metrics with a value "
-                "per sample are."
+                f"Not compared: {'; '.join(names[:MOST_NAMED])}{rest}. Only main metrics with a "
+                "value per sample are."
             )
         for caution in dict.fromkeys(one.caution for one in comparisons if one.caution):
             print(caution)
