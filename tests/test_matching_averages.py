@@ -21,7 +21,7 @@ LIMIT, STOL = 0.7, 0.3
 def question(n, base, *, base_is_1):
     return Question(
         n, len(base), n // len(base), base_is_1, base, np.zeros(6), 0, np.zeros(257, np.int64),
-        (0.2, STOL, 5.0), True, True, 1, 0.0, 0.0, False,
+        (0.2, STOL, 5.0), True, True, 1, 0.0, 0.0,
     )  # fmt: skip
 
 

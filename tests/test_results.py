@@ -12,7 +12,7 @@ from scipy import stats
 from matscale import load_results
 from matscale.errors import UserError
 from matscale.results import store
-from matscale.results.compare import compare
+from matscale.results.compare import compare as compare_results
 from matscale.results.measure import (
     Measure,
     between_floor_and_ceiling,
@@ -22,7 +22,12 @@ from matscale.results.measure import (
     skill,
 )
 from matscale.results.result import Metric
+from matscale.tasks.reconstruction.compared import COMPARED
 from report_samples import write_results
+
+
+def compare(*results) -> list:
+    return compare_results(*results, COMPARED)
 
 
 @pytest.fixture
@@ -184,7 +189,7 @@ def test_comparison_is_a_paired_bootstrap_in_words(folder):
     assert match.high == pytest.approx(difference.mean() + 1.96 * error, abs=0.01)
     points = round(100 * difference.mean())
     assert f"matches {points} points more often than" in match.sentence
-    assert "chance" not in match.sentence
+    assert "significant" not in match.sentence
 
 
 def test_a_comparison_that_may_be_chance_says_so(folder):
@@ -193,7 +198,7 @@ def test_a_comparison_that_may_be_chance_says_so(folder):
         one for one in paired(folder, verdicts, verdicts[::-1]) if one.metric == "match_rate"
     ]
     assert match.low < 0 < match.high
-    assert "may be chance" in match.sentence
+    assert "the interval includes 0: not significant" in match.sentence
 
 
 def test_a_tie_is_said_as_one(folder):
@@ -236,7 +241,7 @@ def test_results_on_other_targets_are_not_compared(tmp_path):
             store.save(result, tmp_path / name)
     one, two = (store.load(sorted((tmp_path / n).glob("*sound*.json"))[0]) for n in ("one", "two"))
     two = two.model_copy(update={"dataset": two.dataset.model_copy(update={"sha256": "other"})})
-    with pytest.raises(UserError, match="set of targets differs"):
+    with pytest.raises(UserError, match="give two results of one task on one data set"):
         compare(one, tmp_path / "one", two, tmp_path / "two")
 
 

@@ -28,7 +28,7 @@ from matscale.matching.pairing import (
     shift_sites,
 )
 from matscale.matching.partners import all_can_pair
-from matscale.matching.periodic import TIED, nearest_image
+from matscale.matching.periodic import nearest_image
 
 INVERSE, WIDER = 22, 23
 """The workspace's ``small`` matrices that are used here: inverse of the reduced cell; tolerances
@@ -102,7 +102,7 @@ def surely_apart(n, shift, limit, blur, space):
     farthest = math.sqrt(space.bound[1])
     too_far = (limit + blur) ** 2
     # Else two images of a site may be equally near, and either be the partner.
-    one_image = 2 * (farthest + blur + TIED) < min(scales[2, 0], scales[2, 1], scales[2, 2])
+    one_image = 2 * (farthest + blur) < min(scales[2, 0], scales[2, 1], scales[2, 2])
     if one_image and space.bound[0] > too_far + 6 * blur * (farthest + blur):
         return True
     ties = space.small[TIES]
@@ -235,8 +235,7 @@ def _best_pairings_fail(n, column, p, q, r, too_far, blur, space):
                 continue
             if not _within(i, j, p, q, r, reaches, space):
                 return False
-            tied = TIED * (2 * math.sqrt(cost[i, j]) + TIED)
-            _extend(i, j, cost[i, j] + slack + tied, space, low, high)
+            _extend(i, j, cost[i, j] + slack, space, low, high)
         for x in range(3):
             lowest[x] += low[x]
             highest[x] += high[x]

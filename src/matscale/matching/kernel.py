@@ -119,22 +119,12 @@ def strict_match(
         lay_columns(base, order, base_codes, n_base, space.tally[FOLDED_BEGINS], space.folded)
     question = Question(
         n, n_base, fu, base_is_1, base, target, pivot, starts, tolerances, use_rms, first, 1, 0.0,
-        0.0, False,
+        0.0,
     )  # fmt: skip
     marks, errors = (marks_1, errors_1) if base_is_1 else (marks_2, errors_2)
-    space.hopes[0] = 0
     searched = search_mappings(question, base_codes, marks, errors, space, found)
     if found[VALUE] < tolerances[1]:
         return MATCH
-    if searched and space.hopes[0]:
-        question = Question(
-            n, n_base, fu, base_is_1, base, target, pivot, starts, tolerances, use_rms, first, 1,
-            0.0, 0.0, True,
-        )  # fmt: skip
-        found[VALUE] = np.inf
-        searched = search_mappings(question, base_codes, marks, errors, space, found)
-        if found[VALUE] < tolerances[1]:
-            return MATCH
     return NO_MATCH if searched else TOO_LARGE
 
 

@@ -66,7 +66,7 @@ def search_mappings(question, codes, marks, errors, space, found):
     """Try all mappings of the base onto the target, or until a match if the first one will do.
 
     Args:
-        question: What is to be matched; rotations and their errors are filled in here.
+        question: What is to be matched; its last three fields are filled in here.
         codes: Species of the base, (n_base,).
         marks: Rotations of the base, see ``rotations.py``; found if they are not known yet.
         errors: Their errors, likewise.
@@ -89,7 +89,7 @@ def search_mappings(question, codes, marks, errors, space, found):
     space.vain[:] = 0
     turns, blur = 1, 0.0
     triples = counts[0] * counts[1] * counts[2]
-    if triples > WORTH_ROTATIONS and question.n <= MAX_MASKED and not question.settled:
+    if triples > WORTH_ROTATIONS and question.n <= MAX_MASKED:
         turns = _rotations(question, codes, marks, errors, space)
         if turns > 1:
             edge = (volume(space.small[BASE_CELL]) / question.n_base) ** (1 / 3)
@@ -97,7 +97,7 @@ def search_mappings(question, codes, marks, errors, space, found):
     question = Question(
         question.n, question.n_base, question.fu, question.base_is_1, question.base, target,
         question.pivot, question.starts, question.tolerances, question.use_rms, question.first,
-        turns, blur, 8 * errors[1] + 1e-9, question.settled,
+        turns, blur, 8 * errors[1] + 1e-9,
     )  # fmt: skip
     noted = 0
     for i in range(counts[0]):

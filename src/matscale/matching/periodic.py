@@ -15,8 +15,6 @@ BEGINS, FOLDED_BEGINS = 7, 8
 """Rows of the workspace's ``tally`` that say where species begin in ``columns`` and ``folded``."""
 LANES = 8
 """Sites that are compared at once."""
-TIED = 1e-5
-"""Distance in Å by which images may differ and still be equally near: see ``ties.py``."""
 
 
 @kernel
@@ -256,50 +254,6 @@ def nearest_image(f, g, p, q, images, spacings):
 
 
 @kernel
-def tie_begins(spacings):
-    """Four times the squared distance in Å^2 below which no site has two equally near images.
-
-    Two images at the distance d are a lattice vector apart. It is no longer than 2 d, and no
-    shorter than the least distance of lattice planes.
-    """
-    least = min(spacings[0], min(spacings[1], spacings[2])) - 2 * TIED
-    return max(least, 0.0) ** 2
-
-
-@kernel
-def tied_images(f, g, p, q, images, spacings, square):
-    """The images of ``q`` that are as near to ``p`` as the nearest one, as bits.
-
-    Args:
-        f: As for :func:`nearest_image`, as are those below.
-        g: Likewise.
-        p: Likewise.
-        q: Likewise.
-        images: Likewise.
-        spacings: Likewise.
-        square: Squared distance in Å^2 of the nearest image.
-    """
-    bound = math.sqrt(square) + TIED
-    x, y, z = q[0] - p[0], q[1] - p[1], q[2] - p[2]
-    a, b, c = g[0] - f[0], g[1] - f[1], g[2] - f[2]
-    tied = 0
-    for i in range(-1, 2):
-        if abs(a + i) * spacings[0] > bound:
-            continue
-        for j in range(-1, 2):
-            if abs(b + j) * spacings[1] > bound:
-                continue
-            for k in range(-1, 2):
-                if abs(c + k) * spacings[2] > bound:
-                    continue
-                image = 13 + 9 * i + 3 * j + k
-                u, v, w = x + images[image, 0], y + images[image, 1], z + images[image, 2]
-                if u * u + v * v + w * w <= bound * bound:
-                    tied |= 1 << image
-    return tied
-
-
-@kernel
 def squared_distances(n, partners, degrees, wrapped, points, images, spacings, cost, bound):
     """Squared distances in Å^2 between sites that may be paired, and a bound for all pairings.
 
@@ -318,14 +272,12 @@ def squared_distances(n, partners, degrees, wrapped, points, images, spacings, c
         bound: Receives q^2 - m^2 in Å^2 and the largest squared distance of partners, (2,).
 
     q^2 is the mean over sites of the squared distance to the nearest partner, m an upper bound of
-    the mean displacement, from the extremes of the displacements to any image of any partner that
-    may count as the nearest. In any pairing
+    the mean displacement, from the extremes of the displacements to any partner. In any pairing
     with displacements v_i the mean of v_i^2 is at least q^2; once their mean is taken off, the rms
     squared is mean(v_i^2) - |mean(v_i)|^2 >= q^2 - m^2; and the largest distance is no less.
     """
     total = farthest = 0.0
     low0 = low1 = low2 = high0 = high1 = high2 = 0.0
-    begins = tie_begins(spacings)
     for i in range(n):
         nearest = np.inf
         min0 = min1 = min2 = np.inf
@@ -346,19 +298,6 @@ def squared_distances(n, partners, degrees, wrapped, points, images, spacings, c
             min1, max1 = min(min1, v), max(max1, v)
             v = points[1, j, 2] - points[0, i, 2] + images[image, 2]
             min2, max2 = min(min2, v), max(max2, v)
-            if 4 * square < begins:
-                continue
-            tied = tied_images(
-                wrapped[0, i], wrapped[1, j], points[0, i], points[1, j], images, spacings, square
-            )
-            for other in range(27):
-                if tied >> other & 1:
-                    v = points[1, j, 0] - points[0, i, 0] + images[other, 0]
-                    min0, max0 = min(min0, v), max(max0, v)
-                    v = points[1, j, 1] - points[0, i, 1] + images[other, 1]
-                    min1, max1 = min(min1, v), max(max1, v)
-                    v = points[1, j, 2] - points[0, i, 2] + images[other, 2]
-                    min2, max2 = min(min2, v), max(max2, v)
         total += nearest
         low0, low1, low2 = low0 + min0, low1 + min1, low2 + min2
         high0, high1, high2 = high0 + max0, high1 + max1, high2 + max2

@@ -28,7 +28,6 @@ from matscale.matching.periodic import (
     lay_columns,
     next_translation,
 )
-from matscale.matching.ties import settle
 
 STEPS, SHIFT = 17, 18
 """Matrices of the workspace's ``small`` that are used here."""
@@ -59,8 +58,6 @@ class Question(NamedTuple):
         turns: Rotations of the base under which mappings are equivalent.
         blur: Their error as a distance in Å; 0 if there is but one.
         slack: Their error as a cosine of an angle.
-        settled: Whether images that are equally near are chosen as ``ties.py`` has it, else as
-            pymatgen has it, by the last bit.
     """
 
     n: int
@@ -77,7 +74,6 @@ class Question(NamedTuple):
     turns: int
     blur: float
     slack: float
-    settled: bool
 
 
 @kernel
@@ -158,13 +154,9 @@ def try_translations(question, space, found):
                 continue
         if not pair_sites(n, shift, normalization, min(stol, found[VALUE]), space):
             continue
-        if question.settled:
-            settle(n, question.use_rms, normalization, space)
         if _keep_better(n, shift, question.use_rms, normalization, space, found):
             value = found[VALUE]
             if value < stol:
                 found[MATCHES] += 1
                 if question.first or value < 1e-5:
                     return True
-        if not question.settled and space.hopes[0] == 0 and not found[VALUE] < stol:
-            space.hopes[0] = settle(n, question.use_rms, normalization, space) < stol

@@ -16,6 +16,7 @@ from matscale.matching.primitive import reduced
 from matscale.matching.reduction import niggli_cell
 from matscale.matching.rotations import ROTATIONS
 from matscale.matching.workspace import MAX_SITES, workspace
+from matscale.structures.cells import DECIMALS, GAINED, PARTS
 from matscale.structures.table import StructureTable
 
 POINTS = 1 << 14
@@ -70,6 +71,22 @@ class Prepared(NamedTuple):
 
 
 @kernel
+def _as_written(frac, n):
+    """Round off what fractional coordinates (n, 3) gained on their way through positions in Å.
+
+    As :func:`matscale.structures.cells.as_written`, where the reason is.
+    """
+    for i in range(n):
+        for x in range(3):
+            value = frac[i, x]
+            for parts in (DECIMALS, PARTS):
+                nearest = np.rint(value * parts) / parts
+                if abs(value - nearest) <= GAINED * max(1.0, abs(value)):
+                    frac[i, x] = nearest
+                    break
+
+
+@kernel
 def _shortest(cell):
     """Whether no vector of the cell gets shorter, by 1e-3 or more, by adding the others or not.
 
@@ -104,6 +121,7 @@ def _prepare(crystals, reduce, to_primitive, ranks, ltol, atol, space):
         if not inverse(cell, space.small[0], space.small[1]):
             continue
         each_row_times(frac, n, space.small[1], frac)
+        _as_written(frac, n)
         if reduce:
             n = reduced(cell, frac, codes, n, to_primitive and n <= MAX_SITES, ranks, space)
             if n <= 0:

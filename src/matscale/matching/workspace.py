@@ -65,8 +65,6 @@ class Workspace(NamedTuple):
             c, (9, p) int64.
         bound: See ``periodic.squared_distances``, (2,).
         doubts: Failures that need not hold for equivalent mappings: their number, (1,) int64.
-        hopes: Whether a pairing failed that matches with other images of sites, where several are
-            equally near, (1,) int64.
         nearest: How near a length was to a limit, (1,): see ``lattices.py``.
         bands: Squares of lengths near their limits, (3, 4) in Å^2: see ``lattices.py``.
         triples: Mappings of a lattice onto its reduced cell, (256, 3) int64.
@@ -118,7 +116,6 @@ class Workspace(NamedTuple):
     done: np.ndarray
     bound: np.ndarray
     doubts: np.ndarray
-    hopes: np.ndarray
     nearest: np.ndarray
     bands: np.ndarray
     triples: np.ndarray
@@ -172,7 +169,6 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty((3, 48), np.int64),
         np.empty((9, p), np.int64),
         np.empty(2),
-        np.zeros(1, np.int64),
         np.zeros(1, np.int64),
         np.empty(1),
         np.empty((3, 4)),

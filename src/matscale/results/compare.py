@@ -231,43 +231,47 @@ def _sentence(
     metric: ComparedMetric, task: ComparedTask, names: tuple[str, str], found: Difference
 ) -> str:
     first, second = names
+    one, other = found.values
+    alike = f"{first} {metric.verb.removesuffix(' by')} {metric.same} {second}{metric.where}"
     if found.same:
-        verb = metric.verb.removesuffix(" by")
-        return (
-            f"{first} {verb} {metric.same} {second}{metric.where}, on each of {found.sizes[0]} "
-            f"{task.samples}."
-        )
-    difference = found.values[0] - found.values[1]
+        return f"{alike}, on each of {found.sizes[0]} {task.samples}."
+    sign = np.sign(one - other or 1.0) * metric.factor
     low, high = found.interval
     decimals = None
-    if low is None or high is None:
-        doubt = "too few for an interval"
-    else:
-        sign = np.sign(difference or 1.0) * metric.factor
+    interval, includes_0 = "too few for an interval", False
+    if low is not None and high is not None:
         low, high = sorted((sign * low, sign * high))
         decimals = interval_decimals(low, high)
-        doubt = f"95 % interval {show(low, decimals)} to {show(high, decimals)}"
-    size = show(metric.factor * abs(difference), decimals)
-    direction = metric.less if difference < 0 else metric.more
-    said = [doubt, _sizes(metric, task, found)]
-    if low is not None and high is not None and low <= 0 <= high:
-        said.append("the interval includes 0: not significant")
-    inside = f"{said[0]}, {said[1]}" + "".join(f"; {one}" for one in said[2:])
+        interval = f"95 % interval {show(low, decimals)} to {show(high, decimals)}"
+        includes_0 = low <= 0 <= high
+    doubt = "; the interval includes 0: not significant" if includes_0 else ""
+    inside = _numbers(metric, task, found, interval, decimals) + doubt
+    if one == other:
+        return f"{alike} ({inside})."
+    size = show(abs(sign * (one - other)), decimals)
+    direction = metric.less if one < other else metric.more
     return (
         f"{first} {metric.verb} {size}{metric.unit} {direction} than {second}{metric.where} "
         f"({inside})."
     )
 
 
-def _sizes(metric: ComparedMetric, task: ComparedTask, found: Difference) -> str:
-    """Over how many samples: one number where both have the same."""
+def _numbers(
+    metric: ComparedMetric,
+    task: ComparedTask,
+    found: Difference,
+    interval: str,
+    decimals: int | None,
+) -> str:
+    """The interval and over how many samples it is: two numbers where each side has its own."""
     one, other = found.sizes
     if task.paired:
-        return f"n = {one}" + (f" in {found.clusters} {task.clusters}s" if found.clusters else "")
+        groups = f" in {found.clusters} {task.clusters}s" if found.clusters else ""
+        return f"{interval}, n = {one}{groups}"
     if not metric.share:
-        return f"n = {one} and {other}"
-    shares = [show(100 * value) for value in found.values]
-    return f"{shares[0]} % of {one} and {shares[1]} % of {other}"
+        return f"{interval}, n = {one} and {other}"
+    shares = [show(100 * value, decimals) for value in found.values]
+    return f"{shares[0]} % of {one}, {shares[1]} % of {other}; {interval}"
 
 
 def _left_out(first: Result, second: Result, compared: set[str], caution: str) -> list[Comparison]:

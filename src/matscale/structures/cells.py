@@ -19,6 +19,29 @@ reduced lattice's longest edge. A cell of 4 by 4 by 2,000 Å has a million; one 
 SMALLEST_VOLUME = 1e-6
 """In Å^3; below it a cell is flat and has no lattice worth the name."""
 
+DECIMALS, PARTS = 1e12, 24.0
+"""Fractional coordinates are mostly written with few decimals, or are parts of a cell."""
+GAINED = 4e-15
+"""What a fractional coordinate may gain on its way through positions in Å, relative to 1."""
+
+
+def as_written(fractions: np.ndarray) -> np.ndarray:
+    """Fractional coordinates without what they gained on their way through positions in Å.
+
+    A coordinate of 0.5 comes back from positions as 0.49999999999999994 or 0.5, by the cell and by
+    the processor. Crystals are full of sites half a cell apart, whose nearest image is a matter of
+    that digit. Coordinates of up to twelve decimals, and twenty-fourths, come back as they were.
+
+    Args:
+        fractions: Of any shape.
+    """
+    found = fractions.copy()
+    slack = GAINED * np.maximum(1.0, np.abs(fractions))
+    for parts in (PARTS, DECIMALS):
+        nearest = np.rint(fractions * parts) / parts
+        found = np.where(np.abs(fractions - nearest) <= slack, nearest, found)
+    return found
+
 
 def lattice_parameters(cells: np.ndarray) -> np.ndarray:
     """Lengths a, b, c in Å and angles alpha, beta, gamma in degrees.

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matscale.exact import coarse, in_basis, settled
+from matscale.structures.cells import as_written
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -248,15 +249,14 @@ class StructureTable:
     # --- the border ----------------------------------------------------------------------
 
     def to_pymatgen(self, index: int) -> Structure:
-        """One crystal as a pymatgen ``Structure``."""
-        from pymatgen.core import Structure
+        """One crystal as a pymatgen ``Structure``, with the coordinates that were read."""
+        from pymatgen.core import Lattice, Structure
 
-        return Structure(
-            self.lattices[index],
-            self.row_numbers(index).tolist(),
-            self.row_positions(index),
-            coords_are_cartesian=True,
-        )
+        lattice = Lattice(self.lattices[index])
+        # One by one, as pymatgen does with Cartesian coordinates: together they round otherwise.
+        rows = [lattice.get_fractional_coords(one) for one in self.row_positions(index)]
+        fractions = as_written(np.array(rows).reshape(-1, 3))
+        return Structure(lattice, self.row_numbers(index).tolist(), fractions)
 
     def to_ase(self, index: int) -> Atoms:
         """One structure as ASE ``Atoms``, periodic if it has a cell."""

@@ -5,11 +5,18 @@ from __future__ import annotations
 from matscale.results.compared import ComparedMetric, ComparedTask, Values, column, share
 
 
-def _farther(where: str, unit: str, values: Values) -> ComparedMetric:
+def _distance(what: str, unit: str, values: Values) -> ComparedMetric:
     return ComparedMetric(
-        values, "lies", f" from the nearest training {where}", unit, 1.0, "farther", "nearer",
-        "as far as", share=False,
-    )  # fmt: skip
+        values,
+        f"has a mean distance to the nearest training {what}",
+        "",
+        unit,
+        1.0,
+        "larger",
+        "smaller",
+        "as large as",
+        share=False,
+    )
 
 
 _SHARES = {
@@ -32,16 +39,16 @@ COMPARED = ComparedTask(
     {
         "sound": {
             **_SHARES,
-            "amd_nearest": _farther("crystal in AMD", " Å", column("amd_distance")),
-            "element_nearest": _farther("composition", "", column("element_distance")),
+            "amd_nearest": _distance("crystal (AMD)", " Å", column("amd_distance")),
+            "element_nearest": _distance("composition", "", column("element_distance")),
         },
         "published": _SHARES,
     },
     paired=False,
     samples="crystals",
     sizes_matter=(
-        "They are of unequal size: of more crystals fewer are unique, and with them S.U.N., so "
-        "compare those shares on equal numbers."
+        "The two sets are of unequal size: among more crystals a smaller share is unique (and "
+        "S.U.N.), so compare those shares on equal numbers."
     ),
 )
 """Under ``published`` the table beside a result holds the samples as the sound protocol has them,
