@@ -12,7 +12,6 @@ from matscale.energy.deformation import Layout, generalised_forces, to_cartesian
 from matscale.energy.optimisers import OPTIMISERS, Optimiser
 from matscale.energy.potential import Evaluation, Potential
 from matscale.energy.status import CONVERGED, EXPLODED, FAILED, NOT_CONVERGED
-from matscale.exact import settled
 from matscale.structures.table import StructureTable
 
 
@@ -34,8 +33,6 @@ class Settings(Protocol):
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of one crystal; units and NaNs as in :class:`matscale.energy.relax.Relaxation`.
-
-    Positions, cell and energies are on the grid of :data:`matscale.exact.PRECISION`.
 
     Attributes:
         positions: (n, 3) in Å.
@@ -207,12 +204,11 @@ class Batch:
         last = self._geometry(self._last_coordinates)
         for place in places.tolist():
             outcome = Outcome(
-                # What compares the crystal next must not see in which order forces were added.
-                positions=settled(last.row_positions(place)),
-                cell=settled(last.lattices[place]),
+                positions=last.row_positions(place).copy(),
+                cell=last.lattices[place].copy(),
                 status=statuses[place],
-                energy=np.nan if place in reasons else float(settled(energies[place])),
-                initial_energy=float(settled(self._initial_energies[place])),
+                energy=np.nan if place in reasons else float(energies[place]),
+                initial_energy=float(self._initial_energies[place]),
                 force=float(self._last_forces[place]),
                 steps=int(self._steps[place]),
                 reason=reasons.get(place, ""),

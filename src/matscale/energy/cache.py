@@ -17,7 +17,7 @@ from matscale.energy.potential import Potential
 from matscale.execution import content_key, replaced
 from matscale.structures.table import StructureTable
 
-FORMAT = "2"
+FORMAT = "1"
 """Part of every key; rises when what is kept, or how it is computed, changes."""
 
 

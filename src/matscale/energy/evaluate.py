@@ -11,7 +11,6 @@ import numpy as np
 from matscale.energy.cache import Answers, keys_of
 from matscale.energy.potential import Potential
 from matscale.energy.relax import atom_budget
-from matscale.exact import settled
 from matscale.execution import track
 from matscale.structures.table import StructureTable
 
@@ -72,7 +71,7 @@ def _evaluated(
     for part in _batches(order, table.n_atoms, budget):
         evaluation = potential.evaluate(table[part])
         for place, row in enumerate(part.tolist()):
-            energy = float(settled(evaluation.energies[place]))
+            energy = float(evaluation.energies[place])
             reason = evaluation.refused.get(place, "")
             if not reason and not np.isfinite(energy):
                 reason = "the energy is not finite"

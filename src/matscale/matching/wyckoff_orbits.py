@@ -7,7 +7,6 @@ from itertools import groupby
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.matching.wyckoff import WyckoffTable
 
 
@@ -86,7 +85,7 @@ def orbits_of(described: WyckoffTable) -> OrbitTable:
     lengths = described.table.n_atoms
     rows = np.repeat(np.arange(len(described)), lengths)
     places = np.arange(len(rows)) - np.repeat(described.table.offsets[:-1], lengths)
-    order = np.lexsort((*settled(described.fractions.T[::-1]), described.orbits, rows))
+    order = np.lexsort((*described.fractions.T[::-1], described.orbits, rows))
     order = order[described.groups[rows[order]] > 0]
     # One line an orbit: where its sites start and how many they are.
     owner = np.column_stack([rows[order], described.orbits[order]])
@@ -94,7 +93,7 @@ def orbits_of(described: WyckoffTable) -> OrbitTable:
     sizes = np.diff(np.append(starts, len(order)))
     first = order[starts]
     ranked = np.lexsort(
-        (*settled(described.fractions[first].T[::-1]), described.letters[first], rows[first])
+        (*described.fractions[first].T[::-1], described.letters[first], rows[first])
     )
     first, sizes, starts = first[ranked], sizes[ranked], starts[ranked]
     ends = np.cumsum(sizes)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.execution import Memory
 from matscale.matching import batch
 from matscale.matching.outcomes import MatchSettings
@@ -103,7 +102,7 @@ def cheapest_matches(
             hits = asked[scores.matched]
             cost = costs(generated, train, hits, settings, memory, label=f"costs of {label}")
             unmapped += int(np.isnan(cost).sum())
-            search.add(hits, settled(cost))
+            search.add(hits, cost)
         found.append((search.rows, search.cost))
     rows = np.concatenate([np.empty((0, 2), np.int64), *(part for part, _ in found)])
     cost = np.concatenate([np.empty(0), *(part for _, part in found)])
@@ -113,14 +112,12 @@ def cheapest_matches(
 def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
     """Places of the ``top`` cheapest pairs of each first row; of equal ones the first training row.
 
-    Costs are equal that agree to :data:`matscale.exact.PRECISION`.
-
     Args:
         rows: Row of the generated and of the training crystal, (P, 2).
         cost: (P,); pairs with NaN are left out.
         top: How many.
     """
-    order = np.lexsort((rows[:, 1], settled(cost), rows[:, 0]))
+    order = np.lexsort((rows[:, 1], cost, rows[:, 0]))
     order = order[np.isfinite(cost[order])]
     ranks = np.arange(len(order)) - np.searchsorted(rows[order, 0], rows[order, 0])
     return order[ranks < top]
@@ -182,7 +179,7 @@ def cheapest_wyckoff(
         for asked in search.rounds():
             cost, _ = match_rows(generated, train, asked, workers=workers, label=label)
             tested += len(asked)
-            search.add(asked, settled(cost[:, 1]))
+            search.add(asked, cost[:, 1])
         found.append((search.rows, search.cost))
     rows = np.concatenate([np.empty((0, 2), np.int64), *(part for part, _ in found)])
     cost = np.concatenate([np.empty(0), *(part for _, part in found)])
@@ -218,7 +215,7 @@ class _Bounds:
             gaps = np.abs(np.repeat(own, sites // size) - np.repeat(scales, sites // other, 1))
             rows.append(found)
             # A mean like that of the cost: whole numbers are added, so equal ones stay equal.
-            bounds.append(np.where(np.isnan(gaps).any(axis=1), 0.0, settled(gaps.mean(axis=1))))
+            bounds.append(np.where(np.isnan(gaps).any(axis=1), 0.0, gaps.mean(axis=1)))
         joined, bound = np.concatenate(rows), np.concatenate(bounds)
         order = np.lexsort((joined, bound))
         return joined[order], bound[order]

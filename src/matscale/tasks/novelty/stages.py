@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from matscale.energy.hull import Distances, Entry, Hull, self_consistent, system
 from matscale.energy.potential import Potential
 from matscale.energy.relax import RelaxSettings, relax
 from matscale.energy.status import CONVERGED, FAILED, NOT_CONVERGED
+from matscale.exact import settled
 from matscale.execution import Memory
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.settings import MATERIALS_PROJECT, NoveltySettings
@@ -96,7 +97,9 @@ class Stages:
             workers=self.workers,
             label=f"relaxing {label}",
         )
-        return Moved(found.table, found.statuses, found.energies, found.reasons)
+        return Moved(
+            _settled(found.table), found.statuses, settled(found.energies), found.reasons
+        )
 
     def move_submitted(self, table: StructureTable, *, label: str) -> Moved:
         """Relax generated crystals, unless they came relaxed: then evaluate them."""
@@ -106,7 +109,12 @@ class Stages:
         found = energies(table, self.potential, folder=self.energies, label=label)
         statuses = np.full(len(table), AS_GIVEN, dtype=object)
         statuses[list(found.reasons)] = FAILED
-        return Moved(table, statuses, found.energies, found.reasons)
+        return Moved(table, statuses, settled(found.energies), found.reasons)
+
+
+def _settled(table: StructureTable) -> StructureTable:
+    """Relaxed crystals without the digits that hang on the order in which forces were added."""
+    return replace(table, positions=settled(table.positions), cells=settled(table.lattices))
 
 
 def _as_given(table: StructureTable) -> Moved:
