@@ -18,6 +18,7 @@ from matscale.report.console import print_scores
 from matscale.report.scoretable import score_tables
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
+from matscale.tasks.particle_to_crystal.notes import defects
 from matscale.tasks.particle_to_crystal.scoring import check, sound_scores, targets_of
 from matscale.tasks.particles import question as asking
 from matscale.tasks.particles.harness import entrant, tell
@@ -146,6 +147,40 @@ def test_groups_and_lines(cards):
     assert cards["radius"]["mean_lattice"].metrics["joint_rate"].floor_name == "zeros"
 
 
+LOOKED_UP = "in training at other radii"
+ONE_GROUP = "One space group is most of the set"
+
+
+def test_defects_of_a_split_are_said_of_that_split_alone(cards, particles, hydrides):
+    """Ten crystals of several space groups by radius and by material; five of one group."""
+    for by, wanted in (("radius", True), ("material", False)):
+        published = " ".join(cards[by]["zeros.published"].defects)
+        assert (LOOKED_UP in published) == wanted
+        assert "Å and degrees are mixed" in published
+        assert not cards[by]["zeros.sound"].defects
+    for made in (particles, hydrides):
+        question, targets = asking.ask(made), targets_of(made.materials)
+        groups = targets.published_groups[question.samples.material].tolist()
+        most = Counter(groups).most_common(1)[0][1] / len(groups) > 0.5
+        assert (ONE_GROUP in " ".join(defects(question, targets))) == most
+    assert ONE_GROUP in " ".join(defects(question, targets))
+
+
+def test_who_is_told_nothing_cannot_find_every_crystal(tmp_path, hydrides):
+    path = write_csv(tmp_path / "mine.csv", rows_of(asking.ask(hydrides)))
+    for told, refuted in (("nothing", True), ("numbers,positions", False), (None, False)):
+        card = score("particle-to-crystal", path, data=hydrides, told=told, workers=1)
+        said = card["mine"].predictor.refuted
+        assert bool(said) == refuted and bool(card["mine.published"].predictor.refuted) == refuted
+        if refuted:
+            assert said.startswith(
+                "Declared to be told nothing, yet 100 % of its answers are right"
+            )
+            # Then every floor counts that was not told the answer.
+            assert card["mine"].metrics["joint_rate"].floor_name == "lookup"
+    assert card["mean_lattice"].predictor.refuted is None
+
+
 # --- submissions -----------------------------------------------------------------------------
 
 
@@ -239,7 +274,7 @@ def test_one_answer_of_many_is_no_better_than_all_of_them(tmp_path, hydrides, ca
     assert card["onerow.published"].metrics["rmse"].value == pytest.approx(0, abs=1e-6)
     published = next(one for one in score_tables(card.results) if one.protocol == "published")
     best = {row.predictor.name: row.cells[0].best for row in published.rows}
-    assert published.columns[0].name == "rmse" and not best["onerow"] and any(best.values())
+    assert published.columns[0].name == "rmse" and not any(best.values())
     print_scores(card.results)
     fate = "counted as failures in every share of samples, left out of every other metric"
     printed = " ".join(capsys.readouterr().out.split())

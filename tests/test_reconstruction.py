@@ -10,8 +10,14 @@ import pytest
 from crystals import described_otherwise, held_out, training
 from matscale import execution
 from matscale.errors import UserError
+from matscale.report.headline import headline
+from matscale.results.result import Predictor
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
+from matscale.tasks.novelty import measures
+from matscale.tasks.perception import measures as perception
+from matscale.tasks.reconstruction.declared import refutation
+from matscale.tasks.reconstruction.published import defects
 from matscale.tasks.reconstruction.score import PARTIAL, score_reconstruction
 
 
@@ -114,6 +120,21 @@ def test_damaged_predictions_are_failures_with_reasons(question, tmp_path):
     assert any("denominator" in defect for defect in published.defects)
 
 
+def test_defects_are_said_where_they_hold():
+    """Of the table by crystal system only what it leaves out of these targets."""
+    large = ["cubic"] * 10 + ["trigonal"] * 12
+    assert defects(large)[-1].endswith("knows the system of the targets alone.")
+    said = defects([*large, "triclinic", "triclinic", "hexagonal"])[-1]
+    assert "the 2 targets that are triclinic" in said
+    assert "fewer than 10 rows (hexagonal)" in said
+    without = " ".join(measures.defects(has_energies=False))
+    assert "hull" not in without and "relaxation" not in without
+    assert "hull" in " ".join(measures.defects(has_energies=True))
+    kinds = {kind: " ".join(perception.defects({kind})) for kind in ("mcq", "open")}
+    assert "judge" not in kinds["mcq"] and "64 tokens" in kinds["mcq"]
+    assert "64 tokens" not in kinds["open"] and "7 out of 10" in kinds["open"]
+
+
 def test_duplicates_and_strangers_are_counted_and_not_scored(question):
     table = held_out()
     others = table[[3, 4]].with_ids(["crystal-0", "stranger"])
@@ -151,13 +172,60 @@ def test_groups_cover_every_sample_once(question):
 
 def test_fair_floors_stand_beside_each_model(question):
     told = score(held_out(), question, told="composition")["model"]
-    blind = score(held_out(), question, told="nothing")["model"]
+    ids = [f"crystal-{row}" for row in range(12)]
+    shuffled = held_out()[np.roll(np.arange(12), 1)].with_ids(ids)
+    blind = score(shuffled, question, told="nothing")["model"]
     answer = score(held_out(), question, told="composition,positions")["model"]
     assert told.metrics["match_rate"].floor_name == "substitution"
     assert told.metrics["match_rate"].floor >= 10 / 12
     assert blind.metrics["match_rate"].floor_name == "random_training"
     assert not told.predictor.told_the_answer
     assert answer.predictor.told_the_answer
+    assert [one.predictor.refuted for one in (told, blind, answer)] == [None] * 3
+
+
+def test_answers_refute_a_declaration_of_less(question):
+    """Nobody who is told nothing has twelve of twelve compositions right."""
+    card = score(held_out(), question, told="nothing")
+    result = card["model"]
+    said = headline(result, card.results)
+    chance = 100 * card["random_training"].metrics["composition_accuracy"].value
+    assert result.predictor.refuted == (
+        "Declared to be told nothing, yet 100 % of its compositions are right, where random "
+        f"training crystals get {chance:.0f} %: it was told more, or the ids leak."
+    )
+    assert result.predictor.refuted in said.text and "declaration refuted" in said.labels
+    # Nobody knows then what it was told: every floor counts, as where nothing is declared.
+    undeclared = score(held_out(), question)["model"]
+    assert result.metrics == undeclared.metrics
+    assert card["model.published"].predictor.refuted
+    # A property may be enough to look a crystal up; half of the compositions right is not all.
+    half = StructureTable.concatenate([held_out()[:6], held_out()[6:].with_ids(
+        [f"crystal-{row}" for row in (7, 8, 9, 10, 11, 6)]
+    )])  # fmt: skip
+    assert score(half, question, told="tc")["model"].predictor.refuted is None
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "told", "commonest", "refuted"),
+    [
+        (96, 105, (), 1 / 105, True),
+        (96, 105, ("tc",), 1 / 105, True),
+        (96, 105, ("composition",), 1 / 105, False),
+        (96, 105, ("positions",), 1 / 105, False),
+        (96, 105, None, 1 / 105, False),
+        (1, 105, (), 1 / 105, False),
+        (40, 105, ("tc",), 1 / 105, False),  # may be looked up
+        (300, 1000, (), 0.3, False),  # always answering with the commonest
+        (1000, 1000, (), 1.0, False),  # a set of carbon alone
+        (2, 2, (), 0.5, False),  # chance
+        (0, 0, (), 0.0, False),
+    ],
+)
+def test_only_what_chance_cannot_explain_refutes(right, n, told, commonest, refuted):
+    predictor = Predictor(name="m", kind="model", told=told)
+    answers = np.arange(n) < right
+    assert bool(refutation(predictor, answers, commonest, 0.0)) == refuted
 
 
 def test_without_training_there_are_no_floors_but_a_ceiling(question):

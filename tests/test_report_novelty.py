@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from ase.data import atomic_numbers, chemical_symbols
+from markupsafe import escape
 
 import novelty_samples
 import report_samples
 from matscale.report import novelty_figures as figures
 from matscale.report.crystal_view import formula
+from matscale.report.headline import headline
 from matscale.report.novelty import classes_of, farthest_from_training, novelty_cases
 from matscale.report.page import write_report
 from matscale.report.samples import Samples, read_samples
@@ -75,8 +77,46 @@ def test_without_energies_stability_is_not_claimed(tmp_path):
     results = novelty_samples.write_results(tmp_path, COUNT, energies=False)
     page = write_report(results, tmp_path, tmp_path / "report").read_text("utf-8")
     assert "whether they are stable is not known" in page
-    assert "new, valid" in page
-    assert "new, metastable" not in page and "above hull <small>" not in page
+    assert "Farthest from training, stability unknown" in page
+    assert "most novel" not in page.lower()
+    assert "<span>metastable</span>" not in page and "above hull <small>" not in page
+
+
+def test_without_energies_shares_lead_beside_held_out_crystals(tmp_path):
+    results = novelty_samples.write_results(tmp_path, COUNT, energies=False)
+    said = headline(find(results, "cdvae"), results)
+    shares = {name: find(results, "cdvae").metrics[name].value for name in SHARES}
+    order = [said.text.index(words) for words in SHARES.values()]
+    assert order == sorted(order), "copies, element swaps, neither, invalid"
+    for name, words in SHARES.items():
+        assert re.search(rf"\b{100 * shares[name]:.0f}(\.\d)?[ \u00a0]% {words}", said.text), name
+    line = find(results, "held_out").metrics["substituted"].value
+    assert f"Of {COUNT} held-out real crystals, " in said.floor
+    assert f"{100 * line:.0f} % copies with elements swapped" in said.floor
+    assert said.verdict == "" and "that floor" not in said.text and "skill" not in said.text
+    alone = headline(find(results, "cdvae"), [find(results, "training_sample")])
+    assert "--held-out" in alone.floor
+    page = write_report(results, tmp_path, tmp_path / "report").read_text("utf-8")
+    assert "that floor" not in page and "best first" not in page
+
+
+SHARES = {
+    "duplicate": "copies of training crystals",
+    "substituted": "copies with elements swapped",
+    "unmatched": "neither",
+    "invalid": "invalid",
+}
+
+
+def test_each_button_names_the_crystal_that_it_opens(written):
+    folder, results, page = written
+    for name in ("mattergen", "cdvae"):
+        result = find(results, name)
+        views, _ = novelty_cases(result, read_samples(result, folder), folder)
+        box = page[page.index(f'data-section="s0" data-model="{name}"') :]
+        buttons = re.findall(r'<button type="button" data-case.*?</button>', box)[: len(views)]
+        for view, button in zip(views, buttons, strict=True):
+            assert view["predicted"]["formula"] in button and str(escape(view["id"])) in button
 
 
 def test_what_was_submitted_cannot_run(written):
@@ -184,7 +224,7 @@ def test_cases_pair_the_unmatched_with_their_nearest(written):
     assert not problem and 0 < len(views) <= 12
     row = farthest_from_training(samples)[0][0]
     assert views[0]["id"] == samples.texts("id")[row]
-    assert views[0]["why"] == "new, metastable"
+    assert views[0]["why"] == "metastable"
     assert samples.texts("train_id")[row] in views[0]["facts"][0]
     assert views[0]["target"]["atoms"] and views[0]["predicted"]["atoms"]
 

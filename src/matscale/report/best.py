@@ -19,26 +19,27 @@ Entry = tuple[Predictor, str, int | None, dict[str, Metric]]
 def best_places(name: str, entries: Sequence[Entry]) -> frozenset[int]:
     """Places of the entries whose value is the best of the models'; none where that means nothing.
 
-    There must be two models at least, over equal numbers of samples. Where these are fewer than
-    were asked for, each model may have left out others, unless the ceiling is over as many: then
-    the samples themselves leave them out. No floor may be better. Who was told the answer is not
-    compared.
+    Compared are those over the most samples, of which there must be two at least; who was told the
+    answer is not. Where the samples are fewer than were asked for, each model may have left out
+    others, unless the ceiling is over as many: then it is the samples that leave them out. No floor
+    may be better, over however many.
 
     Args:
         name: Of the metric.
         entries: Of one group.
     """
-    models = _values(name, entries, "model")
+    values = _values(name, entries, "model")
+    most = max((one.n for one in values.values()), default=0)
+    models = {place: one for place, one in values.items() if one.n == most}
     if name in UNRANKED or len(models) < 2:
         return frozenset()
-    counts = {one.n for one in models.values()}
-    whole = all(one.n == (entries[place][2] or one.n) for place, one in models.items())
-    ceilings = {
+    whole = all(entries[place][2] in (None, most) for place in models)
+    ceilings = [
         metrics[name].n
         for predictor, _, _, metrics in entries
         if predictor.kind == "ceiling" and name in metrics
-    }
-    if len(counts) > 1 or not (whole or counts <= ceilings):
+    ]
+    if not whole and most not in ceilings:
         return frozenset()
     best = _best(models)
     floors = _values(name, entries, "floor")

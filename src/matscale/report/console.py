@@ -38,7 +38,7 @@ def print_scores(
         for result in leading:
             if result.predictor.kind == "model":
                 said = headline(result, leading)
-                tags = "; ".join(dict.fromkeys([said.told, *said.labels]) - {"": None}.keys())
+                tags = "; ".join(tag for tag in dict.fromkeys([said.told, *said.labels]) if tag)
                 console.print(f"· {said.text}{f' [{tags}]' if tags else ''}", markup=False)
         if not any(result.predictor.kind == "floor" for result in leading):
             console.print("! There are no floors: name a training set with --train.", markup=False)
@@ -56,11 +56,10 @@ def print_scores(
 
 
 def print_last(results: Sequence[Result], console: Console | None = None) -> None:
-    """Print the headline metric of every model once more, with the strongest floor, in a line."""
+    """Print the headline of all models once more, with the strongest floor."""
     console = console or terminal()
     for part in by_dataset(results).values():
-        line = _last_line(leading_results(part))
-        if line:
+        for line in _last_lines(leading_results(part)):
             console.print(line, style="bold", markup=False)
 
 
@@ -100,7 +99,7 @@ def _left_out(part: Sequence[Result], shown: Sequence[ScoreTable]) -> str:
     return f"{more} more metrics{under}" if more > 1 else f"1 more metric{under}"
 
 
-def _last_line(leading: Sequence[Result]) -> str:
+def _last_lines(leading: Sequence[Result]) -> list[str]:
     """Such as ``match rate: atomgpt 38 %, cdvae 0.0 %; strongest floor substitution 63 %``."""
     models = [result for result in leading if result.predictor.kind == "model"]
     said = [f"{one.predictor.name}: {line}" for one in models if (line := division(one))]
@@ -118,7 +117,7 @@ def _last_line(leading: Sequence[Result]) -> str:
         floor = strongest_floor(table, place)
         beside = f"; strongest floor {floor.name} {floor.value}{unit}" if floor else ""
         said.append(f"{column.label}: {values}{beside}")
-    return "; ".join(said)
+    return said
 
 
 def _place(table: ScoreTable, name: str) -> int | None:

@@ -267,15 +267,21 @@ def ladder(table: ScoreTable, series: dict[str, str]) -> str:
 
 
 def _lines(rows: Sequence[Row], axis: Axis, bottom: float) -> list[str]:
-    """Floor and ceiling as lines through all rows, named at the top."""
+    """Strongest floor and ceiling as lines through all rows, named at the top."""
+    strongest = [row.cells[0].places[0] for row in rows if row.cells[0].strongest]
     parts = []
-    for place, name, classes in ((3, "floor", "dg"), (4, "ceiling", "ce")):
+    for place, name, classes in ((3, "strongest floor", "dg"), (4, "ceiling", "ce")):
         shares = [row.cells[0].places[place] for row in rows if row.predictor.kind == "model"]
+        if place == 3 and strongest:
+            shares = list(strongest)
         found = [share for share in shares if share is not None]
         if found and len(set(found)) == 1:
             x = axis.start + found[0] / 100 * (axis.end - axis.start)
+            # The names stay apart where the lines nearly meet.
+            anchor = "end" if place == 3 and found[0] > 50 else "middle"
+            shift = 6 if anchor == "end" else 0
             parts.append(tag("path", d=f"M{x:.1f} 18V{bottom:g}", class_=classes))
-            parts.append(tag("text", name, x=x, y=12, text_anchor="middle", class_="tk"))
+            parts.append(tag("text", name, x=x + shift, y=12, text_anchor=anchor, class_="tk"))
     return parts
 
 

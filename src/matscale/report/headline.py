@@ -190,7 +190,8 @@ def shares_of(result: Result, others: Sequence[Result]) -> tuple[str, str, str, 
         beside = "Held-out real crystals beside them (--held-out) would say what is usual."
     else:
         shares = _listed(_shares(line, intervals=False))
-        beside = f"{line.counts.submitted:,} held-out real crystals: {shares}."
+        shares = shares.replace(" % ", " % are ", 1)
+        beside = f"Of {line.counts.submitted:,} held-out real crystals, {shares}."
     return before, f"{value}\N{NO-BREAK SPACE}%", _listed([after, *rest]), beside
 
 

@@ -270,7 +270,7 @@ def _case(
             facts.append(text.format(value))
     energies = np.isfinite(samples.numbers("energy_above_hull")).any()
     known = "metastable" if energies else "stability unknown"
-    why = f"far from training, {known}" if stable else "unmatched"
+    why = known if stable else "unmatched"
     return {
         "id": texts["id"],
         "why": why,

@@ -120,6 +120,7 @@ def _environment() -> Environment:
         grid_value=shown,
         reason=reason_text,
         without_paths=without_paths,
+        glued=lambda text: re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text),
     )
     environment.globals.update(
         case_data=_case_data, cloud_data=cloud_data, copies=_copies, memory=memory

@@ -148,5 +148,9 @@ def _cut(text: str, width: int) -> str:
     """A long name without its middle: beginnings and ends tell names apart."""
     if cell_len(text) <= width:
         return text
-    kept = max(width - 1, 2)
-    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+    # Some letters are two cells wide, so that fewer of them fit.
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+        if cell_len(short) <= width:
+            break
+    return short

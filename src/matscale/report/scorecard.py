@@ -219,7 +219,7 @@ def _notebook_cell(cell: Cell) -> Markup:
     if cell.low:
         notes.append(f"{cell.low} to {cell.high}")
     if cell.floor:
-        notes.append(f"floor {cell.floor}")
+        notes.append(f"floor {cell.floor} {cell.floor_name}".strip())
     if cell.ceiling:
         notes.append(f"ceiling {cell.ceiling}")
     if cell.skill:

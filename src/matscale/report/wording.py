@@ -156,6 +156,8 @@ PROTOCOL_TEXT: dict[str, str] = {
 
 WORDS: tuple[tuple[str, str], ...] = (
     ("floor", "The best predictor that needs no learning and was told the same."),
+    ("strongest floor", "The best of all floors, whatever it was told but the answer."),
+    ("declared", "What a model in a file is said to have been told; its answers may refute it."),
     ("ceiling", "What is attainable: usually the target itself, scored by the same code."),
     (
         "skill",

@@ -49,17 +49,18 @@ def run_notes(
     zero, cut = values["predict_zero_noise"], values["carve"]
     wider = question.samples.radius.max() >= min(PUBLISHED_RMSD.values())
     compared = "" if wider else ", more than any of these particles is wide from its centre"
+    published = "Published" if question.by == "radius" else "Published, of a split by radius,"
     return (
         f"predict_zero_noise, which always says that there is no noise, has a denoising loss of "
         f"{loss:.4f} here: the variance of noise of 0.1 Å. Published losses: {PUBLISHED_LOSS}.",
         f"The mean hull volume of the true particles is {_both(question, hulls, '.0f')} Å³ here; "
-        "predictions without volume have this as their |Δ hull volume|. Published for ADiT, "
+        f"predictions without volume have this as their |Δ hull volume|. {published} for ADiT, "
         f"DiffCSP and FlowMM: {PUBLISHED_HULL['id']} (ID) and {PUBLISHED_HULL['ood']} (OOD).",
         f"All atoms at the centre have an RMSD of {_both(question, zero['rmsd'], '.2f')} Å; the "
         f"exact particle in the crystal's own orientation, which is not told, has "
-        f"{_both(question, cut['rmsd'], '.2f')} Å. Published for ADiT: {PUBLISHED_RMSD['id']} (ID) "
-        f"and {PUBLISHED_RMSD['ood']} Å (OOD){compared}: what a single point some 40 Å off along "
-        "each axis has.",
+        f"{_both(question, cut['rmsd'], '.2f')} Å. {published} for ADiT: "
+        f"{PUBLISHED_RMSD['id']} (ID) and {PUBLISHED_RMSD['ood']} Å (OOD){compared}: "
+        "what a single point some 40 Å off along each axis has.",
         "return_input hands back the positions that it was given and is exact; CDVAE, published "
         "with an RMSD of 0.0066 Å, is given them too.",
     )

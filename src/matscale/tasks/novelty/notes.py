@@ -67,7 +67,8 @@ def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]
             f"No energy above the hull for crystals of {name} with elements that have no "
             f"reference: {named}; they count as not stable."
         )
-    if memorisation is not None and memorisation.value is None and memorisation.low:
+    model = one.entrant.predictor.kind == "model"
+    if model and memorisation is not None and memorisation.value is None and memorisation.low:
         notes.append(
             "No held-out crystal is a duplicate: the memorisation ratio of "
             f"{name} is above {memorisation.low:.2g} (95 %), and has no value."

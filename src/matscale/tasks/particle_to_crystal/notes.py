@@ -57,14 +57,15 @@ def run_notes(question: Question, scored: Sequence[Scored], targets: Targets) ->
     kinds, counts = np.unique(groups, return_counts=True)
     zeros = float(np.sqrt(np.mean(values["zeros"]["rmse"] ** 2)))
     joint = float(values["mean_lattice"]["joint_published"].mean())
+    published = "Published" if question.by == "radius" else "Published, of a split by radius"
     notes = [
-        f"Zeros for all six parameters have an RMSE of {zeros:.2f} here. Published: "
+        f"Zeros for all six parameters have an RMSE of {zeros:.2f} here. {published}: "
         f"{PUBLISHED_RMSE}.",
         f"The commonest space group, {kinds[counts.argmax()]}, is "
-        f"{counts.max() / counts.sum():.3f} of the samples here. Published accuracies: "
-        f"{PUBLISHED_ACCURACY}.",
+        f"{counts.max() / counts.sum():.3f} of the samples here. {published}, for "
+        f"the accuracy: {PUBLISHED_ACCURACY}.",
         f"mean_lattice with the commonest space group has a published joint accuracy of "
-        f"{joint:.3f} here. Published for all models: 0.000.",
+        f"{joint:.3f} here. {published}, for all models: 0.000.",
     ]
     lookup = float(values["lookup"]["joint_rate"].mean())
     notes.append(
