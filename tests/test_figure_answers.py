@@ -82,6 +82,154 @@ def test_letters(reply, published, sound):
     assert answers.stated_letter(reply) == sound
 
 
+@pytest.mark.parametrize(
+    ("reply", "letter"),
+    [
+        # The field's: letters followed by text, and letters mentioned before.
+        ("Answer: B) the second caption", "B"),
+        ("Answer: (B) x", "B"),
+        ("The correct answer is B) x.", "B"),
+        ("A) is excluded because of the scale bar.\nAnswer: B) bcc lattice", "B"),
+        ("Answer: B) see option C for the opposite", "B"),
+        # Of their kinds.
+        ("Answer: B. The second caption", "B"),
+        ("Answer: B: the second caption", "B"),
+        ("Answer: **B) the second caption**", "B"),
+        ("**Answer: (C)** SEM image of grains", "C"),
+        ("Answer: B the second caption", "B"),
+        ("Answer: Option B, the second caption", "B"),
+        ("Answer: the second caption (B)", "B"),
+        ("The answer is (b).", "B"),
+        ("The answer is **b**", "B"),
+        ("the answer is c) grain boundaries", "C"),
+        ("b) the second caption", "B"),
+        ("(b)", "B"),
+        ("B.", "B"),
+        ("B. B", "B"),
+        ("B\nB", "B"),
+        ("B B", "B"),
+        ("B because of the contrast", "B"),
+        ("B, since the bar says 5 nm", "B"),
+        ("B - the second caption", "B"),
+        ("A: TEM image", "A"),
+        ("A) TEM image", "A"),
+        ("Option B", "B"),
+        ("**Option B**: the second caption", "B"),
+        ("Option (B) describes it.", "B"),
+        ("Caption: B", "B"),
+        ("B\n\nThe scale bar says 5 nm, so A is wrong.", "B"),
+        ("I choose (b).", "B"),
+        ("Final answer: **B**", "B"),
+        ("**Final Answer:** B", "B"),
+        ("### Final answer\n\n**B**", "B"),
+        ("ANSWER: B", "B"),
+        ("Ans: B", "B"),
+        ("Answer B", "B"),
+        ("Answer is B", "B"),
+        ("My answer: (D)", "D"),
+        ("My choice is C.", "C"),
+        ("So the answer is: **(C)**", "C"),
+        ("\\boxed{B}", "B"),
+        ("\\boxed{\\text{B}}", "B"),
+        ("\\boxed{B. bcc lattice}", "B"),
+        ("\\boxed{\\text{(B) bcc lattice}}", "B"),
+        ('{"answer": "B"}', "B"),
+        ('{"reasoning": "A is too small", "answer": "B"}', "B"),
+        ('```json\n{"answer": "B"}\n```', "B"),
+        ('{"choice": "C", "confidence": 0.9}', "C"),
+        ("{'letter': 'D'}", "D"),
+        ("<answer>B</answer>", "B"),
+        ("<answer>B) bcc</answer>", "B"),
+        ("答案：B", "B"),
+        ("答案是B。", "B"),
+        ("正确答案是 B，因为标尺不同", "B"),
+        ("我选择B", "B"),
+        ("Réponse : B", "B"),
+        ("La bonne réponse est (B).", "B"),
+        ("Antwort: B", "B"),
+        ("Die richtige Antwort ist C.", "C"),
+        ("La respuesta correcta es D", "D"),
+        ("Answer：Ｂ", "B"),
+        ("（B）", "B"),
+        # What is stated last counts, whatever the explanation mentions.
+        ("Answer: A\nWait, the scale bar is 5 nm.\nAnswer: C", "C"),
+        ("Answer: A\n\nOn reflection:\n\n**C**", "C"),
+        ("The answer is A. No, the answer is C.", "C"),
+        ("Answer: B\n\nA is wrong: its element is Fe.\nC and D are wrong too.", "B"),
+        ("Answer: B\nOption C would be right in another scale.", "B"),
+        ("Answer: B. The answer would be A if the bar were 10 nm.", "B"),
+        ("B) bcc lattice. Option C is another element and A another scale.", "B"),
+        ("A) mentions TEM, which is wrong.\nThe correct one is B.", "B"),
+        ("A) cannot be: the bar is too long.\nB) fits.", "B"),
+        ("Option A is wrong. Option C is wrong. The correct caption is B.", "B"),
+        ("A is wrong. B is wrong. D is wrong. Therefore, C.", "C"),
+        ("1. A is wrong\n2. B is wrong\n3. C is right\n\nAnswer: C", "C"),
+        ("I think B is correct", "B"),
+        ("It is B.", "B"),
+        ("Answer: B (not A or C)", "B"),
+        ("Answer: B, not C", "B"),
+        ("Answer: B and not C", "B"),
+        ("<think>A? Answer: A</think>Answer: D) x", "D"),
+        # Nothing is chosen, or two are.
+        ("A or B", None),
+        ("A and B", None),
+        ("Either A or B", None),
+        ("Answer: A or B", None),
+        ("Answer: A/B", None),
+        ("Answer: (A) or (B)", None),
+        ("Answer: A) iron or B) nickel", None),
+        ("not A", None),
+        ("It is not A", None),
+        ("The answer is not A", None),
+        ("A) is excluded.", None),
+        ("A) is not the one. B) is not either.", None),
+        ("I'm sorry, but I can't help with that.", None),
+        ("I cannot determine the answer from the image.", None),
+        ("As an AI, I cannot see images. A caption would help.", None),
+        ("Answer: none of the above", None),
+        ("Answer: unknown", None),
+        ("Answer: E", None),
+        ("Answer: A TEM image of B2 grains", None),
+        ("A TEM image shows a crack; B is boron.", None),
+        ("A-type zeolite", None),
+        ("Answer:", None),
+        ("BCC", None),
+        ("Cd", None),
+    ],
+)
+def test_letters_in_words(reply, letter):
+    assert answers.stated_letter(reply) == letter
+
+
+@given(
+    st.sampled_from(LABELS),
+    st.sampled_from(LABELS),
+    st.sampled_from(["Answer: {}", "The answer is {}.", "Final answer: **{}**", "answer: ({})",
+                     "Answer: {}) a caption", "\\boxed{{{}}}", "Answer: {}. a caption"]),
+    st.sampled_from(["{} is wrong.", "{}) does not fit.", "Option {} is too small.", "Not {}.",
+                     "Caption {} shows another element.", "At first {} seems right."]),
+)  # fmt: skip
+def test_what_is_mentioned_before_never_counts(stated, mentioned, form, mention):
+    said = form.format(stated)
+    assert answers.stated_letter(f"{mention.format(mentioned)}\n{said}") == stated
+    assert answers.stated_letter(f"{mention.format(mentioned)} {said}") == stated
+    after = f"{said}\n\nExplanation: {mention.format(mentioned)}"
+    assert answers.stated_letter(after) == stated
+
+
+@given(st.text("ABCDabcd answerisotk.:)(*\\{}\n,\"' ", max_size=3000))
+def test_long_replies_take_no_time(reply):
+    answers.stated_letter(reply)
+
+
+@pytest.mark.parametrize(
+    "text", ["(", "A ", "Answer: ", "or ", "B) ", "best is ", "$", "\n", "B\n"]
+)
+def test_absurd_replies_take_no_time(text):
+    answers.stated_letter(text * 20_000)
+    answers.stated_letter("Answer: B " + text * 20_000)
+
+
 @given(st.text(max_size=200))
 def test_no_reply_breaks_the_rules(reply):
     assert answers.first_letter(reply) in (None, *LABELS)

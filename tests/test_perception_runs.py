@@ -224,6 +224,25 @@ def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
     assert len(server.asked) == 12 - 2, "the two answers are remembered"
 
 
+@pytest.mark.parametrize("secret", ["", "someone:a-password-of-mine@"])
+def test_one_name_at_two_addresses_is_two_models(inspect, monkeypatch, tmp_path, secret):
+    from matscale.tasks.perception.engine import ask
+    from matscale.tasks.perception.questions import Batch, Question
+
+    batch = Batch("two", MODEL, "sound", (Question("q", "mcq", "Which?", target="B"),))
+    with OpenAIServer(lambda asked: "Answer: B") as one, OpenAIServer(lambda asked: "no") as two:
+        for server, said in ((one, "Answer: B"), (two, "no"), (one, "Answer: B"), (two, "no")):
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url.replace("//", f"//{secret}"))
+            assert ask([batch], logs=tmp_path / "logs")["two"]["q"].text == said
+        assert (len(one.asked), len(two.asked)) == (1, 1)
+    names = "".join(str(path) for path in (tmp_path / "cache").rglob("*"))
+    cached = b"".join(
+        path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()
+    )
+    assert "password" not in names
+    assert b"a-password-of-mine" not in cached
+
+
 def test_a_busy_server_is_asked_again(inspect, monkeypatch, tmp_path):
     from matscale.tasks.perception.engine import Patience, ask
     from matscale.tasks.perception.questions import Batch, Question

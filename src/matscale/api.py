@@ -38,6 +38,8 @@ def score(
     told: Told = None,
     protocol: Choice = "both",
     hygiene: str | None = None,
+    column: str = "",
+    by_order: bool = False,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -65,6 +67,7 @@ def score(
     command: str = "matscale.score",
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
+    column: str = "",
 ) -> Scorecard: ...
 
 
@@ -166,6 +169,8 @@ class Scorer:
         targets: Any = None,
         protocol: Choice = "both",
         hygiene: str | None = None,
+        column: str = "",
+        by_order: bool = False,
         seed: int = 0,
         workers: int | None = None,
         command: str = "matscale.score",
@@ -189,6 +194,7 @@ class Scorer:
         command: str = "matscale.score",
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
+        column: str = "",
     ) -> None: ...
 
     def __init__(self, task: str, **options: Any) -> None:

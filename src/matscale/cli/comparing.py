@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from matscale.matching.tolerances import Tolerances
     from matscale.structures.reading import Reading
 
+MOST_NAMED = 20
+"""Refused items of a source that are named on stderr."""
+
 Crystals = Annotated[Path, typer.Argument(help="Crystals: any file, folder or archive.")]
 
 
@@ -110,15 +113,16 @@ class Comparison(ToleranceOptions):
         )
 
 
-def read_crystals(path: Path, workers: int | None) -> Reading:
-    """The crystals of any source.
+def read_crystals(path: Path, workers: int | None, column: str) -> Reading:
+    """The crystals of any source; what is doubtful about them is said on stderr.
 
     Raises:
         UserError: If none can be read.
     """
     from matscale.structures import formats
+    from matscale.structures.reading import warning_notes
 
-    reading = formats.read(path, workers=workers, label=f"reading {path.name}")
+    reading = formats.read(path, workers=workers, label=f"reading {path.name}", column=column)
     if not len(reading.table):
         reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
         details = (one.detail for one in reading.refusals if one.detail)
@@ -126,6 +130,8 @@ def read_crystals(path: Path, workers: int | None) -> Reading:
         raise UserError(
             f"{path} holds no crystal that can be read ({reasons}){why}; check the file"
         )
+    for note in warning_notes(reading.warnings, path.name):
+        print(f"warning: {note}", file=sys.stderr)
     return reading
 
 
@@ -146,12 +152,28 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def say_refused(readings: Sequence[Reading]) -> None:
-    """Name on stderr what could not be read."""
-    for reading in readings:
-        for refusal in reading.refusals:
+def say_unread(
+    paths: Sequence[Path], readings: Sequence[Reading], as_json: bool
+) -> list[tuple[str, ...]]:
+    """Say on stderr what was not read of each source, and which items were refused.
+
+    Returns:
+        The notes on each source, which JSON has in place of that.
+    """
+    notes = [reading.notes(path.name) for path, reading in zip(paths, readings, strict=True)]
+    if as_json:
+        return notes
+    for path, reading, said in zip(paths, readings, notes, strict=True):
+        for note in said:
+            print(note, file=sys.stderr)
+        for refusal in reading.refusals[:MOST_NAMED]:
             detail = f" ({refusal.detail})" if refusal.detail else ""
             print(f"{refusal.source}: refused: {refusal.reason}{detail}", file=sys.stderr)
+        if reading.refusals:
+            reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
+            count = f"{len(reading.refusals)} of {reading.submitted}"
+            print(f"{count} crystals of {path.name} were refused: {reasons}", file=sys.stderr)
+    return notes
 
 
 def written_map(old: np.ndarray, new: np.ndarray) -> str:

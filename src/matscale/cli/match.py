@@ -17,11 +17,18 @@ from matscale.cli.comparing import (
     Comparison,
     Crystals,
     read_crystals,
-    say_refused,
+    say_unread,
     write_csv,
     written_map,
 )
-from matscale.cli.options import AsJson, Workers, check_writable, kept_beside, spread
+from matscale.cli.options import (
+    AsJson,
+    StructureColumn,
+    Workers,
+    check_writable,
+    kept_beside,
+    spread,
+)
 from matscale.cli.wyckoff import match_wyckoff
 from matscale.errors import UserError
 
@@ -78,6 +85,7 @@ def match(
         ),
     ] = None,
     how: Comparison,
+    column: StructureColumn = "",
     out: Annotated[Path, typer.Option(help="CSV of the pairs that match.")] = Path("pairs.csv"),
     workers: Workers = None,
     as_json: AsJson = False,
@@ -85,7 +93,7 @@ def match(
     """Find all pairs of crystals in two files that pymatgen's StructureMatcher.fit accepts."""
     check_writable(out)
     if mode is MatchMode.wyckoff:
-        match_wyckoff(first, second, how, symprec, out, workers, as_json)
+        match_wyckoff(first, second, how, symprec, column, out, workers, as_json)
         return
     if symprec is not None:
         raise UserError(
@@ -95,7 +103,7 @@ def match(
 
     settings = how.settings(mode.value)
     with kept_beside(out) as folder:
-        left, right = read_crystals(first, workers), read_crystals(second, workers)
+        left, right = (read_crystals(path, workers, column) for path in (first, second))
         start = time.perf_counter()
         found = batch.match(
             left.table, right.table, settings, workers=workers, label="matching", keep=folder
@@ -103,7 +111,8 @@ def match(
         write_csv(out, *_pairs(left.table, right.table, found, settings, workers))
         counts = replace(found.counts, seconds=time.perf_counter() - start)
     said = f"{len(found)} pairs match; they are in {out}"
-    _say(counts, [left, right], said, as_json)
+    notes = say_unread([first, second], [left, right], as_json)
+    _say(counts, [left, right], said, as_json, notes=notes)
 
 
 def _pairs(
@@ -162,6 +171,7 @@ def group(
     *,
     mode: Annotated[GroupMode, typer.Option(help=f"{MODES}.")] = GroupMode.direct,
     how: Comparison,
+    column: StructureColumn = "",
     out: Annotated[Path, typer.Option(help="CSV: id, group, and the rows of both.")] = Path(
         "groups.csv"
     ),
@@ -174,7 +184,7 @@ def group(
 
     settings = how.settings(mode.value)
     with kept_beside(out) as folder:
-        reading = read_crystals(crystals, workers)
+        reading = read_crystals(crystals, workers, column)
         first, counts = batch.group(
             reading.table, settings, workers=workers, label="grouping", keep=folder
         )
@@ -185,12 +195,14 @@ def group(
     unique = len(set(first[first >= 0].tolist()))
     share = f"{100 * unique / max(len(ids), 1):.1f} %"
     said = f"{unique} groups of {len(ids)} crystals ({share}); they are in {out}"
-    _say(counts, [reading], said, as_json, groups=unique)
+    notes = say_unread([crystals], [reading], as_json)
+    _say(counts, [reading], said, as_json, groups=unique, notes=notes)
 
 
 def reduce(
     crystals: Crystals,
     out: Annotated[Path, typer.Option(help="Where to write: .parquet, .extxyz, .jsonl, .zip.")],
+    column: StructureColumn = "",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -201,17 +213,17 @@ def reduce(
     from matscale.matching.reduced import reduced_table
     from matscale.structures import formats
 
-    reading = read_crystals(crystals, workers)
+    reading = read_crystals(crystals, workers, column)
     table, rows = reduced_table(reading.table)
     formats.write(table, out)
     failed = np.delete(reading.table.ids, rows)
     for name in failed:
         print(f"{name}: refused: no reduced cell", file=sys.stderr)
     counts = {"crystals": reading.submitted, "reduced": len(table), "no reduced cell": len(failed)}
+    (notes,) = say_unread([crystals], [reading], as_json)
     if as_json:
-        print(json.dumps({**counts, "refused": reading.refused_by_reason}))
+        print(json.dumps({**counts, "refused": reading.refused_by_reason, "notes": notes}))
     else:
-        say_refused([reading])
         print(f"{len(table)} reduced crystals are in {out}")
 
 
@@ -226,7 +238,6 @@ def _say(
         more |= {"undecided": undecided, "unreadable": refused}
         print(json.dumps({**asdict(counts), **more}, indent=1))
         return
-    say_refused(readings)
     refusals = dict(counts.refused)
     large = refusals.pop(UNDECIDED)
     refused_pairs = ", ".join(f"{n} by {why}" for why, n in refusals.items() if n) or "none"

@@ -12,6 +12,7 @@ from matscale.cli.options import (
     REFUSED_ITEMS,
     AsJson,
     Everything,
+    StructureColumn,
     Workers,
     command_line,
     resumable,
@@ -62,6 +63,7 @@ def score_novelty(
         int, typer.Option(min=1, help="Cheapest training crystals of each kind to try.")
     ] = 3,
     how: ToleranceOptions,
+    column: StructureColumn = "",
     symprec: Annotated[
         float,
         typer.Option(
@@ -116,6 +118,7 @@ def score_novelty(
             train=train,
             held_out=held_out,
             settings=settings,
+            column=column,
             protocol=protocol.value,
             out=out,
             seed=seed,

@@ -28,6 +28,15 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Cores to use.", show_default="all, where worth it")
 ]
 
+StructureColumn = Annotated[
+    str,
+    typer.Option(
+        "--column",
+        help="Column of CSV or JSON tables that holds the structures.",
+        show_default="prediction, cif, structure or poscar",
+    ),
+]
+
 PARTIAL = ".partial"
 """Ending of the folder in which a command keeps finished parts until its output is written."""
 

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from matscale.cli.novelty import score_novelty
-from matscale.cli.options import REFUSED_ITEMS, AsJson, Everything, Workers, command_line, resumable
+from matscale.cli.options import (
+    REFUSED_ITEMS,
+    AsJson,
+    Everything,
+    StructureColumn,
+    Workers,
+    command_line,
+    resumable,
+)
 from matscale.cli.particles import score_crystal_to_particle, score_particle_to_crystal
 from matscale.cli.perception import score_perception
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
@@ -54,6 +62,15 @@ def score_reconstruction(
     hygiene: Annotated[
         str | None, typer.Option(help="Cleaning step of a known dataset: 'atombench'.")
     ] = None,
+    column: StructureColumn = "",
+    by_order: Annotated[
+        bool,
+        typer.Option(
+            "--by-order",
+            help="Answers are in the order of the targets, whatever their ids; answers without "
+            "ids always are.",
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of floors and of the bootstrap.")] = 0,
     workers: Workers = None,
@@ -75,6 +92,8 @@ def score_reconstruction(
             told=_told(told),
             protocol=protocol.value,
             hygiene=hygiene,
+            column=column,
+            by_order=by_order,
             out=out,
             seed=seed,
             workers=workers,

@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matscale.cli.comparing import Comparison, read_crystals, say_refused, write_csv, written_map
+from matscale.cli.comparing import (
+    Comparison,
+    read_crystals,
+    say_unread,
+    write_csv,
+    written_map,
+)
 from matscale.cli.options import kept_beside
 from matscale.errors import UserError
 
@@ -28,6 +34,7 @@ def match_wyckoff(
     second: Path,
     how: Comparison,
     symprec: float | None,
+    column: str,
     out: Path,
     workers: int | None,
     as_json: bool,
@@ -50,7 +57,7 @@ def match_wyckoff(
         )
     symprec = wyckoff.SYMPREC if symprec is None else symprec
     with kept_beside(out) as folder:
-        readings = [read_crystals(path, workers) for path in (first, second)]
+        readings = [read_crystals(path, workers, column) for path in (first, second)]
         memory = Memory(folder, code_version(), workers)
         left, right = (
             wyckoff.symmetry_of(
@@ -61,12 +68,12 @@ def match_wyckoff(
         found = wyckoff_matches(left, right, workers=workers, label="matching")
         write_csv(out, COLUMNS, _rows(left, right, found))
     counts = found.counts
+    notes = say_unread((first, second), readings, as_json)
     if as_json:
         unreadable = [reading.refused_by_reason for reading in readings]
-        said = {**counts, "seconds": found.seconds, "unreadable": unreadable}
+        said = {**counts, "seconds": found.seconds, "unreadable": unreadable, "notes": notes}
         print(json.dumps(said, indent=1))
         return
-    say_refused(readings)
     for side in (left, right):
         for name, reason in zip(
             side.table.ids[side.failed], side.reasons[side.failed], strict=True

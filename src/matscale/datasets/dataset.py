@@ -20,6 +20,9 @@ from matscale.errors import UserError
 from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
 
+SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
+"""Names by which an object of objects is known to be one of splits."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -96,7 +99,11 @@ class Dataset:
 
 
 def load(
-    name_or_path: str | Path, *, hygiene: str | None = None, cache: str | Path | None = None
+    name_or_path: str | Path,
+    *,
+    hygiene: str | None = None,
+    cache: str | Path | None = None,
+    column: str = "",
 ) -> Dataset:
     """Load a dataset of the registry, or any file of structures.
 
@@ -107,6 +114,8 @@ def load(
         name_or_path: A dataset's name, which has precedence, or a path.
         hygiene: A step of :data:`matscale.datasets.HYGIENE` to apply; None for none.
         cache: Root of the cache, as in :func:`matscale.datasets.fetch`.
+        column: Column of structures in a file that is a table; one without it, or "", is read by
+            the names in use.
 
     Raises:
         UserError: If there is no such dataset, file or hygiene step, if the dataset is not on
@@ -115,11 +124,11 @@ def load(
     if str(name_or_path) in DATASETS:
         dataset = _load_known(entry(str(name_or_path)), cache)
     else:
-        dataset = _load_path(Path(name_or_path).expanduser())
+        dataset = _load_path(Path(name_or_path).expanduser(), column)
     return dataset if hygiene is None else _cleaned(dataset, hygiene)
 
 
-def given(source: Any, what: str, *, hygiene: str | None = None) -> Dataset:
+def given(source: Any, what: str, *, hygiene: str | None = None, column: str = "") -> Dataset:
     """A dataset that is loaded already or to be loaded, or one of Python objects.
 
     Args:
@@ -128,12 +137,13 @@ def given(source: Any, what: str, *, hygiene: str | None = None) -> Dataset:
             ``all``.
         what: What the crystals are, in the plural, for messages; objects are called by it.
         hygiene: As for :func:`load`.
+        column: As for :func:`load`.
 
     Raises:
         UserError: As :func:`load`, and if the objects are no crystals.
     """
     if isinstance(source, str | Path):
-        return load(source, hygiene=hygiene)
+        return load(source, hygiene=hygiene, column=column)
     if isinstance(source, Dataset):
         dataset = source
     else:
@@ -209,7 +219,7 @@ def id_fingerprint(readings: Mapping[str, Reading]) -> str:
     return hashlib.sha256("".join(f"{name}," for name in ids).encode()).hexdigest()[:10]
 
 
-def _load_path(path: Path) -> Dataset:
+def _load_path(path: Path, column: str) -> Dataset:
     from matscale.structures import formats
 
     if not path.exists():
@@ -217,13 +227,12 @@ def _load_path(path: Path) -> Dataset:
     files = {str(path): file_sha256(path)} if path.is_file() else {}
     if path.is_file() and _looks_split(path):
         return Dataset(path.name, formats.read_json_splits(path), files=files)
-    return Dataset(
-        path.name, {"all": formats.read(path, label=f"reading {path.name}")}, files=files
-    )
+    reading = formats.read(path, label=f"reading {path.name}", column=column, or_usual=True)
+    return Dataset(path.name, {"all": reading}, notes=reading.notes(path.name), files=files)
 
 
 def _looks_split(path: Path) -> bool:
-    """Whether a JSON file is an object of objects of text, as split files are."""
+    """Whether a JSON file is an object of objects, of text or under names of splits."""
     from matscale.datasets.readers import read_json
 
     if not path.name.lower().endswith((".json", ".json.zip", ".json.gz")):
@@ -235,8 +244,9 @@ def _looks_split(path: Path) -> bool:
     return (
         isinstance(value, dict)
         and bool(value)
-        and all(
-            isinstance(part, dict) and part and all(isinstance(item, str) for item in part.values())
-            for part in value.values()
+        and all(isinstance(part, dict) and part for part in value.values())
+        and (
+            value.keys() <= SPLITS
+            or all(isinstance(item, str) for part in value.values() for item in part.values())
         )
     )

@@ -133,6 +133,11 @@ def _without(reading: Reading, unwanted: Container[str]) -> tuple[Reading, list[
             for refusal in reading.refusals
             if kept[refusal.item]
         ),
+        warnings=tuple(
+            replace(warning, item=int(number[warning.item]))
+            for warning in reading.warnings
+            if kept[warning.item]
+        ),
     )
     return smaller, [name for name, keep in zip(ids, kept, strict=True) if not keep]
 

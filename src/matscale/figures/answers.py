@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from matscale.figures.items import LABELS
 
@@ -18,28 +19,82 @@ def without_thoughts(reply: str) -> str:
 # --- letters -----------------------------------------------------------------------------
 
 _OPEN = r"[\s*_`\"'(\[{<]*"
-_END = r"(?=[*_`\"')\]}>]*\s*(?:$|[(.,;:!?\n–—-]|\b(?:because|since|as|for|which)\b))"
-_LETTER = rf"{_OPEN}([A-D])\b{_END}"
-"""A letter that stands for an option: "A" before a noun is an article."""
+_END = r"(?![A-Za-z0-9_])"
+_AFTER = (
+    rf"(?:{_END}(?=[*_`\"']*\s*(?:$|[(.,;:!?。，；)\]}}<>\n–—-]|[\u3040-\u9fff]"
+    r"|\b(?:because|since|as|for|which)\b)))"
+)
+"""What follows a letter that stands for an option: "A" before a noun is an article."""
 
-_ALONE = re.compile(rf"^\W*(?:(?:option|caption|choice)\s+)?{_OPEN}([A-D])[\W_]*$", re.IGNORECASE)
-_LEADS = re.compile(r"^[\s*_`(\[]*([A-D])[*_`]*[.):\]]")
-_BOXED = re.compile(rf"\\boxed\{{{_OPEN}([A-D])[\s)\]]*\}}", re.IGNORECASE)
-_SURELY = r"(?:(?:(?:most\s+)?likely|probably|therefore|clearly|definitely)\s+)?"
-_STATED = re.compile(
-    rf"(?:\banswers?\b[*_\"']*\s*(?:is|(?:would|should|must)\s+{_SURELY}be|[:：=→–—-])"
-    rf"|答案\s*[是为:：])[\s:]*{_SURELY}(?:(?:option|caption|choice|letter)\s+)?{_LETTER}",
+_LETTER = rf"{_OPEN}(?P<letter>[A-D]){_AFTER}"
+_NOUN = r"(?:(?:option|caption|choice|letter)\s+)?"
+_SURELY = r"(?:(?:(?:most\s+)?likely|probably|therefore|clearly|definitely|indeed)\s+)?"
+_ANSWER = (
+    r"(?:\b(?:answers?|ans|antwort|respuesta|risposta|resposta)\b|r[ée]ponse\b)\.?"
+    r"(?:\s+(?:correcta?|corretta|correcte|letter|choice|option))?"
+)
+_IS = rf"(?:\s+(?:is|ist|es|est|è|é)\b|\s+(?:would|should|must)\s+{_SURELY}be\b|\s*[:=→–—-]|>)"
+_STATED = (
+    rf"(?:{_ANSWER}[*_\"']*{_IS}|答案\s*[是为:]|答え\s*[は:]|选择?)"
+    rf"[\s:]*{_SURELY}{_NOUN}"
+)
+_STATEMENTS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        _STATED + _LETTER,
+        rf"\\boxed\s*\{{{_OPEN}{_NOUN}\(?(?P<letter>[A-D])(?:[).:\]][^{{}}]*|[\s)\]]*)\}}",
+        rf"[\"'](?:choice|option|letter|label|prediction)[\"']\s*:\s*{_LETTER}",
+        # "Answer: the second caption (B)": one letter in parentheses at the end of its line.
+        rf"(?:^|\n)\s*(?:final\s+)?{_ANSWER}\s*:[^\n()]*\((?P<letter>[A-D])\)\s*\.?\s*(?=\n|$)",
+        r"\banswer\s+\(?(?P<letter>(?-i:[A-D]))(?:[).]|(?=\s*(?:$|\n)))",
+        # Text may follow a letter that is no article.
+        rf"{_STATED}{_OPEN}(?P<letter>(?-i:[B-D]))\s+(?=[a-z(])",
+    )
+]
+"""Ways to say "the answer is B"."""
+
+_CHOSEN = (
+    re.compile(rf"\b(?i:correct|best|right|matching)\b[^.\n]{{0,60}}?\b(?i:is|:)\s*{_LETTER}"),
+    re.compile(
+        r"(?:^|[.,;:!?\n]\s*|\b(?i:think|believe|say|so|that|therefore|thus|hence)\s+)[*_`(]*"
+        r"(?P<letter>[A-D])\)? is (?:the )?(?:\w+ )?(?:correct|right|best|answer)\b"
+        r"(?! in\b| that\b| of\b)"
+    ),
+    re.compile(
+        r"\b(?i:therefore|thus|hence|so)\b,?\s+[*_`(]*(?P<letter>[A-D])(?=[)*_`]*[.!]?\s*$)"
+    ),
+)
+"""Ways to say that an option is right."""
+
+_NAMED = re.compile(
+    r"\b(?i:option|caption|choice|letter|choose|select|pick|go\s+with|(?:it|that|this)(?:'s|\s+is))"
+    rf"\s*(?i:is|:)?\s*{_OPEN}(?P<letter>[A-D]){_END}(?![ ]?[a-z'])"
+    rf"|\b(?i:option|caption|choice|letter|choose|select|pick|go\s+with)\s*(?i:is|:)?\s*{_OPEN}"
+    rf"(?:(?P<other>[A-D]){_END}(?!')|(?<=\()(?P<lower>[a-d])\))"
+)
+_ALONE = re.compile(
+    r"^[\W_]*(?:(?:option|caption|choice|letter)[\W_]+)?(?P<letter>[A-D])(?:[\W_]+(?P=letter))*[\W_]*$",
     re.IGNORECASE,
 )
-_NAMED = re.compile(
-    rf"\b(?i:option|caption|choice|letter|choose|select|pick|go\s+with)\s*(?i:is|:)?\s*{_OPEN}([A-D])\b"
-    rf"(?![a-z'])|\b(?i:correct|best|right|matching)\b[^.\n]{{0,60}}?\b(?:is|:)\s*{_LETTER}"
-    r"|(?:^|[.,;:!?\n]\s*)[*_`(]*([A-D])\)? is (?:the )?(?:correct|right|best)\b(?! in| that| of)"
-    r"|\b(?i:therefore|thus|hence|so)\b,?\s+[*_`(]*([A-D])(?=[)*_`]*[.!]?\s*$)"
+_LEADS = re.compile(
+    r"^[\s*_`(\[]*(?:option\s+|caption\s+|choice\s+)?(?P<letter>[A-D])[*_`]*"
+    r"(?:[.):\]]|\s+[–—-]\s|,?\s+(?:because|since)\b)",
+    re.IGNORECASE,
 )
+_VERB = r"(?:is|was|are|can|could|does|do|has|seems?|looks?|must|would|should)\b[^.\n]{0,30}?"
+_DENIED = re.compile(
+    rf"^[*_`\"')\]]*\s*(?:{_VERB}(?:\bnot\b|n't\b|n’t\b)|cannot\b|(?:{_VERB})?(?:\bexcluded|\bwrong\b"
+    r"|\bincorrect|\bruled\b|\bfalse\b|\beliminated|\bimpossible|\bunlikely|\brejected"
+    r"|\binconsistent))",
+    re.IGNORECASE,
+)
+"""What takes an option back right after its letter."""
+
+_IF = re.compile(r"^[^.\n]*?\b(?:only\s+)?if\b", re.IGNORECASE)
 _SECOND = re.compile(
     r"^[*_`\"')\]}]*\s*(?:or|and|/|&|,)\s*(?:(?:possibly|maybe|perhaps|probably)\s+)?"
-    r"[*_`(]*([A-D])\b[^a-z]*$",
+    r"[*_`(]*([A-D])\b[^a-z]*$"
+    r"|^(?:(?!\bnot\b|\bthan\b|\binstead\b|\bunlike\b)[^.\n])*?\b(?:or|and)\s+[*_`(]*([A-D])[)\]]",
     re.MULTILINE,
 )
 _DRESS = (
@@ -64,40 +119,69 @@ def first_letter(reply: str) -> str | None:
 def stated_letter(reply: str) -> str | None:
     """The `sound` rule: the option that the reply says it chooses, or None if it says none or two.
 
-    In this order: a letter alone; the last "answer is X" or boxed letter; a last line that is a
-    letter; a reply that begins "X." or "(X)"; the one option that the reply names. What a model
-    thinks aloud between ``<think>`` tags is no part of its reply.
+    In this order: a letter alone; the last of what the reply states ("answer is X", a boxed letter,
+    a last line that is a letter); the one option that it calls right; a reply that begins "X." or
+    "(X)", or denies the others it begins lines with; the one option that it names. So what is said
+    of other options on the way never counts against an answer. What a model thinks aloud between
+    ``<think>`` tags is no part of its reply.
     """
-    text = without_thoughts(reply)
+    text = unicodedata.normalize("NFKC", without_thoughts(reply))
     for pattern, plain in _DRESS:
         text = re.sub(pattern, plain, text)
     text = text.strip()
-    alone = _ALONE.match(text)
-    if alone:
-        return alone[1].upper()
-    stated = [*_STATED.finditer(text), *_BOXED.finditer(text)]
-    if stated:
-        last = max(stated, key=lambda match: match.start())
-        return None if _second(text, last) else last[1].upper()
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
+    if alone := _ALONE.match(text):
+        return alone["letter"].upper()
+    last = _last_statement(text)
     final = _ALONE.match(lines[-1])
-    if final:
-        return final[1].upper()
-    leads = _LEADS.match(text)
+    if final and (last is None or last.end("letter") <= text.rfind(lines[-1])):
+        return final["letter"].upper()
+    if last is not None:
+        return None if _second(text, last) else last["letter"].upper()
+    chosen = {_found(match) for way in _CHOSEN for match in way.finditer(text)}
+    if chosen:
+        return chosen.pop() if len(chosen) == 1 else None
+    leads = [letter for line in lines if (letter := _leading(line))]
     if leads:
-        # A reply that goes through all options in turn leads with A and chooses nothing.
-        others = {match[1] for line in lines[1:] if (match := _LEADS.match(line))}
-        return leads[1] if not others - {leads[1]} else None
-    named = {next(filter(None, match.groups())) for match in _NAMED.finditer(text)}
+        # A reply that goes through all options in turn chooses nothing, unless it denies others.
+        begins = _LEADS.match(lines[0]) or _ALONE.match(lines[0])
+        return leads[0] if len(set(leads)) == 1 and begins else None
+    named = {_found(match) for match in _NAMED.finditer(text)}
     return named.pop() if len(named) == 1 else None
+
+
+def _last_statement(text: str) -> re.Match[str] | None:
+    """The last place that states an answer, and neither denies it nor makes it conditional."""
+    found = [
+        match
+        for way in _STATEMENTS
+        for match in way.finditer(text)
+        if not _DENIED.match(rest := text[match.end("letter") :])
+        and not ("be" in match[0].lower().split() and _IF.match(rest))
+    ]
+    return max(found, key=lambda match: match.start("letter"), default=None)
+
+
+def _leading(line: str) -> str | None:
+    """The letter that a line begins with as an answer does, unless it is denied there."""
+    match = _LEADS.match(line) or _ALONE.match(line)
+    if match is None or _DENIED.match(line[match.end() :]):
+        return None
+    return match["letter"].upper()
+
+
+def _found(match: re.Match[str]) -> str:
+    return next(letter for letter in match.groupdict().values() if letter).upper()
 
 
 def _second(text: str, match: re.Match[str]) -> bool:
     """Whether another letter follows the stated one, as in "B or C"."""
-    other = _SECOND.match(text[match.end(1) :].splitlines()[0] if text[match.end(1) :] else "")
-    return other is not None and other[1].upper() != match[1].upper()
+    rest = text[match.end("letter") :]
+    other = _SECOND.match(rest.splitlines()[0] if rest else "")
+    letter = next(filter(None, other.groups())) if other else match["letter"]
+    return bool(letter.upper() != match["letter"].upper())
 
 
 # --- judges ------------------------------------------------------------------------------

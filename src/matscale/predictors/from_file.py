@@ -36,7 +36,8 @@ class Submission:
     Attributes:
         name: The model's name: the file's or folder's, without endings.
         source: Where the predictions came from.
-        predictions: The predicted structures.
+        predictions: The predicted structures; rows of one id are candidates for one target, in
+            order.
         targets: The targets that the file carries, item by item, or None if it carries none.
         published: For a file that carries targets, its rows read as leniently as AtomBench does.
     """
@@ -48,18 +49,25 @@ class Submission:
     published: PublishedRows | None = None
 
 
-def read_submissions(sources: Sequence[Path], *, workers: int | None) -> list[Submission]:
+def read_submissions(
+    sources: Sequence[Path], *, workers: int | None, column: str = ""
+) -> list[Submission]:
     """Read files of predictions, one model each.
 
     A source is a CSV with the columns id, target, prediction (AtomBench; plain or compressed), any
     file or archive of structures whose ids are the targets', a folder of such CSVs, a folder with
     one subfolder a model, or a folder of structure files of one model.
 
+    Args:
+        sources: Files and folders.
+        workers: Processes; None for one a core.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+
     Raises:
         UserError: If a source is missing or holds nothing, or two models have one name.
     """
     models = [model for source in sources for model in _models(source)]
-    submissions = [_read(name, path, workers) for name, path in models]
+    submissions = [_read(name, path, workers, column) for name, path in models]
     names = [submission.name for submission in submissions]
     for name in names:
         if names.count(name) > 1:
@@ -96,14 +104,15 @@ def _carries_targets(path: Path) -> bool:
     return header is not None and set(PAIR_COLUMNS) <= set(header)
 
 
-def _read(name: str, path: Path, workers: int | None) -> Submission:
-    if _carries_targets(path):
+def _read(name: str, path: Path, workers: int | None, column: str) -> Submission:
+    if column in ("", "prediction") and _carries_targets(path):
         columns = formats.read_columns(path, PAIR_COLUMNS)
         lenient = formats.read_columns(path, PAIR_COLUMNS, tolerate=TOLERATED_AS_PUBLISHED)
         published = PublishedRows(lenient["prediction"], lenient["target"])
         return Submission(name, str(path), columns["prediction"], columns["target"], published)
     label = f"reading {path.name}"
-    return Submission(name, str(path), formats.read(path, workers=workers, label=label))
+    reading = formats.read(path, workers=workers, label=label, column=column)
+    return Submission(name, str(path), reading)
 
 
 def _name(path: Path) -> str:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matscale.errors import UserError
 from matscale.predictors.from_file import Submission, file_name, read_submissions
 from matscale.structures.formats import read_objects
@@ -21,7 +19,7 @@ UNNAMED = "model"
 
 
 def submissions_of(
-    predictions: Any, *, name: str | None = None, workers: int | None = None
+    predictions: Any, *, name: str | None = None, workers: int | None = None, column: str = ""
 ) -> list[Submission]:
     """The submissions that a user hands in.
 
@@ -32,12 +30,13 @@ def submissions_of(
             name to any of these, for several models.
         name: What to call the model, if it is one.
         workers: Processes that read files.
+        column: Of files that are tables, see :func:`read_submissions`.
 
     Raises:
         UserError: If these are no predictions, a file cannot be read, several models are given
             one name, or two have the same.
     """
-    found = list(_found(predictions, workers))
+    found = list(_found(predictions, workers, column))
     if name is not None:
         if len(found) != 1:
             names = ", ".join(one.name for one in found)
@@ -67,15 +66,15 @@ def check_names(names: Sequence[str], taken: Collection[str] = ()) -> None:
             raise UserError(f"two submissions are called {name!r}: rename one of them")
 
 
-def _found(predictions: Any, workers: int | None) -> Iterator[Submission]:
+def _found(predictions: Any, workers: int | None, column: str) -> Iterator[Submission]:
     if isinstance(predictions, Iterator):
         predictions = list(predictions)
     if _are_paths(predictions):
         paths = [predictions] if isinstance(predictions, str | Path) else predictions
-        yield from read_submissions([Path(path) for path in paths], workers=workers)
+        yield from read_submissions([Path(path) for path in paths], workers=workers, column=column)
     elif isinstance(predictions, Mapping) and _by_model(predictions):
         for name, own in predictions.items():
-            yield from submissions_of(own, name=str(name), workers=workers)
+            yield from submissions_of(own, name=str(name), workers=workers, column=column)
     else:
         yield Submission(UNNAMED, "Python objects", read_objects(predictions, "predictions"))
 
@@ -116,40 +115,3 @@ def _by_model(predictions: Mapping[Any, Any]) -> bool:
             "or model's name to predictions"
         )
     return bool(models) and len(models) == len(predictions)
-
-
-def in_order(reading: Reading, ids: Sequence[str], name: str) -> Reading:
-    """Answers without ids of their own under the ids that were asked, if their numbers agree.
-
-    Args:
-        reading: Of n items, in their order.
-        ids: What was asked, in its order.
-        name: Whose answers they are, for messages.
-
-    Raises:
-        UserError: If no answer has an id, and there are not as many as were asked, or the places
-            of the answers are ids too, of other targets.
-    """
-    if not reading.unnamed or reading.unnamed < reading.submitted:
-        return reading
-    own = [str(place) for place in range(reading.submitted)]
-    if own == list(ids):
-        return reading
-    if len(own) != len(ids) or set(own) == set(ids):
-        why = (
-            "of targets that are numbered in another order"
-            if len(own) == len(ids)
-            else f"and {len(ids)} are asked for"
-        )
-        raise UserError(
-            f"{name} has {len(own)} predictions without ids, {why}; give a dict of id to crystal, "
-            f"with ids such as {ids[0]!r}"
-        )
-    note = f"The {len(ids)} predictions of {name} bear no ids and were taken in the targets' order."
-    return replace(
-        reading,
-        table=reading.table.with_ids(np.array(ids, dtype=object)[reading.items]),
-        refusals=tuple(replace(one, id=ids[one.item]) for one in reading.refusals),
-        warnings=(*reading.warnings, note),
-        unnamed=0,
-    )

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matscale.errors import Refused
-from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS
+from matscale.structures.formats.cif_choice import Expansion, choose
+from matscale.structures.formats.cif_formula import content
+from matscale.structures.formats.cif_symmetry import stated
+from matscale.structures.formats.cif_tags import ABSENT, Tags
+from matscale.structures.formats.elements import SYMBOLS, labelled_number
+from matscale.structures.formats.operations import Operations
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 
 if TYPE_CHECKING:
@@ -24,7 +29,6 @@ SNAP_TOLERANCE = 1e-4
 FULL_PRECISION = 12
 """Decimals from which a coordinate is not taken for a rounded fraction."""
 
-MAX_OPERATIONS = 4096
 MAX_EXPANDED = 5_000_000
 OCCUPANCY_TOLERANCE = 1e-6
 
@@ -45,21 +49,13 @@ _RANK[
     sorted(range(1, len(SYMBOLS)), key=lambda number: (_ELECTRONEGATIVITY[number], SYMBOLS[number]))
 ] = np.arange(1, len(SYMBOLS))
 
-_IMPLICIT_HYDROGEN = ("Wat", "wat", "OH", "O-H", "NO3")
 _BLOCK = re.compile(rb"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
-_SYMOPS = (
-    "_symmetry_equiv_pos_as_xyz",
-    "_space_group_symop_operation_xyz",
-    "_space_group_symop.operation_xyz",
+_WRITTEN = re.compile(r"['\"]?[-+]?\d*\.(\d+)(?:\(\d*\))?(?:[eE]([-+]?\d{1,3}))?")
+_THIRDS = np.array([1 / 3, 2 / 3])
+_AXES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
+_CELL = tuple(f"_cell_length_{axis}" for axis in "abc") + tuple(
+    f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")
 )
-_NAMES = (
-    "_symmetry_space_group_name_H-M",
-    "_space_group_name_H-M_alt",
-    "_symmetry_space_group_name_H_M",
-    "_space_group_name_Hall",
-    "_symmetry_space_group_name_Hall",
-)
-_NUMBERS = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 
 
 def parse(text: str | bytes) -> Parsed:
@@ -68,10 +64,10 @@ def parse(text: str | bytes) -> Parsed:
     Raises:
         Refused: If it is broken, disordered, or has no cell.
     """
-    blocks = [block for block in _document(text) if _has_sites(block)]
-    if not blocks:
-        raise Refused("no atoms", "CIF without atom sites")
-    return _structure(blocks[0])
+    for block in _document(text):
+        if _has_sites(tags := Tags(block)):
+            return _structure(tags)
+    raise Refused("no atoms", "CIF without atom sites")
 
 
 def entries(file: File) -> Iterator[Entry]:
@@ -83,7 +79,7 @@ def entries(file: File) -> Iterator[Entry]:
         yield file.entry(data, parse)
         return
     try:
-        blocks = [block for block in _document(data) if _has_sites(block)]
+        blocks = [block for block in _document(data) if _has_sites(Tags(block))]
     except Refused:
         yield from _pieces(file, data)
         return
@@ -124,33 +120,42 @@ def _document(text: str | bytes) -> gemmi.cif.Document:
         raise Refused("unreadable", f"CIF: {error}"[:200]) from error
 
 
-def _has_sites(block: gemmi.cif.Block) -> bool:
-    return bool(len(block.find_values("_atom_site_fract_x"))) or bool(
-        len(block.find_values("_atom_site_label"))
-    )
+def _has_sites(tags: Tags) -> bool:
+    return _AXES[0] in tags or "_atom_site_label" in tags
 
 
-def _structure(block: gemmi.cif.Block) -> Parsed:
-    cell = _cell(block)
-    numbers, fractions = _sites(block)
-    operations = _operations(block)
-    if operations is None:
-        order = np.argsort(_RANK[numbers], kind="stable")
+def _structure(tags: Tags) -> Parsed:
+    cell = _cell(tags)
+    numbers, fractions, texts = _sites(tags)
+    symmetry = stated(tags, cell)
+    stated_content = content(tags)
+    warnings = symmetry.warnings
+    order = np.argsort(_RANK[numbers], kind="stable")
+    if not symmetry.candidates:
         numbers, fractions = numbers[order], fractions[order]
         fractions = fractions - np.floor(fractions)
     else:
-        numbers, fractions = _expand(numbers, fractions, *operations)
-    return Parsed(numbers.astype(np.uint8), fractions @ cell, cell)
+        rounding = np.array([[_rounding(text) for text in column] for column in texts]).T
+        found = [
+            _expand(numbers, fractions, rounding, operations, cell, order)
+            for operations in symmetry.candidates
+        ]
+        chosen, decided = choose(found, tags, stated_content, cell) if len(found) > 1 else (0, True)
+        if not decided:
+            warnings += (("setting", symmetry.candidates[chosen].name),)
+        _, numbers, fractions = found[chosen]
+    warnings += stated_content.contradiction(numbers)
+    return Parsed(numbers.astype(np.uint8), fractions @ cell, cell, warnings)
 
 
-def _cell(block: gemmi.cif.Block) -> np.ndarray:
+def _cell(tags: Tags) -> np.ndarray:
     """Lattice vectors in Å in pymatgen's orientation: c along z, a in the xz plane."""
     values = []
-    for name in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"):
-        value = block.find_value(f"_cell_{name}")
-        if value is None or value in ("?", "."):
-            raise Refused("no cell", f"CIF without _cell_{name}")
-        values.append(_number(value))
+    for name in _CELL:
+        text = tags.text(name)
+        if text is None:
+            raise Refused("no cell", f"CIF without {name}")
+        values.append(_number(text))
     return cell_from_parameters(*values)
 
 
@@ -181,118 +186,103 @@ def cell_from_parameters(
 
 
 def _number(text: str) -> float:
-    """A CIF number without the uncertainty in brackets."""
+    """A CIF number without the uncertainty in brackets, or a fraction such as 1/3."""
     try:
         return float(text)
     except ValueError:
         pass
+    plain = text.strip("'\"").split("(")[0]
     try:
-        return float(text.strip("'\"").split("(")[0])
-    except ValueError as error:
+        numerator, slash, denominator = plain.partition("/")
+        return float(numerator) / float(denominator) if slash else float(plain)
+    except (ValueError, ZeroDivisionError) as error:
         raise Refused("unreadable", f"CIF: {text[:40]!r} is not a number") from error
 
 
-def _sites(block: gemmi.cif.Block) -> tuple[np.ndarray, np.ndarray]:
-    """Atomic numbers (n,) and fractional coordinates (n, 3) of the sites in the file."""
-    columns = [list(block.find_values(f"_atom_site_fract_{axis}")) for axis in "xyz"]
-    symbols = list(block.find_values("_atom_site_type_symbol"))
-    symbols = symbols or list(block.find_values("_atom_site_label"))
+def _sites(tags: Tags) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
+    """Atomic numbers (n,), fractional coordinates (n, 3), and their three columns as written."""
+    columns = [tags.column(name) for name in _AXES]
+    symbols = _symbols(tags)
     if not columns[0]:
         raise Refused("unreadable", "CIF without fractional coordinates")
     if not len(symbols) == len(columns[0]) == len(columns[1]) == len(columns[2]):
         raise Refused("unreadable", "CIF whose atom sites lack a species or a coordinate")
-    _check_occupancies(block, len(symbols))
-    known = {symbol: _element(symbol) for symbol in set(symbols)}
+    _check_occupancies(tags, len(symbols))
+    known = {symbol: labelled_number(symbol.strip("'\"")) for symbol in set(symbols)}
     numbers = np.array([known[symbol] for symbol in symbols], dtype=np.int64)
     try:
         fractions = np.array([list(map(float, column)) for column in columns]).T
     except ValueError:
+        _check_located(symbols, columns)
         fractions = np.array([[_number(text) for text in column] for column in columns]).T
-    for fraction in (1 / 3, 2 / 3):
-        near = np.abs(fractions / fraction - 1) <= SNAP_TOLERANCE
-        for site, axis in np.argwhere(near & (fractions != fraction)) if near.any() else ():
-            if _decimals(columns[axis][site]) < FULL_PRECISION:
-                fractions[site, axis] = fraction
-    return numbers, fractions
+    near = np.abs(fractions[..., None] / _THIRDS - 1) <= SNAP_TOLERANCE
+    for site, axis, third in np.argwhere(near) if near.any() else ():
+        if _decimals(columns[axis][site]) < FULL_PRECISION:
+            fractions[site, axis] = _THIRDS[third]
+    return numbers, fractions, columns
+
+
+def _symbols(tags: Tags) -> list[str]:
+    """The species of each site: its type symbol, or its label where it has none."""
+    types = tags.column("_atom_site_type_symbol")
+    if not types or "?" in types or "." in types:
+        labels = tags.column("_atom_site_label")
+        if not types:
+            return labels
+        if len(labels) == len(types):
+            pairs = zip(types, labels, strict=True)
+            return [label if text in ABSENT else text for text, label in pairs]
+    return types
+
+
+def _check_located(symbols: list[str], columns: list[list[str]]) -> None:
+    for symbol, *site in zip(symbols, *columns, strict=True):
+        if any(text in ABSENT for text in site):
+            detail = f"CIF: a site of {symbol[:20]} at {' '.join(site)}, which says not where"
+            raise Refused("unreadable", detail)
 
 
 def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
 
 
-def _check_occupancies(block: gemmi.cif.Block, count: int) -> None:
+def _rounding(text: str) -> float:
+    """One unit of the last digit of a coordinate; 0 for a whole number or a fraction."""
+    digits = _WRITTEN.match(text)
+    if not digits or "/" in text:
+        return 0.0
+    return 10.0 ** (int(digits[2] or 0) - len(digits[1]))
+
+
+def _check_occupancies(tags: Tags, count: int) -> None:
     """Raise ``Refused`` unless every site is full; an unknown occupancy counts as full."""
-    for text in set(block.find_values("_atom_site_occupancy")):
-        if text in ("1", "1.0", "?", "."):
+    for text in dict.fromkeys(tags.column("_atom_site_occupancy")):
+        if text in ("1", "1.0", *ABSENT):
             continue
         occupancy = _number(text)
         if not abs(occupancy - 1) <= OCCUPANCY_TOLERANCE:
             raise Refused("disordered", f"a site with occupancy {occupancy:g} among {count}")
 
 
-def _element(symbol: str) -> int:
-    """Atomic number from a type symbol or label such as ``Fe``, ``Fe3+``, ``FE1`` or ``O12A``."""
-    number = NUMBER_OF.get(symbol)
-    if number is not None:
-        return number
-    symbol = symbol.strip("'\"")
-    if not symbol.startswith(_IMPLICIT_HYDROGEN):
-        number = NUMBER_OF.get(symbol[:2].title()) or NUMBER_OF.get(symbol[:1].upper())
-    if number is None or symbol[:2].lower() == "xx":
-        raise Refused("unknown element", repr(symbol[:40]))
-    return number
-
-
-def _operations(block: gemmi.cif.Block) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rotations (k, 3, 3) and translations (k, 3) of the fractional coordinates; None for P1."""
-    import gemmi
-
-    for tag in _SYMOPS:
-        values = block.find_values(tag)
-        if len(values):
-            return _operations_from_triplets([gemmi.cif.as_string(value) for value in values])
-    group = None
-    for tag in _NAMES:
-        name = block.find_value(tag)
-        if name and name not in ("?", ".") and group is None:
-            group = gemmi.find_spacegroup_by_name(gemmi.cif.as_string(name), prefer="1H")
-    for tag in _NUMBERS:
-        number = block.find_value(tag)
-        if number and group is None and (digits := number.strip("'\"")).isdecimal():
-            group = gemmi.find_spacegroup_by_number(int(digits[:6]))
-    if group is None or group.number == 1:
-        return None
-    return _operations_from_triplets([op.triplet() for op in group.operations()])
-
-
-def _operations_from_triplets(triplets: list[str]) -> tuple[np.ndarray, np.ndarray] | None:
-    import gemmi
-
-    if len(triplets) > MAX_OPERATIONS:
-        raise Refused("unreadable", f"CIF: {len(triplets)} symmetry operations")
-    if len(triplets) == 1 and triplets[0].replace(" ", "").lower() == "x,y,z":
-        return None
-    try:
-        parsed = [gemmi.Op(triplet) for triplet in triplets]
-    except (ValueError, RuntimeError) as error:
-        raise Refused("unreadable", f"CIF: symmetry operation: {error}"[:200]) from error
-    rotations = np.array([op.rot for op in parsed], dtype=np.float64) / gemmi.Op.DEN
-    return rotations, np.array([op.tran for op in parsed], dtype=np.float64) / gemmi.Op.DEN
-
-
 def _expand(
-    numbers: np.ndarray, fractions: np.ndarray, rotations: np.ndarray, translations: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """All sites of the cell, (m,) and (m, 3) in [0, 1), from those of the asymmetric unit."""
+    numbers: np.ndarray,
+    fractions: np.ndarray,
+    rounding: np.ndarray,
+    operations: Operations,
+    cell: np.ndarray,
+    order: np.ndarray,
+) -> Expansion:
+    """All sites of the cell from those of the asymmetric unit, which are taken in this order."""
     from matscale.structures.formats.symmetry_expansion import expand
 
-    if len(numbers) * len(rotations) > MAX_EXPANDED:
-        raise Refused("too large", f"{len(numbers)} sites times {len(rotations)} operations")
+    if len(numbers) * len(operations) > MAX_EXPANDED:
+        raise Refused("too large", f"{len(numbers)} sites times {len(operations)} operations")
     if not np.isfinite(fractions).all():
         raise Refused("not finite", "fractional coordinates")
-    order = np.argsort(_RANK[numbers], kind="stable")
-    sites, expanded = expand(fractions[order], rotations, translations)
-    return numbers[order][sites], expanded
+    rows, expanded = expand(
+        fractions[order], rounding[order], operations.rotations, operations.translations, cell
+    )
+    return Expansion(order[rows], numbers[order][rows], expanded)
 
 
 def claims(head: bytes) -> bool:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from matscale.errors import Refused
 from matscale.structures.formats.cells_of_text import parse_text
 from matscale.structures.formats.vocabulary import (
+    ID_KEYS,
+    STRUCTURE_COLUMNS,
     Entry,
     File,
     Format,
     NotStructures,
     Parsed,
     decode,
+    its_columns,
+    structure_column,
 )
 
-ID_COLUMNS = ("id", "material_id", "jid", "ids")
-STRUCTURE_COLUMNS = ("prediction", "cif", "structure", "poscar")
+DELIMITERS = ",;\t|"
+INDEX_NAMES = ("", "unnamed: 0", "index")
+"""What the header says above pandas' row labels."""
+
+_QUOTED = re.compile(r'(?:^|[,;\t|])"')
 ABSENT = ("", "nan", "none", "null", "na", "n/a")
 LONGEST_PATH = 1024
 LONGEST_CELL = 1 << 30
@@ -42,30 +50,43 @@ class Sheet:
     refusal: Refused | None
 
     def value(self, row: int, column: int) -> str:
-        """A cell; "" where the row is too short."""
-        cells = self.rows[row]
+        """A cell; "" where there is none."""
+        cells = self.rows[row] if row < len(self.rows) else []
         return cells[column] if column < len(cells) else ""
 
-    @property
-    def id_column(self) -> int:
-        """Where ids stand: the column that is called so, else the first."""
+    def id_column(self, structures: int) -> int | None:
+        """Where ids stand: the column that is called so, else the first; None without one."""
         lower = [name.lower() for name in self.header]
-        return next((lower.index(name) for name in ID_COLUMNS if name in lower), 0)
+        named = next((lower.index(name) for name in ID_KEYS if name in lower), None)
+        if named not in (None, structures):
+            return named
+        return 0 if structures else None
 
-    def structure_column(self) -> int | None:
-        """Where structures stand, by the names in use."""
-        lower = [name.lower() for name in self.header]
-        return next((lower.index(name) for name in STRUCTURE_COLUMNS if name in lower), None)
+    def structure_column(self, file: File) -> int | None:
+        """Where structures stand, by the file's wish, the names in use, or for want of another.
 
-    def row_id(self, row: int, structures: int) -> str:
-        """The id of a row; its number if no column can hold one."""
-        if self.id_column == structures:
-            return str(row)
-        return self.value(row, self.id_column).strip() or str(row)
+        Raises:
+            NotStructures: If the column that was asked for is not there.
+        """
+        name = structure_column(self.header, file)
+        if name is not None:
+            return self.header.index(name)
+        others = [
+            place for place, name in enumerate(self.header) if name.lower() not in INDEX_NAMES
+        ]
+        only = others[0] if len(others) == 1 else None
+        if only is not None and any(_may_be_structure(self.value(row, only)) for row in range(9)):
+            return only
+        return None
+
+
+def _may_be_structure(text: str) -> bool:
+    """Whether a cell has the lines of a structure, or is JSON."""
+    return "\n" in text.strip() or "\\n" in text or text.lstrip().startswith("{")
 
 
 def sheet(data: bytes) -> Sheet:
-    """Read a CSV.
+    """Read a CSV; one without a header has columns called ``structure`` and 0, 1, ...
 
     Raises:
         Refused: If it is empty or is no text.
@@ -77,7 +98,7 @@ def sheet(data: bytes) -> Sheet:
     refusal = None
     before = csv.field_size_limit(LONGEST_CELL)
     try:
-        for row in csv.reader(io.StringIO(text)):
+        for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text)):
             if row:
                 rows.append(row)
     except csv.Error as error:
@@ -85,7 +106,18 @@ def sheet(data: bytes) -> Sheet:
     finally:
         csv.field_size_limit(before)
     header = [name.strip() for name in rows[0]] if rows else []
+    if any(map(_may_be_structure, header)):
+        names = [str(place) for place in range(len(header))]
+        names[[_may_be_structure(cell) for cell in header].index(True)] = "structure"
+        return Sheet(names, rows, refusal)
     return Sheet(header, rows[1:], refusal)
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the cells of the first line: of the usual ones the commonest."""
+    first = text.lstrip("\n").split("\n", 1)[0]
+    outside = "".join(first.split('"')[::2])
+    return max(DELIMITERS, key=outside.count)
 
 
 def parse(content: tuple[str, Path | None]) -> Parsed:
@@ -128,36 +160,40 @@ def _parse_file(name: str, folder: Path | None) -> Parsed:
 def column_entries(sheet: Sheet, column: int, file: File) -> Iterator[Entry]:
     """The structures of one column, in order of the rows."""
     folder = Path(file.origin).absolute().parent if file.origin else None
+    ids = sheet.id_column(column)
     for row in range(len(sheet.rows)):
+        name = "" if ids is None else sheet.value(row, ids).strip()
         yield Entry(
-            sheet.row_id(row, column),
+            name or str(row),
             f"{file.source}#row {row}",
             (sheet.value(row, column), folder),
             parse,
+            named=bool(name),
         )
     if sheet.refusal is not None:
-        yield Entry(str(len(sheet.rows)), file.source, sheet.refusal)
+        yield Entry(str(len(sheet.rows)), file.source, sheet.refusal, named=False)
 
 
 def entries(file: File) -> Iterator[Entry]:
     """The structures of a CSV, with its other columns."""
     read = sheet(file.content)
-    column = read.structure_column()
+    column = read.structure_column(file)
     if column is None:
-        names = ", ".join(read.header[:12])
         raise NotStructures(
-            f"CSV without a column {' or '.join(STRUCTURE_COLUMNS)}; its columns: {names}"
+            f"CSV without a column {' or '.join(STRUCTURE_COLUMNS)}; {its_columns(read.header)}; "
+            "--column says which one holds structures"
         )
+    taken = (column, read.id_column(column))
     others = [
         (index, name)
         for index, name in enumerate(read.header)
-        if index not in (column, read.id_column) and name and name.lower() != "target"
+        if index not in taken and name and name.lower() != "target"
     ]
     for row, entry in enumerate(column_entries(read, column, file)):
         columns: dict[str, Any] = {}
         if row < len(read.rows):
             columns = {name: _typed(read.value(row, index)) for index, name in others}
-        yield Entry(entry.id, entry.source, entry.content, entry.parse, columns)
+        yield replace(entry, columns=columns)
 
 
 def _typed(text: str) -> str | float | None:
@@ -169,10 +205,13 @@ def _typed(text: str) -> str | float | None:
 
 
 def claims(head: bytes) -> bool:
-    """Whether the first line has commas and names a column of structures."""
-    first = decode(head).split("\n", 1)[0].lower()
-    names = {name.strip().strip('"') for name in first.split(",")}
-    return "," in first and bool(names & set(STRUCTURE_COLUMNS))
+    """Whether a column of structures is named, or one of the first cells begins with a quote."""
+    lines = decode(head).lstrip("\n").split("\n", 2)
+    first = lines[0].lower()
+    names = {name.strip().strip('"') for name in first.split(_delimiter(first))}
+    if len(names) > 1 and names & set(STRUCTURE_COLUMNS):
+        return True
+    return first[:1] not in ("{", "[") and any(_QUOTED.search(line) for line in lines[:2])
 
 
-FORMAT = Format("CSV", (".csv",), claims, entries)
+FORMAT = Format("CSV", (".csv", ".tsv"), claims, entries)

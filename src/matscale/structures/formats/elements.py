@@ -1,4 +1,4 @@
-"""Chemical symbols."""
+"""Chemical symbols: the one place that says what is an element and what stands for none."""
 
 from __future__ import annotations
 
@@ -34,3 +34,46 @@ def atomic_number(symbol: str) -> int:
     if number is None:
         raise Refused("unknown element", repr(symbol[:40]))
     return number
+
+
+_LETTERS = re.compile(r"[A-Za-z]+")
+_GROUPS = ("Wat", "wat", "WAT", "OH", "O-H", "NO3", "NH4", "ND4")
+_WHOLE_GROUPS = ("H2O", "D2O", "H3O", "OH2")
+_DUMMIES = frozenset(
+    ("bq", "cen", "cent", "centroid", "cg", "cnt", "du", "dum", "dummy", "hole", "nan", "none",
+     "null", "unk", "unknown", "va", "vac", "vacancy", "void", "vv", "xx")
+)  # fmt: skip
+"""What files call a site without an element and what begins with a symbol all the same."""
+
+
+def labelled_number(text: str) -> int:
+    """Atomic number from a CIF's type symbol or label: ``Fe``, ``Fe3+``, ``FE1``, ``O12A``.
+
+    The letters at the start are the symbol, in any case; where they are none, the first two, then
+    the first alone, as pymatgen takes them, so that ``OW1`` is oxygen. Names of dummies and
+    vacancies (``Du``, ``X``, ``Va``, ``M``, ``Q``) and of groups of atoms (``Wat``, ``OH``,
+    ``NH4``) are no elements.
+
+    Raises:
+        Refused: If it is no element.
+    """
+    number = NUMBER_OF.get(text)
+    if number is None:
+        letters = _LETTERS.match(text)
+        number = _of_letters(letters[0]) if letters and not _is_group(text) else None
+    if number is None:
+        raise Refused("unknown element", repr(text[:40]))
+    return number
+
+
+def _is_group(text: str) -> bool:
+    return text.startswith(_GROUPS) or text.rstrip("+-") in _WHOLE_GROUPS
+
+
+def _of_letters(run: str) -> int | None:
+    """Atomic number by the letters at the start of a label."""
+    if run.lower() in _DUMMIES:
+        return None
+    whole = NUMBER_OF.get(run.title()) or NUMBER_OF.get(run[:2].title())
+    # D and T are hydrogen only by themselves.
+    return whole or (None if run[0] in "DTdt" else NUMBER_OF.get(run[0].upper()))

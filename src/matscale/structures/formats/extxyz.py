@@ -13,8 +13,18 @@ from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_numb
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 
 ID_KEYS = ("id", "material_id", "mp_id", "jid")
-_PAIR = re.compile(r'([^\s=]+)\s*=\s*("(?:\\.|[^"\\])*"|\S+)')
+_SEGMENT = (
+    r"""\\.|"(?:\\.|[^"\\])*(?:"|$)|'(?:\\.|[^'\\])*(?:'|$)|\{(?:\\.|[^}\\])*(?:\}|$)"""
+    r"""|\[\s*\[[^\[\]]*\](?:\s*,?\s*\[[^\[\]]*\])*\s*\]|\[(?:\\.|[^\]\\])*(?:\]|$)"""
+)
+"""An escaped character; what stands in quotes, braces or brackets; a matrix of brackets."""
+
+_PAIR = re.compile(rf"((?:{_SEGMENT}|[^\s=\\])+)(?:\s*=\s*((?:{_SEGMENT}|[^\s\\])*))?")
+_QUOTED = re.compile(_SEGMENT)
+_SPECIAL = re.compile(r"""["'{}\[\]\\]""")
 _ESCAPED = re.compile(r"\\(.)")
+_BRACKETS = re.compile(r"[\[\],]+")
+_LATTICE = re.compile(r"\bLattice\s*=")
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 
 
@@ -62,22 +72,42 @@ def parse_atoms(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def comment(line: str) -> dict[str, str]:
-    """The values of a comment line, by key; quotes are taken off."""
-    values = {}
-    for key, value in _PAIR.findall(line):
-        if value.startswith('"') and len(value) > 1:
-            value = _ESCAPED.sub(r"\1", value[1:-1])
-        values[key] = value
-    return values
+    """The values of a comment line, by key, without their quotes; a key alone is true, "T".
+
+    As in ASE, a value may stand in quotes of either kind, braces or brackets, a backslash takes
+    the meaning off what follows it, and there may be blanks around the equals sign.
+    """
+    return {
+        _unquoted(key): "T" if value is None else _unquoted(value)
+        for key, value in (match.groups() for match in _PAIR.finditer(line))
+    }
+
+
+def _unquoted(text: str) -> str:
+    return _QUOTED.sub(_inside, text) if _SPECIAL.search(text) else text
+
+
+def _inside(match: re.Match[str]) -> str:
+    segment = match[0]
+    if segment[0] == "\\":
+        return segment[1:]
+    if segment[0] == "[" and segment[1:].lstrip()[:1] == "[":
+        return _BRACKETS.sub(" ", segment).strip()
+    closed = len(segment) > 1 and segment[-1] == _CLOSING[segment[0]]
+    return _ESCAPED.sub(r"\1", segment[1:-1] if closed else segment[1:])
+
+
+_CLOSING = {'"': '"', "'": "'", "{": "}", "[": "]"}
 
 
 def _cell(values: Mapping[str, str]) -> np.ndarray | None:
+    """Lattice vectors as rows, (3, 3) in Å; None without any, or where no direction repeats."""
     if "Lattice" not in values:
         return None
-    periodic = values.get("pbc", "T T T").replace(",", " ").split()
-    if periodic and not any(flag.strip('[]"')[:1].upper() in ("T", "1") for flag in periodic):
+    periodic = _BRACKETS.sub(" ", values.get("pbc", "T T T")).split()
+    if periodic and not any(flag[:1].upper() in ("T", "1") for flag in periodic):
         return None
-    numbers = [float(token) for token in values["Lattice"].replace(",", " ").split()]
+    numbers = [float(token) for token in _BRACKETS.sub(" ", values["Lattice"]).split()]
     if len(numbers) != 9:
         raise ValueError(f"Lattice of {len(numbers)} numbers, expected 9")
     return np.array(numbers).reshape(3, 3)
@@ -132,9 +162,10 @@ def entries(file: File) -> Iterator[Entry]:
             parse,
             _columns(values),
             path_id=file.path_id if alone and name is None else "",
+            named=name is not None or alone,
         )
     if refusal is not None:
-        yield Entry(f"{file.stem}-{len(starts)}", file.source, refusal)
+        yield Entry(f"{file.stem}-{len(starts)}", file.source, refusal, named=False)
 
 
 def _columns(values: Mapping[str, str]) -> dict[str, Any]:
@@ -158,7 +189,7 @@ def _typed(text: str) -> str | float | bool:
 def claims(head: bytes) -> bool:
     """Whether a file that begins so has a count and a comment that names a lattice."""
     lines = decode(head).lstrip().split("\n", 2)
-    return len(lines) > 1 and lines[0].strip().isdecimal() and "Lattice=" in lines[1]
+    return len(lines) > 1 and lines[0].strip().isdecimal() and bool(_LATTICE.search(lines[1]))
 
 
 def frame(

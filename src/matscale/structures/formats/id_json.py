@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from matscale.errors import Refused
-from matscale.structures.formats import pymatgen_dict
+from matscale.structures.formats import pandas_json, pymatgen_dict
 from matscale.structures.formats.cells_of_text import parse_text
 from matscale.structures.formats.vocabulary import (
+    ID_KEYS,
+    STRUCTURE_KEYS,
     Entry,
     File,
     Format,
     NotStructures,
     Parsed,
+    Remark,
     decode,
+    its_columns,
+    structure_column,
 )
 
-ID_KEYS = ("id", "material_id", "entry_id", "jid", "mp_id", "name")
-STRUCTURE_KEYS = ("structure", "atoms", "cif", "poscar", "prediction")
+
+class Doubled(dict[str, Any]):
+    """A JSON object in which a key stands twice: the last value counts, all are in ``pairs``."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    @property
+    def key(self) -> str:
+        """The first key that stands twice."""
+        seen: set[str] = set()
+        return next(key for key, _ in self.pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Doubled(pairs)
 
 
 def load(text: str | bytes) -> Any:
@@ -29,7 +50,7 @@ def load(text: str | bytes) -> Any:
         Refused: If it is broken or too deep.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
         raise Refused("unreadable", "JSON nested too deep") from error
     except ValueError as error:
@@ -43,30 +64,46 @@ def parse(content: Any) -> Parsed:
         Refused: If there is none.
     """
     content = structure_in(content)
+    if content is None:
+        raise Refused("missing", "null where a structure was expected")
+    if isinstance(content, Doubled):
+        raise Refused("unreadable", f"the key {content.key[:40]!r} stands twice in the structure")
     if isinstance(content, str):
         return parse_text(content)
     return pymatgen_dict.parse(content)
 
 
-def structure_in(content: Any) -> Any:
-    """What stands under ``structure`` (or ``cif``, ``poscar``) in an entry, else the value."""
-    if isinstance(content, Mapping) and "lattice" not in content:
-        for key in STRUCTURE_KEYS:
-            if key in content:
-                return content[key]
+def structure_in(content: Any, column: str = "") -> Any:
+    """What stands under ``structure`` (or ``cif``, ``poscar``) in an entry, else the value.
+
+    Args:
+        content: An entry or a structure.
+        column: Where to look instead.
+    """
+    if isinstance(content, Mapping):
+        if column and column in content:
+            return content[column]
+        if "lattice" not in content:
+            for key in STRUCTURE_KEYS:
+                if key in content:
+                    return content[key]
     return content
 
 
-def is_structural(content: Any) -> bool:
+def is_structural(content: Any, column: str = "") -> bool:
     """Whether a value is meant as a structure."""
-    content = structure_in(content)
+    content = structure_in(content, column)
     if isinstance(content, str):
-        return "\n" in content or "\\n" in content
+        return "\n" in content or "\\n" in content or (content[:1] == "{" and '"sites"' in content)
     return isinstance(content, Mapping) and "sites" in content and "lattice" in content
 
 
 def splits_of(content: Any) -> dict[str, Mapping[str, Any]] | None:
-    """The splits of a data set file, ``{split: {id: structure}}``; None if it is none."""
+    """The splits of a data set file, ``{split: {id: structure}}``; None if it is none.
+
+    Raises:
+        Refused: If a split stands twice.
+    """
     if (
         isinstance(content, Mapping)
         and content
@@ -75,35 +112,95 @@ def splits_of(content: Any) -> dict[str, Mapping[str, Any]] | None:
         and not any(map(is_structural, content.values()))
         and any(is_structural(value) for part in content.values() for value in part.values())
     ):
+        if isinstance(content, Doubled):
+            raise Refused("unreadable", f"the split {content.key[:40]!r} stands twice")
         return dict(content)
     return None
 
 
-def entries(file: File) -> Iterator[Entry]:
+def entries(file: File) -> Iterator[Entry | Remark]:
     """Each structure in a JSON file."""
-    text = decode(file.content)
-    content = load(text)
-    if is_structural(content):
-        yield file.entry(content, parse)
-    elif isinstance(content, list) and any(map(is_structural, content)):
-        for index, value in enumerate(content):
-            name = id_of(value, f"{file.stem}-{index}")
-            yield Entry(name, f"{file.source}#{index}", value, parse, columns_of(value))
+    content = load(decode(file.content))
+    table = pandas_json.table_of(content, file)
+    if table is not None:
+        yield from entries_of_records(table.records, file, table.labels)
+    elif is_structural(content, file.column):
+        yield file.entry(structure_in(content, file.column), parse)
+    elif isinstance(content, list) and any(isinstance(value, Mapping | str) for value in content):
+        yield from entries_of_records(content, file, None)
     elif splits := splits_of(content):
         for split, part in splits.items():
-            for name, value in part.items():
-                yield Entry(
-                    str(name), f"{file.source}#{split}/{name}", value, parse, {"split": split}
-                )
+            yield from _said(part, f"{file.source}, split {split}")
+            for name, value in _pairs(part):
+                place = f"{file.source}#{split}/{name}"
+                yield Entry(str(name), place, value, parse, {"split": split})
+    elif isinstance(content, Mapping) and all(isinstance(one, Mapping) for one in content.values()):
+        yield from _said(content, file.source)
+        labels, records = zip(*_pairs(content), strict=True) if content else ((), ())
+        yield from entries_of_records(records, file, labels)
     elif isinstance(content, Mapping) and any(map(is_structural, content.values())):
+        yield from _said(content, file.source)
         yield from entries_of_map(content, file.source)
     else:
         raise NotStructures("JSON that holds no structures")
 
 
+def _pairs(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """All keys and values of an object, those that stand twice among them."""
+    return content.pairs if isinstance(content, Doubled) else content.items()
+
+
+def _said(content: Mapping[str, Any], source: str) -> Iterator[Remark]:
+    """What must be known of ids that stand twice."""
+    if isinstance(content, Doubled):
+        count = len(content.pairs) - len(content)
+        were = "entry repeats an id" if count == 1 else "entries repeat an id"
+        yield Remark(
+            f"{count} {were} of the same JSON object (such as {content.key[:40]!r} in {source}); "
+            "each is an item of its own."
+        )
+
+
+def entries_of_records(
+    records: Iterable[Any], file: File, labels: Iterable[str] | None
+) -> Iterator[Entry]:
+    """The structures of a list of entries, structures or texts.
+
+    Args:
+        records: The entries.
+        file: Where they stand.
+        labels: What each is called; None for its place. An id in the entry goes before a label
+            that is only a row number.
+
+    Raises:
+        NotStructures: If none of them holds a structure.
+    """
+    records = list(records)
+    names = None if labels is None else [str(label) for label in labels]
+    keys = list(dict.fromkeys(key for one in records if isinstance(one, Mapping) for key in one))
+    column = (structure_column(keys, file) or "") if file.column and keys else ""
+    if not any(is_structural(record, column) for record in records):
+        if keys and not any(key in STRUCTURE_KEYS for key in keys):
+            raise NotStructures(f"JSON without a column of structures; {its_columns(keys)}")
+        raise NotStructures("JSON that holds no structures")
+    numbered = names is not None and names == [str(row) for row in range(len(names))]
+    for index, record in enumerate(records):
+        place = f"{file.stem}-{index}"
+        label = place if names is None else names[index]
+        own = id_of(record, "") if names is None or numbered else ""
+        yield Entry(
+            own or label,
+            f"{file.source}#{label if names else index}",
+            structure_in(record, column),
+            parse,
+            columns_of(record, column),
+            named=bool(own) or names is not None,
+        )
+
+
 def entries_of_map(content: Mapping[str, Any], source: str) -> Iterator[Entry]:
     """Each structure of a map ``{id: structure}``."""
-    for name, value in content.items():
+    for name, value in _pairs(content):
         yield Entry(str(name), f"{source}#{name}", value, parse)
 
 
@@ -116,14 +213,14 @@ def id_of(value: Any, default: str) -> str:
     return default
 
 
-def columns_of(value: Any) -> dict[str, Any]:
+def columns_of(value: Any, column: str = "") -> dict[str, Any]:
     """Numbers, strings and truth values that stand beside the structure in an entry."""
-    if not isinstance(value, Mapping) or structure_in(value) is value:
+    if not isinstance(value, Mapping) or structure_in(value, column) is value:
         return {}
     return {
         key: item
         for key, item in value.items()
-        if isinstance(item, str | int | float) and key not in STRUCTURE_KEYS and key != "id"
+        if isinstance(item, str | int | float) and key not in (*STRUCTURE_KEYS, column, "id")
         and not key.startswith("@")
     }  # fmt: skip
 

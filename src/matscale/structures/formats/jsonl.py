@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from matscale.errors import Refused
 from matscale.structures.formats import id_json
@@ -13,6 +13,8 @@ from matscale.structures.formats.vocabulary import (
     NotStructures,
     Parsed,
     decode,
+    its_columns,
+    structure_column,
 )
 
 
@@ -28,26 +30,35 @@ def parse(text: str) -> Parsed:
 def entries(file: File) -> Iterator[Entry]:
     """Each line that is not blank; one that cannot be read is refused alone."""
     lines = [line for line in decode(file.content).split("\n") if line.strip()]
-    structural = False
-    found = []
-    for index, line in enumerate(lines):
-        source = f"{file.source}#{index}"
+    values = [_loaded(line) for line in lines]
+    sound = [value for value in values if not isinstance(value, Refused)]
+    keys = list(dict.fromkeys(key for one in sound if isinstance(one, Mapping) for key in one))
+    column = (structure_column(keys, file) or "") if file.column and sound else ""
+    if sound and not any(id_json.is_structural(value, column) for value in sound):
+        raise NotStructures(f"JSON Lines without structures; {its_columns(keys)}")
+    for index, value in enumerate(values):
         default = f"{file.stem}-{index}"
-        try:
-            value = id_json.load(line)
-        except Refused as refusal:
-            found.append(Entry(default, source, refusal))
+        source = f"{file.source}#{index}"
+        if isinstance(value, Refused):
+            yield Entry(default, source, value, named=False)
             continue
-        structural = structural or id_json.is_structural(value)
-        name = id_json.id_of(value, default)
-        found.append(
-            Entry(
-                name, source, id_json.structure_in(value), id_json.parse, id_json.columns_of(value)
-            )
+        name = id_json.id_of(value, "")
+        yield Entry(
+            name or default,
+            source,
+            id_json.structure_in(value, column),
+            id_json.parse,
+            id_json.columns_of(value, column),
+            named=bool(name),
         )
-    if not structural and any(not isinstance(entry.content, Refused) for entry in found):
-        raise NotStructures("JSON Lines that hold no structures")
-    yield from found
+
+
+def _loaded(line: str) -> object:
+    """The value on a line, or why it cannot be read."""
+    try:
+        return id_json.load(line)
+    except Refused as refusal:
+        return refusal
 
 
 def claims(head: bytes) -> bool:

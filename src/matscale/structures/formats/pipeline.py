@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from matscale.errors import Refused
 from matscale.execution import run
 from matscale.structures.formats.vocabulary import Block, Entry
-from matscale.structures.reading import Reading, Refusal
+from matscale.structures.reading import Reading, ReadingWarning, Refusal
 from matscale.structures.table import StructureTable
 
 CHUNK_BYTES = 2 << 20
@@ -35,6 +35,8 @@ class Piece:
         refusals: The others.
         path_ids: What to call an item, by its number, if its id is not unique.
         columns: Further values of each accepted item, (N,).
+        unnamed: Items in it whose ids are their places in a file.
+        warnings: What is doubtful about accepted items.
     """
 
     count: int
@@ -43,6 +45,8 @@ class Piece:
     refusals: list[Refusal]
     path_ids: dict[int, str]
     columns: list[dict[str, Any]]
+    unnamed: int = 0
+    warnings: list[ReadingWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,13 @@ def gather(
         for piece, start in numbered
         for refusal in piece.refusals
     )
+    warnings = tuple(
+        replace(
+            warning, item=warning.item + start, id=_name(piece, warning.item, warning.id, common)
+        )
+        for piece, start in numbered
+        for warning in piece.warnings
+    )
     items = [piece.items + start for piece, start in numbered]
     ids = [
         _name(piece, item, name, common)
@@ -88,7 +99,15 @@ def gather(
     ]
     table = StructureTable.concatenate([replace(piece.table, columns={}) for piece in pieces])
     table = replace(table, ids=np.array(ids, dtype=object), columns=_columns(pieces))
-    return Reading(table, np.concatenate([np.empty(0, np.int64), *items]), refusals)
+    numbers = np.concatenate([np.empty(0, np.int64), *items])
+    return Reading(
+        table,
+        numbers,
+        refusals,
+        warnings=warnings,
+        unnamed=sum(piece.unnamed for piece in pieces),
+        named_by_file=sum(len(piece.path_ids) for piece in pieces),
+    )
 
 
 def _pieces(
@@ -100,7 +119,8 @@ def _pieces(
         if isinstance(item, Block):
             yield from _parse_batch(batch, weight, rules, workers, label)
             batch, weight = [], 0
-            yield parse_block(item, rules)
+            piece = parse_block(item, rules)
+            yield piece if item.named else replace(piece, unnamed=piece.count)
             continue
         batch.append(item)
         weight += _weight(item)
@@ -124,7 +144,9 @@ def _parse_batch(
         workers = 1
     each = max(1, min(CHUNK_ITEMS, int(len(batch) * CHUNK_BYTES / max(weight, 1))))
     chunks = [(batch[at : at + each], rules) for at in range(0, len(batch), each)]
-    yield from run(parse_chunk, chunks, workers=workers, label=label)
+    pieces = run(parse_chunk, chunks, workers=workers, label=label)
+    for piece, (entries, _) in zip(pieces, chunks, strict=True):
+        yield replace(piece, unnamed=sum(not entry.named for entry in entries))
 
 
 def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
@@ -133,6 +155,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
     accepted: list[int] = []
     parsed = []
     refusals = []
+    warnings = []
     for number, entry in enumerate(entries):
         try:
             with np.errstate(all="ignore"):
@@ -143,6 +166,10 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         else:
             accepted.append(number)
             parsed.append(structure)
+            warnings += [
+                ReadingWarning(number, entry.id, entry.source, kind, detail)
+                for kind, detail in structure.warnings
+            ]
     chosen = [entries[number] for number in accepted]
     path_ids = {number: entry.path_id for number, entry in enumerate(entries) if entry.path_id}
     if not parsed:
@@ -154,7 +181,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         positions=[structure.positions for structure in parsed],
         cells=np.stack([structure.cell for structure in parsed]),
     )
-    return _checked(
+    piece = _checked(
         len(entries),
         rules,
         table,
@@ -164,6 +191,8 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         path_ids=path_ids,
         columns=[dict(entry.columns) for entry in chosen],
     )
+    kept = set(piece.items.tolist()) if warnings else set()
+    return replace(piece, warnings=[one for one in warnings if one.item in kept])
 
 
 def _check_size(atoms: int, rules: Rules) -> None:

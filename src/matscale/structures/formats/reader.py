@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from matscale.errors import Refused, UserError
-from matscale.structures.formats import archives, files
+from matscale.structures.formats import archives, copies, files
 from matscale.structures.formats.pipeline import Rules, gather
 from matscale.structures.formats.vocabulary import (
     Block,
@@ -15,6 +15,7 @@ from matscale.structures.formats.vocabulary import (
     File,
     Limits,
     NotStructures,
+    Remark,
 )
 from matscale.structures.reading import Reading
 
@@ -28,6 +29,8 @@ def read(
     limits: Limits | None = None,
     tolerate: Collection[str] = (),
     label: str = "",
+    column: str = "",
+    or_usual: bool = False,
 ) -> Reading:
     """Read all structures of a source; the format of each file is found out.
 
@@ -42,6 +45,8 @@ def read(
         tolerate: Reasons of the final checks ("atoms too close", "degenerate cell") for which a
             structure is not refused, for a protocol that scores such structures.
         label: What the progress display calls the work; "" shows none.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+        or_usual: Whether a table without that column is read by the names in use.
 
     Returns:
         The structures that can be used, and each of the others with its reason.
@@ -51,7 +56,13 @@ def read(
     """
     limits = limits or Limits()
     ignored: list[tuple[str, str]] = []
-    found = _entries(source, limits, ignored)
+    remarks: list[str] = []
+    places = files.places(source)
+    once = copies.without_mattergens(
+        _files(places, source, limits, ignored), ignored, _path_of(source)
+    )
+    wanted = (replace(file, column=column, or_usual=or_usual) for file in once)
+    found = _entries(wanted, source, copies.Twins(places), ignored, remarks)
     rules = Rules(limits.atoms, frozenset(tolerate))
     reading = gather(found, rules, workers=workers, label=label)
     if not reading.submitted:
@@ -61,7 +72,12 @@ def read(
             "extended XYZ, XSF, pymatgen JSON, CSV, Parquet, results of CDVAE (.pt), or an "
             "archive of them"
         )
-    return replace(reading, ignored=tuple(name for name, _ in ignored))
+    return replace(
+        reading,
+        ignored=tuple(name for name, _ in ignored),
+        ignored_because=tuple(why for _, why in ignored),
+        remarks=tuple(remarks),
+    )
 
 
 def _shown(source: Source | Sequence[Source]) -> str:
@@ -71,30 +87,51 @@ def _shown(source: Source | Sequence[Source]) -> str:
 
 
 def _entries(
-    source: Source | Sequence[Source], limits: Limits, ignored: list[tuple[str, str]]
+    found: Iterable[File],
+    source: Source | Sequence[Source],
+    twins: copies.Twins,
+    ignored: list[tuple[str, str]],
+    remarks: list[str],
 ) -> Iterator[Entry | Block]:
-    """The items of all files; what is no item is noted in ``ignored``."""
+    """The items of all files; what is no item is noted in ``ignored`` and ``remarks``."""
     from matscale.structures.formats import registry
 
-    for file in _files(source, limits, ignored):
+    for file in found:
         try:
-            yield from registry.entries(file)
+            items: Iterable[Entry | Block | Remark] = registry.entries(file)
+            if twins.concern(file):
+                items = list(items)
+                if first := twins.first(file, items):
+                    ignored.append((_name(file, source), f"the crystals of {first} again"))
+                    continue
+            for one in items:
+                if isinstance(one, Remark):
+                    remarks.append(one.text)
+                else:
+                    yield one
         except NotStructures as reason:
             ignored.append((_name(file, source), str(reason)))
 
 
+def _path_of(source: Source | Sequence[Source]) -> str:
+    """The path that the caller already knows; "" for a list of them."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+
+
 def _name(file: File, source: Source | Sequence[Source]) -> str:
     """The file's place without the path that the caller already knows."""
-    if isinstance(source, str | os.PathLike):
-        return file.source.removeprefix(os.fspath(source)).lstrip("/") or file.name
-    return file.source
+    known = _path_of(source)
+    return file.source.removeprefix(known).lstrip("/") or file.name if known else file.source
 
 
 def _files(
-    source: Source | Sequence[Source], limits: Limits, ignored: list[tuple[str, str]]
+    places: Sequence[files.Place],
+    source: Source | Sequence[Source],
+    limits: Limits,
+    ignored: list[tuple[str, str]],
 ) -> Iterator[File]:
     budget = files.Budget(limits)
-    for place in files.places(source):
+    for place in places:
         if place.chosen:
             files.refuse_pickle(place.path)
         elif files.is_hidden(place.name):

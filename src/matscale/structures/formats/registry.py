@@ -17,7 +17,15 @@ from matscale.structures.formats import (
     torch_results,
     xsf,
 )
-from matscale.structures.formats.vocabulary import Block, Entry, File, Format, NotStructures, Parsed
+from matscale.structures.formats.vocabulary import (
+    Block,
+    Entry,
+    File,
+    Format,
+    NotStructures,
+    Parsed,
+    Remark,
+)
 
 FORMATS: tuple[Format, ...] = (
     cif.FORMAT,
@@ -47,6 +55,8 @@ def format_of(file: File) -> Format | None:
     if isinstance(file.data, Refused):
         return named
     head = head_of(file.data)
+    if named is id_json.FORMAT and jsonl.claims(head):
+        return jsonl.FORMAT
     if named is None or not named.claims(head):
         return next((form for form in FORMATS if form.claims(head)), named)
     return named
@@ -66,7 +76,7 @@ def head_of(data: bytes) -> bytes:
     return data[: min(HEAD, end - TURN)] + data[end - TURN : end + TURN]
 
 
-def entries(file: File) -> Iterator[Entry | Block]:
+def entries(file: File) -> Iterator[Entry | Block | Remark]:
     """The items of a file; where reading it fails, one refused item for the rest.
 
     Raises:
@@ -94,6 +104,8 @@ def only_structure(file: File) -> Parsed:
     found: list[Entry] = []
     try:
         for entry in entries(file):
+            if isinstance(entry, Remark):
+                continue
             if isinstance(entry, Block) or found:
                 raise Refused("unreadable", f"{file.name} may hold several structures")
             found.append(entry)

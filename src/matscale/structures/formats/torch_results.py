@@ -1,90 +1,84 @@
-"""Results that CDVAE, DiffCSP and their descendants save with ``torch.save``.
+"""Results that CDVAE, DiffCSP, FlowMM and their descendants save with ``torch.save``.
 
 Batches of crystals with the keys ``frac_coords`` (atoms, 3), ``atom_types`` (atoms,),
 ``num_atoms`` (crystals,) and ``lengths`` and ``angles`` (crystals, 3) or ``lattices``
 (crystals, 3, 3); a leading dimension counts evaluations of the same crystals, and lists hold
-one tensor a batch. Read with ``weights_only=True``, which makes tensors and plain containers only.
+one tensor a batch. FlowMM's lists hold one tensor an evaluation, and its ``batch_indices`` say
+which crystal of the test set each is of. What else stands there, such as the command line
+(``eval_setting``) and the test set (``input_data_batch``), is not looked at, whatever its class.
 """
 
 from __future__ import annotations
 
-import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
-from io import BytesIO
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused, missing_extra
-from matscale.structures.formats.archives import BROKEN_ZIP, is_torch
+from matscale.errors import Refused
 from matscale.structures.formats.cif import cell_from_parameters
+from matscale.structures.formats.pickle_text import Array, Foreign, Tensor, array
+from matscale.structures.formats.torch_file import TorchFile, claims, opened
 from matscale.structures.formats.vocabulary import Block, Entry, File, Format, NotStructures
 from matscale.structures.table import StructureTable
 
 KEYS = ("frac_coords", "atom_types", "num_atoms")
-MAX_UNPACKED = 8 << 30
-MAX_VALUES = 1 << 30
+INDICES = "batch_indices"
+_CELLS = ("lattices", "lattice", "lengths", "angles")
 LARGEST_NUMBER = 118
 
 
 def entries(file: File) -> Iterator[Entry | Block]:
     """All crystals of a file at once, evaluation by evaluation."""
-    try:
-        import torch
-    except ImportError as error:
-        raise missing_extra("models", f"reading {file.name}") from error
-    content = _load(file.content, torch)
+    saved = opened(file.content)
+    content = saved.content
+    wanted = [content.get(key) for key in KEYS] if isinstance(content, dict) else [content]
+    foreign = next((value.name for value in wanted if isinstance(value, Foreign)), None)
+    if foreign is not None:
+        detail = (
+            f"an object of {foreign[:80]} where tensors are expected; save a dictionary of them"
+        )
+        raise Refused("unreadable", detail)
     if not isinstance(content, Mapping) or not all(key in content for key in KEYS):
         raise NotStructures(f"a torch file without {', '.join(KEYS)}")
     try:
-        table = _table(content, file.stem)
+        tables = [
+            _table(saved, part, file.stem, place)
+            for place, part in enumerate(_evaluations(content))
+        ]
     except KeyError as error:
         raise Refused("unreadable", f"a torch file without {error}") from error
-    except (ValueError, TypeError, IndexError, RuntimeError, OverflowError) as error:
+    except (ValueError, TypeError, IndexError, RuntimeError, OverflowError, MemoryError) as error:
         raise Refused("unreadable", f"torch: {error}"[:200]) from error
-    yield Block(table, file.source)
+    table = StructureTable.concatenate(tables)
+    if not len(table):
+        raise Refused("empty", "a torch file of no crystals")
+    if not table.columns["evaluation"].any():
+        table = replace(table, columns={})
+    yield Block(table, file.source, named=False)
 
 
-def _load(data: bytes, torch: Any) -> Any:
-    """The content of a torch file: tensors, numbers, strings, and containers of them."""
-    import pickle
-    from argparse import Namespace
-
-    _check_unpacked(data)
-    # CDVAE saves its command line beside the tensors; a Namespace only holds attributes.
-    allow = getattr(torch.serialization, "safe_globals", None)
-    try:
-        with warnings.catch_warnings(), allow([Namespace]) if allow else nullcontext():
-            warnings.simplefilter("ignore")
-            return torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        blocked = str(error).partition("GLOBAL ")[2].split()[:1]
-        what = f"objects of {blocked[0]}" if blocked else "more than tensors, or is broken"
-        raise Refused("unreadable", f"holds {what}; save a dictionary of tensors only") from error
-    except (*BROKEN_ZIP, KeyError, IndexError, TypeError, AttributeError, OverflowError,
-            MemoryError, RecursionError, AssertionError) as error:  # fmt: skip
-        raise Refused("unreadable", f"torch: {error}"[:200]) from error
+def _evaluations(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Each evaluation of FlowMM's lists; else all of it, as dimensions count evaluations."""
+    if INDICES not in content or not isinstance(content["frac_coords"], list):
+        return [content]
+    keys = [key for key in (*KEYS, *_CELLS, INDICES) if key in content]
+    if not all(isinstance(content[key], list) for key in keys):
+        raise ValueError(f"{INDICES} beside lists of evaluations and tensors of all of them")
+    counts = {len(content[key]) for key in keys}
+    if len(counts) > 1:
+        raise ValueError(f"lists of {' and '.join(map(str, sorted(counts)))} evaluations")
+    return [{key: content[key][place] for key in keys} for place in range(counts.pop())]
 
 
-def _check_unpacked(data: bytes) -> None:
-    if data[:2] != b"PK":
-        return
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except BROKEN_ZIP as error:
-        raise Refused("unreadable", f"torch: {error}"[:200]) from error
-    if size > MAX_UNPACKED:
-        raise Refused("too large", f"unpacks to {size} bytes")
-
-
-def _table(content: Mapping[str, Any], stem: str) -> StructureTable:
+def _table(
+    saved: TorchFile, content: Mapping[str, Any], stem: str, evaluation: int
+) -> StructureTable:
     """The crystals before the checks; raises ``ValueError`` where shapes disagree."""
-    counts = _joined(content["num_atoms"], 1)
-    fractions = _joined(content["frac_coords"], 2)
-    types = _joined(content["atom_types"], 1)
+    counts = _joined(saved, content["num_atoms"], 1)
+    fractions = _joined(saved, content["frac_coords"], 2)
+    types = _joined(saved, content["atom_types"], 1)
     counts_flat = counts.reshape(-1).astype(np.int64)
     fractions = fractions.reshape(-1, 3).astype(np.float64)
     types = types.reshape(-1)
@@ -94,34 +88,45 @@ def _table(content: Mapping[str, Any], stem: str) -> StructureTable:
         )
     if len(types) != len(fractions):
         raise ValueError(f"{len(types)} atom_types for {len(fractions)} frac_coords")
-    cells = _cells(content, len(counts_flat))
+    cells = _cells(saved, content, len(counts_flat))
     per_atom = np.repeat(np.arange(len(counts_flat)), counts_flat)
     with np.errstate(all="ignore"):
         positions = np.einsum("ij,ijk->ik", fractions, cells[per_atom])
         known = (types >= 1) & (types <= LARGEST_NUMBER)
-    evaluations = np.repeat(
-        np.arange(counts.shape[0] if counts.ndim > 1 else 1), counts.shape[-1] if counts.size else 0
-    )
-    names = np.arange(len(counts_flat)) - evaluations * (counts.shape[-1] if counts.size else 0)
-    columns = {"evaluation": evaluations} if counts.ndim > 1 and counts.shape[0] > 1 else {}
-    return StructureTable(
+    asked = counts.shape[-1] if counts.size else 0
+    each = np.arange(len(counts_flat)) % max(asked, 1)
+    names = _indices(saved, content, asked)[each]
+    evaluations = evaluation + np.arange(len(counts_flat)) // max(asked, 1)
+    table = StructureTable(
         ids=np.array([f"{stem}-{index}" for index in names.tolist()], dtype=object),
         offsets=np.concatenate([[0], np.cumsum(counts_flat)]),
         numbers=np.where(known, types, 0).astype(np.uint8),
         positions=positions,
         cells=cells,
-        columns=columns,
+        columns={"evaluation": evaluations},
     )
+    order = np.lexsort([names, evaluations])
+    return table if (order[1:] > order[:-1]).all() else table[order]
 
 
-def _cells(content: Mapping[str, Any], count: int) -> np.ndarray:
+def _indices(saved: TorchFile, content: Mapping[str, Any], count: int) -> np.ndarray:
+    """Which crystal of the test set each crystal of an evaluation is of, (count,)."""
+    if INDICES not in content:
+        return np.arange(count)
+    found = _joined(saved, content[INDICES], 1).reshape(-1)
+    if len(found) != count or found.dtype.kind != "i" or (found < 0).any():
+        raise ValueError(f"{len(found)} {INDICES} for {count} crystals")
+    return found
+
+
+def _cells(saved: TorchFile, content: Mapping[str, Any], count: int) -> np.ndarray:
     """Lattice vectors (count, 3, 3) in Å; of infinities where the parameters are impossible."""
     key = next((name for name in ("lattices", "lattice") if name in content), None)
     if key is not None:
-        cells = _joined(content[key], 3).reshape(-1, 3, 3).astype(np.float64)
+        cells = _joined(saved, content[key], 3).reshape(-1, 3, 3).astype(np.float64)
     else:
-        lengths = _joined(content["lengths"], 2).reshape(-1, 3).astype(np.float64)
-        angles = _joined(content["angles"], 2).reshape(-1, 3).astype(np.float64)
+        lengths = _joined(saved, content["lengths"], 2).reshape(-1, 3).astype(np.float64)
+        angles = _joined(saved, content["angles"], 2).reshape(-1, 3).astype(np.float64)
         if len(lengths) != len(angles):
             raise ValueError(f"{len(lengths)} lengths and {len(angles)} angles")
         rows = np.hstack([lengths, angles]).tolist()
@@ -138,37 +143,39 @@ def _cell(parameters: list[float]) -> np.ndarray:
         return np.full((3, 3), np.inf if refusal.reason == "not finite" else 0.0)
 
 
-def _joined(value: Any, ndim: int) -> np.ndarray:
+def _joined(saved: TorchFile, value: Any, ndim: int) -> np.ndarray:
     """One array of a tensor, or of a list of tensors, one a batch, joined along the crystals.
 
     Args:
+        saved: Where the values are.
         value: Tensors of ``ndim`` dimensions, or one more in front for evaluations.
         ndim: Dimensions of one evaluation of one batch.
     """
     parts = list(value) if isinstance(value, list | tuple) else [value]
-    arrays = [_array(part) for part in parts]
-    if not arrays:
+    if not parts:
         raise ValueError("an empty list of batches")
+    if all(type(part) in (int, float) for part in parts):
+        return np.array(parts)
+    arrays = []
+    left = saved.most
+    for part in parts:
+        arrays.append(_array(saved, part))
+        left -= arrays[-1].size
+        if left < 0:
+            raise ValueError(f"lists of over {saved.most} values, more than the file holds")
     if len(arrays) == 1:
         return arrays[0]
     return np.concatenate(arrays, axis=arrays[0].ndim - ndim)
 
 
-def _array(part: Any) -> np.ndarray:
-    if hasattr(part, "detach"):
-        if part.numel() > MAX_VALUES:
-            raise ValueError(f"a tensor of {part.numel()} values")
-        part = part.detach().cpu()
-        part = part.double().numpy() if part.is_floating_point() else part.numpy()
-    array = np.asarray(part)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"expected numbers, found {array.dtype}")
-    return array
-
-
-def claims(head: bytes) -> bool:
-    """Whether a file that begins so was written by ``torch.save``."""
-    return head[:4] == b"PK\x03\x04" and is_torch(head)
+def _array(saved: TorchFile, part: Any) -> np.ndarray:
+    if isinstance(part, Tensor):
+        return saved.array(part)
+    if isinstance(part, Foreign):
+        raise ValueError(f"expected a tensor, found an object of {part.name}")
+    if isinstance(part, Array):
+        return array(part)
+    raise ValueError(f"expected a tensor, found {type(part).__name__}")
 
 
 FORMAT = Format("torch", (".pt", ".pth"), claims, entries)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ REASONS: Mapping[str, str] = {
     "no cell": "atoms without three lattice vectors",
     "degenerate cell": "lattice vectors that span no volume (thinner than 0.01 Å)",
     "disordered": "a site is partially occupied or shared by several species",
-    "unknown element": "a species that is no chemical element",
+    "unknown element": "a species that is no chemical element, such as a dummy or a vacancy",
+    "unknown symmetry": "a CIF states a symmetry that is not understood, or that its cell lacks",
     "not finite": "a coordinate or lattice vector is NaN, infinite or absurdly large",
     "atoms too close": "two atoms, or an atom and a periodic image, less than 0.1 Å apart",
     "too large": "more atoms or bytes than the limits allow",
@@ -27,6 +28,16 @@ REASONS: Mapping[str, str] = {
     "encrypted": "the archive member is protected by a password",
     "unsafe path": "the name leads outside its folder or archive, or is a link",
 }
+
+
+ID_KEYS = ("id", "material_id", "jid", "mp_id", "entry_id", "ids", "identifier", "name")
+"""Names under which tables and entries carry ids, the first that is there counts."""
+
+STRUCTURE_KEYS = ("structure", "atoms", "cif", "poscar", "prediction")
+"""Names under which entries carry structures, the first that is there counts."""
+
+STRUCTURE_COLUMNS = ("prediction", "cif", "structure", "poscar")
+"""Names of columns of text that hold structures, the first that is there counts."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,25 @@ class Limits:
     atoms: int = 500_000
 
 
-class Parsed(NamedTuple):
-    """One structure: numbers (n,), positions (n, 3) Cartesian in Å, cell (3, 3) rows in Å."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One structure; unpacks into its three arrays.
+
+    Attributes:
+        numbers: Atomic numbers, (n,).
+        positions: Cartesian, in Å, (n, 3).
+        cell: Lattice vectors as rows, in Å, (3, 3).
+        warnings: What is doubtful about it, as kind (a key of
+            :data:`matscale.structures.reading.WARNINGS`) and detail.
+    """
 
     numbers: np.ndarray
     positions: np.ndarray
     cell: np.ndarray
+    warnings: tuple[tuple[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.numbers, self.positions, self.cell))
 
 
 class NotStructures(Exception):  # noqa: N818 - a finding about a file, not a failure
@@ -75,6 +99,7 @@ class Entry:
         parse: Turns the content into a structure or raises ``Refused``; importable by name.
         columns: Further values of the item.
         path_id: The name to take instead of ``id`` where several files of a source are called so.
+        named: Whether ``id`` is its own or its file's name, as against its place in a file.
     """
 
     id: str
@@ -83,6 +108,7 @@ class Entry:
     parse: Callable[[Any], Parsed] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     path_id: str = ""
+    named: bool = True
 
     def parsed(self) -> Parsed:
         """The structure, before the checks of :mod:`matscale.structures.checks`.
@@ -103,10 +129,19 @@ class Block:
     Attributes:
         table: The items, before the checks; items without a cell have one of NaN.
         source: Where they stand.
+        named: Whether the ids are their own, as against their places in a file.
     """
 
     table: StructureTable
     source: str
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader must know of a file that has it, in one sentence; it is no item."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +153,16 @@ class File:
         source: Where it stands, for messages.
         data: Its bytes.
         origin: Path on disk of the file or of the archive that holds it; "" where it has none.
+        column: Where a table in it has its structures; "" for the names in use.
+        or_usual: Whether a table without that column is read by the names in use.
     """
 
     name: str
     source: str
     data: bytes | Refused
     origin: str = ""
+    column: str = ""
+    or_usual: bool = False
 
     @property
     def stem(self) -> str:
@@ -168,7 +207,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     claims: Callable[[bytes], bool]
-    entries: Callable[[File], Iterator[Entry | Block]]
+    entries: Callable[[File], Iterator[Entry | Block | Remark]]
     prefixes: tuple[str, ...] = ()
 
     def named(self, name: str) -> bool:
@@ -182,6 +221,26 @@ def stem_of(name: str) -> str:
     base = name.rsplit("/", 1)[-1]
     stem, dot, _ = base.rpartition(".")
     return stem if dot and stem else base
+
+
+def structure_column(names: Sequence[str], file: File) -> str | None:
+    """The one of a table's columns that holds structures, by the file's wish or the names in use.
+
+    Raises:
+        NotStructures: If the column that was asked for is not there.
+    """
+    if file.column and file.column in names:
+        return file.column
+    if file.column and not file.or_usual:
+        raise NotStructures(f"no column {file.column!r}; {its_columns(names)}")
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[key] for key in STRUCTURE_COLUMNS if key in lower), None)
+
+
+def its_columns(names: Sequence[str]) -> str:
+    """The columns of a table, for a message."""
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return f"its columns: {', '.join(name[:40] or '(no name)' for name in names[:12])}{more}"
 
 
 def decode(data: bytes) -> str:

@@ -10,11 +10,12 @@ from ase.data import chemical_symbols
 
 from matscale.energy.hull import systems_of
 from matscale.results.result import Metric
+from matscale.structures.reading import warning_notes
 from matscale.tasks.novelty.classify import FAILED
 from matscale.tasks.novelty.settings import NoveltySettings
 
 if TYPE_CHECKING:
-    from matscale.tasks.novelty.run import Entrant, Scored
+    from matscale.tasks.novelty.run import Scored
 
 MOST_NAMED = 5
 """Chemical systems that a note names."""
@@ -73,7 +74,8 @@ def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]
             "No held-out crystal is a duplicate: the memorisation ratio of "
             f"{name} is above {memorisation.low:.2g} (95 %), and has no value."
         )
-    return (*notes, *_stability_unknown(one), *_ignored(one.entrant))
+    doubtful = warning_notes(one.entrant.reading.warnings, name)
+    return (*notes, *_stability_unknown(one), *doubtful, *one.entrant.reading.notes(name))
 
 
 def _stability_unknown(one: Scored) -> tuple[str, ...]:
@@ -92,14 +94,4 @@ def _stability_unknown(one: Scored) -> tuple[str, ...]:
         f"Stability is not known for {len(rows)} crystals of {one.entrant.predictor.name}: the "
         f"hull holds no compound of their elements, in {', '.join(named)}{rest}. Under the sound "
         "protocol they count as not stable.",
-    )
-
-
-def _ignored(entrant: Entrant) -> tuple[str, ...]:
-    ignored = entrant.reading.ignored
-    if not ignored:
-        return ()
-    return (
-        f"{len(ignored)} files of {entrant.predictor.name} are no structure files and were not "
-        f"read (such as {ignored[0]}).",
     )

@@ -30,6 +30,7 @@ def score_novelty(
     command: str = "matscale.score",
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
+    column: str = "",
 ) -> Scorecard:
     """Say of each generated crystal whether training holds it, or holds it with other elements.
 
@@ -55,6 +56,7 @@ def score_novelty(
         notes: Sentences to show with the results.
         settings: Everything that the four arguments from ``relax`` to ``top`` say, and
             tolerances; these four are then not looked at.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
 
     Returns:
         Results of the reference line, floors and models, in this order, under each protocol.
@@ -75,5 +77,6 @@ def score_novelty(
         command=command,
         notes=notes,
         settings=settings,
+        column=column,
     )
     return scorer.score(predictions, name=name, out=out)

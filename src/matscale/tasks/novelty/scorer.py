@@ -18,6 +18,7 @@ from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
 from matscale.results.store import SUFFIX, check_same_question, load
+from matscale.structures.reading import warning_notes
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
 from matscale.tasks.novelty.notes import settings_notes
@@ -78,6 +79,7 @@ class NoveltyScorer:
         command: str = "matscale.score",
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
+        column: str = "",
     ) -> None:
         if protocol not in PROTOCOLS:
             raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
@@ -88,9 +90,12 @@ class NoveltyScorer:
         )
         self._potential = find_potential(self._settings)
         self._protocols = PROTOCOLS[protocol]
+        self._column = column
         self._seed, self._workers, self._command = seed, workers, command
-        self._train = _load(train, "train", "training set")
-        self._others = None if held_out is None else _load(held_out, "test", "held-out crystals")
+        self._train = _load(train, "train", "training set", column)
+        self._others = (
+            None if held_out is None else _load(held_out, "test", "held-out crystals", column)
+        )
         others = self._others
         self._notes = (
             *notes,
@@ -123,7 +128,9 @@ class NoveltyScorer:
         """
         if told is not None and parse_told(told):
             raise UserError("the novelty task tells models nothing: leave told out")
-        submissions = submissions_of(predictions, name=name, workers=self._workers)
+        submissions = submissions_of(
+            predictions, name=name, workers=self._workers, column=self._column
+        )
         models = [
             Entrant(
                 _predictor(one.name, "model").model_copy(update={"source": shown_path(one.source)}),
@@ -227,9 +234,9 @@ def _check_same_settings(folder: Path, question: Question, names: Collection[str
             )
 
 
-def _load(source: Any, split: str, what: str) -> _Known:
+def _load(source: Any, split: str, what: str, column: str) -> _Known:
     """Crystals of a dataset's split, of a file or of Python; and what must be said of them."""
-    loaded = datasets.given(source, what)
+    loaded = datasets.given(source, what, column=column)
     chosen = split if split in loaded.splits else next(iter(loaded.splits))
     reading = loaded.reading(chosen)
     if not len(reading.table):
@@ -238,7 +245,8 @@ def _load(source: Any, split: str, what: str) -> _Known:
     if reading.refusals:
         reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
         notes.append(f"Structures of {loaded.name} that cannot be used: {reasons}.")
-    return _Known(loaded.name, reading.table, tuple(notes))
+    doubtful = warning_notes(reading.warnings, loaded.name)
+    return _Known(loaded.name, reading.table, (*notes, *doubtful))
 
 
 def _predictor(name: str, kind: schema.PredictorKind) -> schema.Predictor:

@@ -13,7 +13,7 @@ from matscale.errors import UserError, missing_extra
 from matscale.figures.images import sendable
 from matscale.figures.quantities import WITHIN, relative_error, stated_number
 from matscale.results.result import Protocol
-from matscale.tasks.perception.keys import guard, scrubbed
+from matscale.tasks.perception.keys import endpoint, guard, scrubbed
 from matscale.tasks.perception.progress import Progress
 from matscale.tasks.perception.prompts import MOST_TOKENS
 from matscale.tasks.perception.questions import Batch, Question, Reply, read_letter, read_score
@@ -59,7 +59,8 @@ def ask(
 ) -> dict[str, dict[str, Reply]]:
     """Ask each batch of its model.
 
-    Replies are remembered by inspect-ai's cache, by model, prompt, picture and repeat: a run that
+    Replies are remembered by inspect-ai's cache, by model, its address, prompt, picture, repeat and
+    settings: a run that
     was cut short, or is repeated, asks only what has no reply yet.
 
     Args:
@@ -176,8 +177,10 @@ def _remembering(progress: Progress | None) -> Any:
     @solver(name="matscale_ask")
     def ask_once() -> Any:
         async def solve(state: Any, generate: Any) -> Any:
-            _never_empty(get_model())
+            model = get_model()
+            _never_empty(model)
             scopes = {name: str(state.metadata[name]) for name in ("image", "repeat")}
+            scopes["endpoint"] = endpoint(model)
             try:
                 return await generate(state, cache=CachePolicy(expiry=None, scopes=scopes))
             finally:

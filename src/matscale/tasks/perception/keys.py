@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
+from matscale.execution import content_key
+
 if TYPE_CHECKING:
     from inspect_ai.model import Model, ModelCall
 
@@ -23,6 +25,7 @@ SHORTEST = 8
 """Characters from which a value is a key: shorter ones are words that any text may hold."""
 
 _SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
+_ADDRESS = re.compile(r"(?:BASE_URL|ENDPOINT|ENDPOINT_URL|API_BASE|_HOST|_REGION)$", re.IGNORECASE)
 _Value = TypeVar("_Value")
 
 
@@ -37,6 +40,21 @@ def scrubbed(text: str) -> str:
     for secret in secrets():
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def endpoint(model: Model) -> str:
+    """Hash of the address that a model is asked at: one name may stand for two models.
+
+    inspect-ai's own key of a remembered reply holds only an address that was given in code, and
+    most come from the environment. An address may hold a password, so it is not written as it is.
+    """
+    client = getattr(model.api, "client", None)
+    known = getattr(client, "base_url", None) or model.api.base_url
+    if known:
+        return content_key(str(known))
+    return content_key(
+        {name: os.environ[name] for name in sorted(os.environ) if _ADDRESS.search(name)}
+    )
 
 
 def cleaned(value: _Value) -> _Value:

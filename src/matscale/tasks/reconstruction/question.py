@@ -13,8 +13,9 @@ from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import Told
 from matscale.results.result import Dataset
 from matscale.structures import chemistry
-from matscale.structures.reading import Reading
+from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction.by_order import by_place
 
 SUBMITTED = "submitted"
 """As ``targets``: the ones that the submissions carry."""
@@ -25,14 +26,14 @@ class Question:
     """Held-out crystals to rebuild.
 
     Attributes:
-        ids: Every id that was asked for, (N,), unique: the denominator of every rate.
+        ids: Every id that was asked for, (N,), unique, in the order of the source: the denominator
+            of every rate.
         targets: The targets that can be read; its ids are among ``ids``.
         rows: Row of ``targets`` for each id, (N,); -1 where the target cannot be read.
         train: Training crystals, without any that bear the id of a target; or None.
         dataset: What the result says of all this.
         notes: What a reader must know, one sentence each.
         own_targets: Whether the targets are those that the submissions carry.
-        order: Ids in the order of the source, for answers without ids; one that repeats, repeats.
     """
 
     ids: tuple[str, ...]
@@ -42,7 +43,6 @@ class Question:
     dataset: Dataset
     notes: tuple[str, ...]
     own_targets: bool = False
-    order: tuple[str, ...] = ()
 
     def told(self) -> Told:
         """What predictors may see of the readable targets, in the order of ``targets``."""
@@ -156,11 +156,12 @@ def _from_readings(
     if repeated:
         were = "target repeats" if repeated == 1 else "targets repeat"
         notes += (f"{repeated} {were} the id of an earlier one and cannot be asked for.",)
+    warnings = [warning for reading in readings for warning in reading.warnings]
+    notes += warning_notes(warnings, "the targets")
     if not len(table):
         raise UserError(f"none of the targets of {dataset.name} can be read")
     row = {name: place for place, name in enumerate(table.ids)}
-    unread = [refusal.id for reading in readings for refusal in reading.refusals]
-    ids = tuple(dict.fromkeys([*table.ids, *unread]))
+    ids = tuple(dict.fromkeys(name for reading in readings for name in by_place(reading)))
     return Question(
         ids=ids,
         targets=table,
@@ -168,7 +169,6 @@ def _from_readings(
         train=None,
         dataset=dataset.model_copy(update={"sha256": table.sha256(), "size": len(ids)}),
         notes=notes,
-        order=tuple(name for reading in readings for name in datasets.ids_in_order(reading)),
     )
 
 
@@ -198,6 +198,7 @@ def _with_training(question: Question, training: datasets.Dataset, notes: list[s
     refused = len(training.reading(split).refusals)
     if refused:
         notes.append(f"{refused} training structures cannot be read and are not used.")
+    notes += warning_notes(training.reading(split).warnings, "the training set")
     dataset = question.dataset.model_copy(
         update={
             "train_name": training.name,

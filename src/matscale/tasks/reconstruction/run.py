@@ -23,7 +23,7 @@ from matscale.results.measure import between_floor_and_ceiling
 from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
 from matscale.structures import symmetry
-from matscale.structures.reading import Reading
+from matscale.structures.reading import Reading, warning_notes
 from matscale.tasks.reconstruction.declared import commonest_share, refutation
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
@@ -335,11 +335,6 @@ def _undecided(name: str, pairs: int, recall: int) -> tuple[str, ...]:
 
 
 def _notes(item: Answers) -> tuple[str, ...]:
-    ignored, warnings = item.predictions.ignored, item.predictions.warnings
-    if not ignored:
-        return warnings
-    return (
-        *warnings,
-        f"{len(ignored)} files of {item.predictor.name} are no structure files and were not "
-        f"read (such as {ignored[0]}).",
-    )
+    """What must be known of the answers as they were read."""
+    reading, name = item.predictions, item.predictor.name
+    return (*warning_notes(reading.warnings, name), *reading.notes(name))

@@ -22,6 +22,8 @@ def score_reconstruction(
     told: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     protocol: str = "both",
     hygiene: str | None = None,
+    column: str = "",
+    by_order: bool = False,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -43,6 +45,9 @@ def score_reconstruction(
             or one such declaration for each model's name.
         protocol: ``"published"``, ``"sound"`` or ``"both"``.
         hygiene: Named cleaning step for registered datasets, such as ``"atombench"``.
+        column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+        by_order: Whether answers are in the order of the targets, whatever their ids. Answers
+            without ids always are.
         out: Folder for the results; None writes nothing.
         seed: Seed of floors and bootstrap.
         workers: Processes; None for one a core.
@@ -53,14 +58,16 @@ def score_reconstruction(
         Results of ceiling, floors and models, in this order, under each protocol.
 
     Raises:
-        UserError: If a file is missing, nothing says what the targets are, or an option is not
-            one of its choices.
+        UserError: If a file is missing, nothing says what the targets are, no answer has the id
+            of a target, or an option is not one of its choices.
     """
     scorer = ReconstructionScorer(
         train=train,
         targets=targets,
         protocol=protocol,
         hygiene=hygiene,
+        column=column,
+        by_order=by_order,
         seed=seed,
         workers=workers,
         command=command,

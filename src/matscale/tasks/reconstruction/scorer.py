@@ -11,12 +11,12 @@ import matscale
 from matscale import datasets
 from matscale.errors import UserError
 from matscale.execution import PARTIAL, Memory
-from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import declared
-from matscale.predictors.submissions import check_names, in_order, submissions_of
+from matscale.predictors.submissions import check_names, submissions_of
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
+from matscale.tasks.reconstruction.by_order import aligned
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
     Question,
@@ -60,6 +60,8 @@ class ReconstructionScorer:
         targets: Any = None,
         protocol: str = "both",
         hygiene: str | None = None,
+        column: str = "",
+        by_order: bool = False,
         seed: int = 0,
         workers: int | None = None,
         command: str = "matscale.score",
@@ -70,14 +72,17 @@ class ReconstructionScorer:
         self._protocols = PROTOCOLS[protocol]
         self._seed, self._workers, self._command = seed, workers, command
         self._notes = tuple(notes)
+        self._column, self._by_order = column, by_order
         self._training = (
-            None if train is None else datasets.given(train, "training set", hygiene=hygiene)
+            None
+            if train is None
+            else datasets.given(train, "training set", hygiene=hygiene, column=column)
         )
         submitted_ones = isinstance(targets, str) and targets == SUBMITTED
         self._targets = (
             targets
             if targets is None or submitted_ones
-            else datasets.given(targets, "targets", hygiene=hygiene)
+            else datasets.given(targets, "targets", hygiene=hygiene, column=column)
         )
         self._prepared: _Prepared | None = None
 
@@ -104,7 +109,9 @@ class ReconstructionScorer:
         out: str | Path | None = None,
     ) -> Scorecard:
         """Score predictions; the arguments are those of ``score_reconstruction``."""
-        submissions = submissions_of(predictions, name=name, workers=self._workers)
+        submissions = submissions_of(
+            predictions, name=name, workers=self._workers, column=self._column
+        )
         telling = declared(told, [one.name for one in submissions])
         folder = Path(out) if out is not None else None
         memory = self._memory(folder)
@@ -117,7 +124,7 @@ class ReconstructionScorer:
             question = self._prepared.question
         if folder:
             check_same_question(folder, question.dataset)
-        submissions = [_under_asked_ids(one, question) for one in submissions]
+        submissions = aligned(submissions, question.ids, by_order=self._by_order)
         if asked is None:
             prepared = self._prepare(question, memory)
         else:
@@ -157,9 +164,3 @@ class ReconstructionScorer:
 
     def _run(self, question: Question, facts: TargetFacts, memory: Memory) -> Run:
         return Run(question, facts, memory, self._seed, self._command)
-
-
-def _under_asked_ids(submission: Submission, question: Question) -> Submission:
-    """The submission with the ids that were asked, if its answers have none of their own."""
-    predictions = in_order(submission.predictions, question.order, submission.name)
-    return replace(submission, predictions=predictions)
