@@ -354,7 +354,7 @@ def test_latex_of_every_word_of_ours_is_ascii():
         for one in metric_wording.METRIC_TEXT.values()
     ]
     texts += [metric_wording.family_definition(prefix) for prefix in metric_wording._FAMILIES]
-    texts += [tables._NOTE, tables._TOLD_ANSWER, show(-1e-7), "skill −0.3", *tables._ARROW.values()]
+    texts += [tables._NOTE, tables._TOLD_ANSWER, show(-1e-7), "skill −0.3", *tables.ARROW.values()]
     for text in texts:
         assert tables.latex_text(text).isascii(), text
     assert tables.latex_text("Δ hull volume (Å³)") == r"$\Delta$ hull volume (\AA{}$^{3}$)"

@@ -2,7 +2,7 @@
 
 from matscale.datasets.dataset import Dataset, given, load
 from matscale.datasets.fetch import fetch
-from matscale.datasets.hygiene import HYGIENE, Leaks, Removal, atombench_split, ids_in_order, leaks
+from matscale.datasets.hygiene import HYGIENE, Leaks, Removal, atombench_split, leaks
 from matscale.datasets.locate import describe, find, list_datasets
 from matscale.datasets.registry import DATASETS, Entry, RemoteFile
 
@@ -19,7 +19,6 @@ __all__ = [
     "fetch",
     "find",
     "given",
-    "ids_in_order",
     "leaks",
     "list_datasets",
     "load",

@@ -203,7 +203,6 @@ PDD = Paper(
     fields=(
         ("booktitle", "Advances in Neural Information Processing Systems"),
         ("volume", "35"),
-        ("url", "https://openreview.net/forum?id=4wrB7Mo9_OQ"),
     ),
 )  # fmt: skip
 CHGNET = Paper(

@@ -90,8 +90,8 @@ class NoveltyScorer:
         )
         self._potential = find_potential(self._settings)
         self._protocols = PROTOCOLS[protocol]
-        self._seed, self._workers, self._command = seed, workers, command
         self._column = column
+        self._seed, self._workers, self._command = seed, workers, command
         self._train = _load(train, "train", "training set", column)
         self._others = (
             None if held_out is None else _load(held_out, "test", "held-out crystals", column)
