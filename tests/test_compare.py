@@ -261,7 +261,7 @@ def test_particles_lead_with_their_headline(particles_card, folder):
 
 
 def test_perception_is_compared_figure_by_figure(folder, reconstruction):
-    figures = [Figure(choice(k), "mcq") for k in range(12)]
+    figures = [Figure(f"mcq/choice-{k}", choice(k), "mcq") for k in range(12)]
     made = {"chance": rows.floor_rows(figures, "chance"), "truth": rows.true_rows(figures)}
     where = folder / "perception"
     where.mkdir()

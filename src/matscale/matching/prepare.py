@@ -71,7 +71,7 @@ class Prepared(NamedTuple):
 
 
 @kernel
-def _as_written(frac, n):
+def as_written(frac, n):
     """Round off what fractional coordinates (n, 3) gained on their way through positions in Å.
 
     As :func:`matscale.structures.cells.as_written`, where the reason is.
@@ -121,7 +121,7 @@ def _prepare(crystals, reduce, to_primitive, ranks, ltol, atol, space):
         if not inverse(cell, space.small[0], space.small[1]):
             continue
         each_row_times(frac, n, space.small[1], frac)
-        _as_written(frac, n)
+        as_written(frac, n)
         if reduce:
             n = reduced(cell, frac, codes, n, to_primitive and n <= MAX_SITES, ranks, space)
             if n <= 0:

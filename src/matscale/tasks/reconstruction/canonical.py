@@ -7,7 +7,7 @@ import numpy as np
 from matscale.errors import Refused
 from matscale.matching.algebra import each_row_times, inverse
 from matscale.matching.compiling import allocating
-from matscale.matching.prepare import POINTS, RANKS
+from matscale.matching.prepare import POINTS, RANKS, as_written
 from matscale.matching.primitive import primitive
 from matscale.matching.reduction import reduce_cell
 from matscale.matching.workspace import MAX_SITES, workspace
@@ -88,6 +88,7 @@ def _reduce_rows(offsets, lattices, positions, codes, sound, ranks, tolerance, s
         if start == stop or not sound[i] or not inverse(cell, space.small[0], space.small[1]):
             continue
         each_row_times(positions[start:stop], stop - start, space.small[1], sites)
+        as_written(sites, stop - start)
         n = primitive(cell, sites, codes[start:stop], stop - start, ranks, tolerance, space)
         if n > 0 and reduce_cell(cell, sites, n, space):
             sizes[i] = n
