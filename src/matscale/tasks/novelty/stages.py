@@ -97,9 +97,7 @@ class Stages:
             workers=self.workers,
             label=f"relaxing {label}",
         )
-        return Moved(
-            _settled(found.table), found.statuses, settled(found.energies), found.reasons
-        )
+        return Moved(_settled(found.table), found.statuses, settled(found.energies), found.reasons)
 
     def move_submitted(self, table: StructureTable, *, label: str) -> Moved:
         """Relax generated crystals, unless they came relaxed: then evaluate them."""
