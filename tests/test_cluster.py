@@ -204,15 +204,20 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path):
 
 
 @needs_dask
-def test_work_waits_for_workers_that_come_later(tmp_path, monkeypatch, capsys):
+def test_work_waits_for_workers_that_come_later(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "AWAIT_S", 0.5)
+    said: list[str] = []
+    waits = threading.Event()
+    monkeypatch.setattr(
+        cluster, "print", lambda text, **_: (said.append(text), waits.set()), raising=False
+    )
     with machines(tmp_path, 0) as found, execution.on(found.address):
         answers = cluster.Cluster(execution._elsewhere._client, "queue").answers(halved, [2, 4])
-        helper = threading.Timer(1.5, found.add)
+        helper = threading.Thread(target=lambda: waits.wait(300) and found.add())
         helper.start()
         assert sorted(answers) == [(0, 1.0), (1, 2.0)]
         helper.join()
-    assert "queue has no workers; waiting for some" in capsys.readouterr().err
+    assert set(said) == {"queue has no workers; waiting for some"}
 
 
 @needs_dask
