@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +77,9 @@ def started(*words: str, log: Path, env: dict[str, str] | None = None) -> subpro
         )
 
 
-def said(log: Path, pattern: str, seconds: float = 60) -> str:
-    for _ in range(int(seconds / 0.1)):
+def said(log: Path, pattern: str, seconds: float = 300) -> str:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         found = re.search(pattern, log.read_text())
         if found:
             return found[1]
@@ -202,15 +204,20 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path):
 
 
 @needs_dask
-def test_work_waits_for_workers_that_come_later(tmp_path, monkeypatch, capsys):
+def test_work_waits_for_workers_that_come_later(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "AWAIT_S", 0.5)
+    said: list[str] = []
+    waits = threading.Event()
+    monkeypatch.setattr(
+        cluster, "print", lambda text, **_: (said.append(text), waits.set()), raising=False
+    )
     with machines(tmp_path, 0) as found, execution.on(found.address):
         answers = cluster.Cluster(execution._elsewhere._client, "queue").answers(halved, [2, 4])
-        helper = threading.Timer(1.5, found.add)
+        helper = threading.Thread(target=lambda: waits.wait(300) and found.add())
         helper.start()
         assert sorted(answers) == [(0, 1.0), (1, 2.0)]
         helper.join()
-    assert "queue has no workers; waiting for some" in capsys.readouterr().err
+    assert set(said) == {"queue has no workers; waiting for some"}
 
 
 @needs_dask
@@ -267,6 +274,69 @@ def test_a_scheduler_that_goes_away_ends_in_a_sentence(tmp_path, monkeypatch):
         for k, _ in enumerate(run(noted, items)):
             if k == 5:
                 found.scheduler.kill()
+
+
+def out_of_space(value: int) -> int:
+    raise OSError(28, "No space left on device")
+
+
+@needs_dask
+def test_an_item_s_own_os_error_is_not_taken_for_a_lost_scheduler(two):
+    with execution.on(two.address), pytest.raises(OSError, match="No space left"):
+        list(run(out_of_space, range(3)))
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    "raised",
+    [
+        pytest.param(lambda: closed_connection(), id="closed connection"),
+        pytest.param(lambda: CancelledError("scheduler-connection-lost"), id="cancelled"),
+        pytest.param(lambda: TimeoutError("no answer"), id="no connection in time"),
+        pytest.param(lambda: RuntimeError("ConnectionPool is closed"), id="closed pool"),
+        pytest.param(lambda: closed_client(), id="closed client"),
+    ],
+)
+@pytest.mark.parametrize("call", ["nthreads", "submit", "result"])
+def test_however_a_lost_scheduler_shows_it_is_one_sentence(raised, call):
+    """Which call notices first hangs on load, so each is made to."""
+    place = cluster.Cluster(Deaf(call, raised()), "tcp://there:1")
+    calls = {
+        "nthreads": place._threads,
+        "submit": lambda: place._keep(b""),
+        "result": lambda: place._result(place._client, 0),
+    }
+    with pytest.raises(UserError, match="the scheduler at tcp://there:1 went away"):
+        calls[call]()
+
+
+def closed_connection() -> Exception:
+    from distributed.comm.core import CommClosedError
+
+    return CommClosedError("Client->Scheduler local=tcp://127.0.0.1:1")
+
+
+def closed_client() -> Exception:
+    from distributed.client import ClosedClientError
+
+    return ClosedClientError("Client is closed")
+
+
+class Deaf:
+    """A client, and a future, one of whose calls finds that nobody is there."""
+
+    status = "lost"
+
+    def __init__(self, call: str, raised: Exception) -> None:
+        self._call, self._raised = call, raised
+
+    def __getattr__(self, name: str):
+        def called(*_, **__):
+            if name == self._call:
+                raise self._raised
+            return {}
+
+        return called
 
 
 @needs_dask

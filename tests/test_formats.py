@@ -3,7 +3,6 @@
 import gzip
 import json
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -268,7 +267,5 @@ def test_import_is_light():
         "heavy = {'gemmi', 'numba', 'torch', 'ase', 'pymatgen', 'pyarrow', 'scipy'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
-    start = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert time.monotonic() - start < 5
     assert Path(formats.__file__).exists()

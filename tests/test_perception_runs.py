@@ -199,12 +199,17 @@ def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
     write_figures(tmp_path / "set", small_set(6, 0, 0))
     count = itertools.count()
 
+    def cached():
+        return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
     def interrupted(asked):
         number = next(count)
         if number == 2:
             return Say("Incorrect API key provided: " + KEY, status=401)
         if number == 3:
-            time.sleep(1.0)
+            until = time.monotonic() + 300
+            while len(cached()) < 2 and time.monotonic() < until:
+                time.sleep(0.02)
             os.kill(os.getpid(), signal.SIGINT)
         return truthful(asked) if number < 3 else Say(pause_s=4)
 

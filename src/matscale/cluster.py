@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from itertools import islice
@@ -75,8 +75,24 @@ def connected(address: str) -> Iterator[Cluster]:
                 f"--cluster {address}: no dask scheduler answers there within {CONNECT_S:g} s; "
                 "start one with `dask scheduler`"
             ) from error
-        with client:
+        try:
             yield Cluster(client, address)
+        finally:
+            # A scheduler that went away has been told of; it cannot be taken leave of.
+            with suppress(*gone()):
+                client.close()
+
+
+@cache
+def gone() -> tuple[type[Exception], ...]:
+    """What calls of a client raise whose scheduler went away, at whichever moment they notice.
+
+    A closed connection is an ``OSError``, as is one that cannot be made; a client that has given
+    up raises errors of its own, its pool of connections and its loop ``RuntimeError``.
+    """
+    from distributed.client import ClosedClientError
+
+    return CancelledError, ClosedClientError, OSError, RuntimeError
 
 
 class Cluster:
@@ -90,6 +106,7 @@ class Cluster:
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
         self._address = address
+        self._is_lost = False
 
     def answers(
         self, function: Callable[[Any], Any], items: Sequence[Any]
@@ -115,8 +132,25 @@ class Cluster:
                     place = waiting.pop(future)
                     yield place, self._result(future, place)
         finally:
-            if waiting:
-                self._client.cancel(list(waiting))
+            if waiting and not self._is_lost:
+                with suppress(*gone()):
+                    self._client.cancel(list(waiting))
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Turns what calls raise that do not reach the scheduler into a sentence.
+
+        Raises:
+            UserError: If the scheduler went away.
+        """
+        try:
+            yield
+        except gone():
+            self._is_lost = True
+            raise UserError(
+                f"the scheduler at {self._address} went away; "
+                "the same command goes on where it stopped"
+            ) from None
 
     def _sent_once(self, function: Callable[[Any], Any], items: Sequence[Any]) -> dict[int, Any]:
         """Futures of the function, under 0, and of what several items share, by its ``id``."""
@@ -133,24 +167,24 @@ class Cluster:
     def _keep(self, blob: bytes) -> Any:
         """The future of what was pickled, under a name made of its content."""
         key = f"matscale-{hashlib.sha256(blob).hexdigest()}"
-        return self._client.submit(_Whole.unpickled, blob, key=key)
+        with self._heard():
+            return self._client.submit(_Whole.unpickled, blob, key=key)
 
     def _submit(self, item: Any, sent: dict[int, Any]) -> Any:
         file = io.BytesIO()
         pickler = _Sender(file, sent)
         pickler.dump(item)
         shared = {str(key): sent[key] for key in (0, *pickler.met)}
-        return self._client.submit(_answer, code(), file.getvalue(), **shared, pure=False)
+        with self._heard():
+            return self._client.submit(_answer, code(), file.getvalue(), **shared, pure=False)
 
     def _room(self) -> int:
         """Items that may be under way; some, while there are no workers."""
         return AHEAD * max(self._threads(), 2)
 
     def _threads(self) -> int:
-        try:
+        with self._heard():
             return sum(self._client.nthreads().values())
-        except OSError:
-            raise self._lost() from None
 
     def _done(self, futures: list[Any]) -> list[Any]:
         """The futures that are finished, in their order; waits for the first."""
@@ -158,14 +192,13 @@ class Cluster:
         from distributed import wait
 
         while True:
-            try:
-                done = wait(futures, timeout=AWAIT_S, return_when="FIRST_COMPLETED").done
-                return [future for future in futures if future in done]
-            except NoAnswer:
-                if not self._threads():
-                    print(f"{self._address} has no workers; waiting for some", file=sys.stderr)
-            except CancelledError:
-                raise self._lost() from None
+            with self._heard():
+                try:
+                    done = wait(futures, timeout=AWAIT_S, return_when="FIRST_COMPLETED").done
+                    return [future for future in futures if future in done]
+                except NoAnswer:
+                    if not self._threads():
+                        print(f"{self._address} has no workers; waiting for some", file=sys.stderr)
 
     def _result(self, future: Any, place: int) -> Any:
         from distributed import KilledWorker
@@ -179,13 +212,12 @@ class Cluster:
                 f"{place} of the work, of it or of a piece sent with it; give workers more memory, "
                 "and see their logs"
             ) from error
-        except CancelledError:
-            raise self._lost() from None
-
-    def _lost(self) -> UserError:
-        return UserError(
-            f"the scheduler at {self._address} went away; the same command goes on where it stopped"
-        )
+        except gone():
+            # What the work itself raised, an OSError of its own among it, is for the caller.
+            if future.status == "error":
+                raise
+            with self._heard():
+                raise
 
 
 class _Sender(pickle.Pickler):
