@@ -35,7 +35,7 @@ class Extra(NamedTuple):
 EXTRAS: Mapping[str, Extra] = MappingProxyType(
     {
         "energy": Extra(("torch", "chgnet.model"), "relaxing crystals, energies above the hull"),
-        "models": Extra(("torch",), "reading .pt results of CDVAE and DiffCSP"),
+        "models": Extra(("torch",), "trainable models; nothing needs it yet"),
         "cluster": Extra(("distributed",), "sending work to a dask scheduler"),
         "perception": Extra(
             ("huggingface_hub", "inspect_ai", "openai"), "asking models about figures"
