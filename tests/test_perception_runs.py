@@ -243,6 +243,19 @@ def test_one_name_at_two_addresses_is_two_models(inspect, monkeypatch, tmp_path,
     assert b"a-password-of-mine" not in cached
 
 
+def test_addresses_in_the_environment_are_told_apart_and_not_written(inspect, monkeypatch):
+    from inspect_ai.model import get_model
+
+    from matscale.tasks.perception.keys import endpoint
+
+    found = []
+    for address in ("http://one:secret-word@host", "http://two:secret-word@host"):
+        monkeypatch.setenv("SOME_BASE_URL", address)
+        found += [endpoint(get_model("mockllm/model", memoize=False)) for _ in range(2)]
+    assert found[0] == found[1] != found[2] == found[3]
+    assert "secret" not in "".join(found)
+
+
 def test_a_busy_server_is_asked_again(inspect, monkeypatch, tmp_path):
     from matscale.tasks.perception.engine import Patience, ask
     from matscale.tasks.perception.questions import Batch, Question

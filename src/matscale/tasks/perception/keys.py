@@ -52,9 +52,8 @@ def endpoint(model: Model) -> str:
     known = getattr(client, "base_url", None) or model.api.base_url
     if known:
         return content_key(str(known))
-    return content_key(
-        {name: os.environ[name] for name in sorted(os.environ) if _ADDRESS.search(name)}
-    )
+    names = sorted(name for name in os.environ if _ADDRESS.search(name))
+    return content_key(*(f"{name}={os.environ[name]}" for name in names))
 
 
 def cleaned(value: _Value) -> _Value:
