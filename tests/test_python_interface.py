@@ -108,9 +108,7 @@ def test_answers_without_ids_keep_their_places(ids, broken):
 @pytest.mark.parametrize("number", [11, 13])
 def test_a_list_of_another_length_is_a_mistake(number):
     answers = (list(rattled().values()) * 2)[:number]
-    with pytest.raises(
-        ms.UserError, match=f"{number} answers without ids and 12 targets"
-    ):
+    with pytest.raises(ms.UserError, match=f"{number} answers without ids and 12 targets"):
         ms.score("reconstruction", answers, **ASKED)
 
 
