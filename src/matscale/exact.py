@@ -69,11 +69,18 @@ def stored(value: Any) -> Any:
     Digits after the ninth decimal go too, and -0 is 0. Whole numbers, texts and the like stay.
     """
     if isinstance(value, float):
-        if not math.isfinite(value):
-            return value
-        return round(float(f"{value:.{STORED_DIGITS}g}"), STORED_DECIMALS) + 0.0
+        return _stored(value)
     if isinstance(value, Mapping):
         return {key: stored(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [stored(one) for one in value]
     return value
+
+
+def _stored(value: float) -> float:
+    if not math.isfinite(value):
+        return value
+    # As ``coarse``, for decimals alone would have their edges where measured numbers lie.
+    mantissa, exponent = math.frexp(value)
+    value = math.ldexp(round(mantissa * MANTISSA) / MANTISSA, exponent)
+    return round(float(f"{value:.{STORED_DIGITS}g}"), STORED_DECIMALS) + 0.0

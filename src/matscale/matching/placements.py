@@ -36,6 +36,10 @@ STEPS, SHIFT = 17, 18
 VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 FOUND = 9
 
+EQUAL = 1e-9
+"""By how much a pairing must be better than one before it: of those that symmetry makes equal the
+first is kept, not the one that rounding favours."""
+
 OVERHEAD = 400.0
 """Pairs of sites that take as long to compare as all else about a pairing."""
 
@@ -86,7 +90,7 @@ def _keep_better(n, shift, use_rms, normalization, space, found):
         largest = max(largest, d)
     rms = math.sqrt(total) / math.sqrt(n)
     value = rms if use_rms else largest
-    if not value < found[VALUE]:
+    if not value < found[VALUE] - EQUAL:
         return False
     found[VALUE], found[RMS], found[LARGEST] = value, rms, largest
     found[LENGTH] = 1.0 / normalization

@@ -8,6 +8,7 @@ from matscale.matching.bounds import lengths_possible
 from matscale.matching.compiling import allocating, kernel
 from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE, match_cells, supercell_sizes
 from matscale.matching.placements import (
+    EQUAL,
     FOUND,
     LARGEST,
     LENGTH,
@@ -124,7 +125,7 @@ def _anonymous(
                 errors_2, scale, supercell, tolerances, use_rms, first, space, current,
             )  # fmt: skip
             status = answer if status == COMPOSITION else max(status, answer)
-            better = answer == MATCH and current[0] < found[0]
+            better = answer == MATCH and current[0] < found[0] - EQUAL
             if better:
                 for place in range(MAPPINGS):
                     found[place] = current[place]
