@@ -179,7 +179,7 @@ def test_the_column_of_the_answers_and_of_the_targets(tmp_path):
         result = scored(tmp_path / "model.csv", tmp_path / name, column="mine")
         assert result.metrics["match_rate"].value == 1.0
     with pytest.raises(UserError, match="no column 'theirs'; its columns: material_id, cif, mine"):
-        scored(tmp_path / "model.csv", tmp_path / "targets.csv", column="theirs")
+        scored(tmp_path / "model.csv", tmp_path / "usual.csv", column="theirs")
 
 
 # --- copies of the same crystals -----------------------------------------------------------

@@ -211,7 +211,7 @@ def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
             while len(cached()) < 2 and time.monotonic() < until:
                 time.sleep(0.02)
             os.kill(os.getpid(), signal.SIGINT)
-        return truthful(asked) if number < 3 else Say(pause_s=4)
+        return truthful(asked) if number < 3 else Say(pause_s=300)
 
     words = f"score perception --model {MODEL} --data {tmp_path / 'set'} --protocol sound"
     words += f" --orders 1 --out {tmp_path / 'out'}"
