@@ -369,7 +369,9 @@ def run(environment, part, folder, cache):
         command, env=os.environ | variables, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise SystemExit(f"{part} under {environment} failed:\n{done.stderr[-3000:]}")
+        raise SystemExit(
+            f"{part} under {environment} ended with {done.returncode}:\n{done.stderr[-3000:]}"
+        )
     found = content(folder)
     shutil.rmtree(folder)
     return found
