@@ -306,3 +306,11 @@ def test_pairs_that_are_too_large_are_named_everywhere(folder):
     counts = json.loads(machine.stdout)
     assert [tuple(pair) for pair in counts["undecided"]] == undecided
     assert counts["refused"]["too large"] == count
+
+
+def test_the_folder_that_one_stands_in_is_called_by_its_name(tmp_path):
+    (tmp_path / "crystals").mkdir()
+    rock_salt(5.6, "Na", "Cl").to_file(str(tmp_path / "crystals/nacl.cif"))
+    (tmp_path / "crystals/notes.cif").write_text("no crystal", encoding="utf-8")
+    done = matscale("group", ".", "--out", "../groups.csv", cwd=tmp_path / "crystals")
+    assert "1 of 2 crystals of crystals were refused" in done.stderr

@@ -157,10 +157,12 @@ def say_unread(
     Returns:
         The notes on each source, which JSON has in place of that.
     """
-    notes = [reading.notes(path.name) for path, reading in zip(paths, readings, strict=True)]
+    # Resolved, for the folder `.` has no name.
+    names = [path.resolve().name for path in paths]
+    notes = [reading.notes(name) for name, reading in zip(names, readings, strict=True)]
     if as_json:
         return notes
-    for path, reading, said in zip(paths, readings, notes, strict=True):
+    for name, reading, said in zip(names, readings, notes, strict=True):
         for note in said:
             print(note, file=sys.stderr)
         for refusal in reading.refusals[:MOST_NAMED]:
@@ -169,7 +171,7 @@ def say_unread(
         if reading.refusals:
             reasons = ", ".join(f"{n} {why}" for why, n in reading.refused_by_reason.items())
             count = f"{len(reading.refusals)} of {reading.submitted}"
-            print(f"{count} crystals of {path.name} were refused: {reasons}", file=sys.stderr)
+            print(f"{count} crystals of {name} were refused: {reasons}", file=sys.stderr)
     return notes
 
 
