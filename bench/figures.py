@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale import execution
+from matscale.runtime import execution
 
 HERE = Path(__file__).resolve().parent
 

@@ -326,7 +326,7 @@ def content(folder):
 
 def _on_grid(value):
     """Numbers of structures as places on the grid, to which hashes see them."""
-    from matscale.exact import settled
+    from matscale.runtime.exact import settled
 
     if isinstance(value, float):
         return float(settled(value))

@@ -144,8 +144,8 @@ class Bench:
     """One question, one submission, and the seconds of each stage."""
 
     def __init__(self, folder, rows):
-        from matscale.execution import Memory
         from matscale.predictors.from_file import read_submissions
+        from matscale.runtime.memory import Memory
         from matscale.tasks.reconstruction.question import ask
 
         self.rows, self.stages = rows, []

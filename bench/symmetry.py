@@ -61,7 +61,7 @@ def comparison(table, symprec):
     """How often the two engines agree on one source at one tolerance, and their seconds."""
     import numpy as np
 
-    from matscale.matching.wyckoff import symmetry_of
+    from matscale.matching.wyckoff.positions import symmetry_of
 
     found, seconds = {}, {}
     for engine in ("moyopy", "spglib"):
@@ -107,8 +107,8 @@ def order(described, rows):
 
 def wyckoff_speed(data, repeat=3):
     """Seconds of symmetry and of matching on the novelty set, and the reference's."""
-    from matscale.matching.wyckoff import symmetry_of
-    from matscale.matching.wyckoff_matches import wyckoff_matches
+    from matscale.matching.wyckoff.matches import wyckoff_matches
+    from matscale.matching.wyckoff.positions import symmetry_of
     from matscale.structures.formats import read
 
     reference = json.loads((data / "novelty" / "reference_matches.json").read_text())

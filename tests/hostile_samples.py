@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 
 import matscale.structures.formats as formats
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 CIF = """data_salt
 _cell_length_a 5.6

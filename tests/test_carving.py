@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from crystals import perovskite, wurtzite
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.carving import TOLERANCE, carve, carve_sphere, centre_of_words
 from matscale.structures.formats import read
 from matscale.structures.table import StructureTable

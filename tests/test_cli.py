@@ -170,9 +170,9 @@ def test_an_interrupted_command_says_that_its_work_is_kept(scored):
     """Interrupted at the first chunk that it keeps, from inside the process."""
     code = (
         "import sys\n"
-        "from matscale import execution\n"
+        "from matscale.runtime import memory\n"
         "def killed(*args): raise KeyboardInterrupt\n"
-        "execution.Memory._keep = killed\n"
+        "memory.Memory._keep = killed\n"
         "sys.argv = ['matscale', 'score', 'reconstruction', 'good.extxyz', "
         "'--targets', 'targets.parquet', '--out', 'killed']\n"
         "from matscale.cli import main\n"

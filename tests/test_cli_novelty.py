@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from matscale import api
 from matscale.cli import app
-from matscale.errors import UserError
 from matscale.matching.tolerances import Tolerances
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.score import score_novelty

@@ -19,14 +19,17 @@ import pytest
 from ase.build import bulk
 
 from crystals import held_out, perovskite, rock_salt, training, wurtzite
-from matscale import cluster, execution, score
+from matscale import score
 from matscale.energy import relax as relaxing
 from matscale.energy.potentials import potential
-from matscale.errors import UserError
-from matscale.execution import Memory, run
-from matscale.matching import batch, engine, grouping, wyckoff_matches
+from matscale.matching import batch, engine, grouping
 from matscale.matching.outcomes import NOVELTY, MatchSettings
-from matscale.matching.wyckoff import symmetry_of
+from matscale.matching.wyckoff import matches as wyckoff_matches
+from matscale.matching.wyckoff.positions import symmetry_of
+from matscale.runtime import cluster, execution
+from matscale.runtime.errors import UserError
+from matscale.runtime.execution import run
+from matscale.runtime.memory import Memory
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from messages import handed_on

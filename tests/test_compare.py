@@ -15,7 +15,6 @@ import matscale as ms
 from crystals import described_otherwise, held_out, training
 from figure_samples import choice
 from matscale.api import score
-from matscale.errors import UserError
 from matscale.figures.items import Figure
 from matscale.metrics import statistics
 from matscale.report.metric_wording import METRIC_TEXT
@@ -23,6 +22,7 @@ from matscale.results import store
 from matscale.results.compared import ComparedMetric, column, share
 from matscale.results.differences import paired, unpaired
 from matscale.results.result import Metric
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.perception import measures, rows

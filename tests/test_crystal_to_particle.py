@@ -14,12 +14,12 @@ from matscale.api import score
 from matscale.cli import app
 from matscale.datasets.particles import build_particles, material_set, save_particles
 from matscale.datasets.particles.leakage import leakage
-from matscale.errors import Refused, UserError
 from matscale.report.headline import headline
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
-from matscale.tasks.crystal_to_particle.scoring import check
 from matscale.tasks.particles import question as asking
+from matscale.tasks.particles.crystal_to_particle.scoring import check
 from particle_tasks import holds, reachable, small_set
 
 

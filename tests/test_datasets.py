@@ -17,7 +17,7 @@ from matscale.datasets.dataset import id_fingerprint
 from matscale.datasets.hygiene import clean, ids_in_order
 from matscale.datasets.readers import Content, read_csv_splits, read_jarvis_records, read_json
 from matscale.datasets.registry import Entry, RemoteFile
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
 

@@ -178,7 +178,7 @@ def test_it_travels_to_other_processes(potential):
 @pytest.mark.parametrize("name", ["chgnet:9.9", "chgnet:0.2.0"])
 def test_unknown_weights_are_named(package, name):
     from matscale.energy.potentials import potential
-    from matscale.errors import UserError
+    from matscale.runtime.errors import UserError
 
     with pytest.raises(UserError, match=r"it has 0\.3\.0, r2scan"):
         potential(name)

@@ -22,7 +22,7 @@ from matscale.energy.entries import download_entries, read_entries
 from matscale.energy.hull import Entry, Hull, self_consistent, systems_of, within
 from matscale.energy.potentials import potential
 from matscale.energy.relax import RelaxSettings
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 LI, OXYGEN, FE = 3, 8, 26

@@ -24,7 +24,7 @@ from matscale.energy.evaluate import energies
 from matscale.energy.potential import Evaluation
 from matscale.energy.potentials import potential
 from matscale.energy.relax import RelaxSettings, relax
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 TIGHT = RelaxSettings(fmax=0.02, max_steps=300)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matscale.exact import PRECISION, coarse, in_basis, settled, stored
+from matscale.runtime.exact import PRECISION, coarse, in_basis, settled, stored
 from matscale.structures.table import StructureTable
 
 written = st.integers(-9_999_999, 9_999_999).flatmap(

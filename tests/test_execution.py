@@ -6,7 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from matscale.execution import Memory, content_key, replaced, run, track
+from matscale.runtime.execution import run, track
+from matscale.runtime.files import replaced
+from matscale.runtime.memory import Memory, content_key
 from matscale.structures.table import StructureTable
 
 
@@ -127,7 +129,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 
 
 def test_progress_says_a_line_now_and_then_where_there_is_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr("matscale.execution.LINE_EVERY_S", -1)
+    monkeypatch.setattr("matscale.runtime.execution.LINE_EVERY_S", -1)
     assert list(track([1, 2], total=2, label="matching")) == [1, 2]
     assert capsys.readouterr().err == "matching: 1 of 2\nmatching: 2 of 2\n"
     assert list(track([1], total=1, label="")) == [1]

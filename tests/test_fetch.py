@@ -18,7 +18,7 @@ from matscale.datasets.fetch import fetch
 from matscale.datasets.readers import Content
 from matscale.datasets.registry import Entry, RemoteFile
 from matscale.datasets.transfer import Patience
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 SIZE = 1_000_000
 BREAK = 400_000

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from figure_samples import choice, picture, small_set
 from matscale.cli import app
-from matscale.errors import Refused, UserError
 from matscale.figures.duplicates import perceptual_hash
 from matscale.figures.folder import image_sha256, read_figures, write_figures
 from matscale.figures.images import FORMATS, pixels, sendable
+from matscale.runtime.errors import Refused, UserError
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from figure_samples import CAPTIONS, choice, number_of, opened, picture, small_set
 from matscale.cli import app
 from matscale.datasets import hub
-from matscale.errors import Refused, UserError
 from matscale.figures import blind, duplicates
 from matscale.figures.audit import audit
 from matscale.figures.distractors import kind_of, kinds_of
 from matscale.figures.folder import read_figures, write_figures
 from matscale.figures.items import LABELS, REASONS, item_of
 from matscale.metrics import clusters, statistics
+from matscale.runtime.errors import Refused, UserError
 
 # --- folders ------------------------------------------------------------------------------
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crystals import held_out, perovskite, rock_salt, training, wurtzite
-from matscale.errors import UserError
 from matscale.predictors.ceilings import Target
 from matscale.predictors.floors import CRYSTAL_FLOORS, MeanCell, RandomTraining, Substitution
 from matscale.predictors.predictor import Told, parse_told
+from matscale.runtime.errors import UserError
 from matscale.structures import chemistry
 from matscale.structures.checks import MIN_DISTANCE
 from matscale.structures.table import StructureTable

@@ -14,7 +14,7 @@ from pymatgen.io.vasp import Poscar
 
 import matscale.structures.formats as formats
 from format_samples import QUARTZ, ROCK_SALT, SKEWED, STRUCTURES, assert_same_crystal, one, written
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 

@@ -13,7 +13,7 @@ from pymatgen.symmetry.groups import SpaceGroup
 
 import matscale.structures.formats as formats
 from format_samples import SKEWED, STRUCTURES, assert_same_crystal, one, written
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.table import StructureTable
 
 SAMPLE = 60

@@ -11,7 +11,7 @@ from pymatgen.io.vasp import Poscar
 
 import matscale.structures.formats as formats
 from format_samples import QUARTZ, ROCK_SALT, SKEWED, assert_same_crystal, written
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 # --- JSON and lines of JSON -------------------------------------------------------------------
 

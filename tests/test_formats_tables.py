@@ -11,7 +11,7 @@ from pymatgen.io.vasp import Poscar
 
 import matscale.structures.formats as formats
 from hostile_samples import outcome, write
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 CASES = Path(__file__).parent / "cases"
 CRYSTALS = [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import matscale.structures.formats as formats
 from hostile_samples import CIF, outcome, tar_of, write, zip_of
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import pymatgen_dict
 from matscale.structures.table import StructureTable
 

@@ -9,27 +9,24 @@ PACKAGE = Path(matscale.__file__).parent
 
 # The house, see docs/architecture.md. A room is a module or a folder directly under matscale/.
 FLOOR = {
-    "errors": 0,
-    "exact": 0,
-    "cluster": 1,
-    "execution": 2,
-    "structures": 3,
-    "metrics": 3,
+    "runtime": 1,
+    "structures": 2,
+    "metrics": 2,
+    "results": 3,
     "matching": 4,
     "energy": 4,
     "datasets": 4,
     "recovery": 4,
     "figures": 4,
-    "results": 4,
     "predictors": 5,
     "report": 5,
-    "tasks": 6,
-    "api": 7,
-    "doctor": 7,
-    "demo": 7,
-    "cli": 8,
-    "__init__": 9,
-    "__main__": 9,
+    "tasks": 7,
+    "api": 8,
+    "doctor": 8,
+    "demo": 8,
+    "cli": 9,
+    "__init__": 10,
+    "__main__": 10,
 }
 
 

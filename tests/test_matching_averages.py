@@ -6,12 +6,12 @@ from pymatgen.analysis.structure_matcher import FrameworkComparator, StructureMa
 from pymatgen.core import Lattice, Structure
 from pymatgen.util.coord import lattice_points_in_supercell
 
-from matscale.matching.averages import average_possible
 from matscale.matching.batch import NOVELTY, match_pairs
+from matscale.matching.kernels.averages import average_possible
+from matscale.matching.kernels.pairing import AVERAGE, S1, S2
+from matscale.matching.kernels.placements import FOUND, MAPPINGS, PAIRINGS, STEPS, Question
+from matscale.matching.kernels.workspace import workspace
 from matscale.matching.outcomes import MatchSettings
-from matscale.matching.pairing import AVERAGE, S1, S2
-from matscale.matching.placements import FOUND, MAPPINGS, PAIRINGS, STEPS, Question
-from matscale.matching.workspace import workspace
 from matscale.structures.table import StructureTable
 
 SPACE = workspace(200, 1 << 10)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from matscale.matching.compiling import allocating, kernel
-from matscale.matching.held import Held
-from matscale.matching.periodic import columns_needed, fill_gap, lay_columns
+from matscale.matching.kernels.compiling import allocating, kernel
+from matscale.matching.kernels.held import Held
+from matscale.matching.kernels.periodic import columns_needed, fill_gap, lay_columns
 
 
 class Some(NamedTuple):

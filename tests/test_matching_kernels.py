@@ -13,14 +13,14 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from scipy.optimize import linear_sum_assignment
 
-from matscale.matching import algebra, compiling
-from matscale.matching.assignment import FORBIDDEN, assign
-from matscale.matching.bounds import lengths_possible, volume_bounds
-from matscale.matching.lattices import mappings
+from matscale.matching.kernels import algebra, compiling
+from matscale.matching.kernels.assignment import FORBIDDEN, assign
+from matscale.matching.kernels.bounds import lengths_possible, volume_bounds
+from matscale.matching.kernels.lattices import mappings
+from matscale.matching.kernels.primitive import reduced
+from matscale.matching.kernels.reduction import niggli_cell
+from matscale.matching.kernels.workspace import workspace
 from matscale.matching.prepare import RANKS, _shortest
-from matscale.matching.primitive import reduced
-from matscale.matching.reduction import niggli_cell
-from matscale.matching.workspace import workspace
 
 SPACE = workspace(80, 1 << 15)
 

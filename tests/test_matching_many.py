@@ -14,13 +14,15 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from crystals import described_otherwise, held_out
-from matscale.execution import Memory
-from matscale.matching import batch, engine, grouping, prepare, search, wyckoff
+from matscale.matching import batch, engine, grouping, prepare
 from matscale.matching.batch import NOVELTY, MatchSettings
-from matscale.matching.held import Held
-from matscale.matching.search import STATUSES, group_rows
+from matscale.matching.kernels import search
+from matscale.matching.kernels.held import Held
+from matscale.matching.kernels.search import STATUSES, group_rows
+from matscale.matching.kernels.workspace import MAX_SITES
 from matscale.matching.tolerances import Tolerances
-from matscale.matching.workspace import MAX_SITES
+from matscale.matching.wyckoff import positions as wyckoff
+from matscale.runtime.memory import Memory
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
 from messages import handed_on

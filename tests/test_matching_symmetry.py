@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from matscale.matching import alignment, batch
 from matscale.matching.alignment import align
 from matscale.matching.batch import MatchSettings
-from matscale.matching.partners import all_can_pair
-from matscale.matching.rotations import ROTATIONS, find_rotations, unpack
-from matscale.matching.workspace import MAX_SITES, workspace
+from matscale.matching.kernels.partners import all_can_pair
+from matscale.matching.kernels.rotations import ROTATIONS, find_rotations, unpack
+from matscale.matching.kernels.workspace import MAX_SITES, workspace
 from matscale.structures.table import StructureTable
 
 FRAMEWORK = MatchSettings(mode="framework", scale=False, reduce=False, supercell=True)

@@ -15,9 +15,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from crystals import described_otherwise, held_out, perovskite, rock_salt, rutile, training
-from matscale.errors import UserError
 from matscale.matching.tolerances import Tolerances
 from matscale.report.headline import headline
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import read, read_parquet, write
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
@@ -327,7 +327,7 @@ def test_a_changed_threshold_computes_only_what_it_must(train, monkeypatch):
 
     for name in ("describe.canonical_cells", "describe.sites.average_minimum_distances"):
         monkeypatch.setattr(f"matscale.tasks.reconstruction.{name}", refuse)
-    monkeypatch.setattr("matscale.matching.wyckoff._ENGINES", {"moyopy": refuse})
+    monkeypatch.setattr("matscale.matching.wyckoff.positions._ENGINES", {"moyopy": refuse})
     monkeypatch.setattr("matscale.tasks.novelty.valid.primitive_neighbor_list", refuse)
     monkeypatch.setattr("smact.screening.smact_validity", refuse)
     narrow = NoveltySettings(tolerances=Tolerances(site=0.05))
@@ -339,12 +339,12 @@ def test_a_changed_threshold_computes_only_what_it_must(train, monkeypatch):
 SLOW = """
 import sys, time
 from pathlib import Path
-from matscale import execution
-keep = execution.Memory._keep
+from matscale.runtime import memory
+keep = memory.Memory._keep
 def slowly(self, key, answer):
     keep(self, key, answer)
     time.sleep(0.15)
-execution.Memory._keep = slowly
+memory.Memory._keep = slowly
 from matscale.tasks.novelty.score import score_novelty
 score_novelty(Path(sys.argv[1]), train=sys.argv[2], out=sys.argv[3], workers=1)
 """

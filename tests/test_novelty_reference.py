@@ -12,10 +12,10 @@ from scipy.optimize import linprog
 from scipy.stats import wasserstein_distance
 
 from crystals import held_out, rock_salt, training
-from matscale.execution import Memory
 from matscale.matching import batch
-from matscale.matching.wyckoff import symmetry_of
-from matscale.matching.wyckoff_matches import wyckoff_matches
+from matscale.matching.wyckoff.matches import wyckoff_matches
+from matscale.matching.wyckoff.positions import symmetry_of
+from matscale.runtime.memory import Memory
 from matscale.structures import cells
 from matscale.structures.chemistry import PETTIFOR, pettifor_distance
 from matscale.structures.formats import read

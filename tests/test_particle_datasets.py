@@ -23,8 +23,8 @@ from matscale.datasets.particles import (
 )
 from matscale.datasets.particles.build import held_out
 from matscale.datasets.particles.store import describe_particles, size_on_disk
-from matscale.errors import UserError
 from matscale.matching.batch import MatchSettings, group
+from matscale.runtime.errors import UserError
 from matscale.structures.carving import carve
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable

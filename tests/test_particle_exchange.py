@@ -24,8 +24,8 @@ from matscale.datasets.particles import (
 from matscale.datasets.particles.exporting import export_particles, only
 from matscale.datasets.particles.importing import import_particles, parse_particle, regrouped
 from matscale.datasets.particles.template import write_template
-from matscale.errors import Refused, UserError
 from matscale.matching.batch import group
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.formats.vocabulary import Limits
 from matscale.structures.table import StructureTable

@@ -7,7 +7,6 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from matscale.datasets.particles import build_particles
-from matscale.execution import Memory
 from matscale.predictors.particles.to_crystal import (
     LatticeRecovery,
     Lookup,
@@ -24,6 +23,7 @@ from matscale.predictors.particles.to_particle import (
     PredictZeroNoise,
     ReturnInput,
 )
+from matscale.runtime.memory import Memory
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles.harness import tell

@@ -17,8 +17,8 @@ from matscale.datasets.particles.hard import TRACKS, harder, relaxed, sample_see
 from matscale.datasets.particles.hydrides import HYDRIDE_RADIUS, chosen, hydride_perovskites
 from matscale.datasets.particles.literature import measured_materials
 from matscale.datasets.particles.prototypes import prototype_crystals, spread_over_symmetry
-from matscale.errors import Refused, UserError
 from matscale.matching.batch import MatchSettings, group
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.symmetry import SYSTEMS
 from particle_samples import a_few_materials
 

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS
-from matscale.errors import UserError
 from matscale.predictors.particles.submission import read_cells, read_particles
+from matscale.runtime.errors import UserError
 
 HEADER = ",".join((*KEY_COLUMNS, *CELL_COLUMNS))
 CUBE = "4,4,4,90,90,90,221"

@@ -12,16 +12,16 @@ import pytest
 from matscale.api import score
 from matscale.datasets.particles.hard import TRACKS
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
-from matscale.errors import Refused, UserError
 from matscale.predictors.particles.to_crystal import NearestRdf
 from matscale.report.console import print_scores
 from matscale.report.scoretable import score_tables
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
-from matscale.tasks.particle_to_crystal.notes import defects
-from matscale.tasks.particle_to_crystal.scoring import check, sound_scores, targets_of
 from matscale.tasks.particles import question as asking
 from matscale.tasks.particles.harness import entrant, tell
+from matscale.tasks.particles.particle_to_crystal.notes import defects
+from matscale.tasks.particles.particle_to_crystal.scoring import check, sound_scores, targets_of
 from matscale.tasks.particles.training import training_samples
 from particle_tasks import Constant
 

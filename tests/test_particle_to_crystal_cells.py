@@ -13,12 +13,13 @@ from pymatgen.core import Lattice, Structure
 from sklearn.metrics import balanced_accuracy_score
 
 from matscale.datasets.particles import build_particles, material_set
-from matscale.errors import Refused
 from matscale.recovery import recover
+from matscale.runtime.errors import Refused
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
-from matscale.tasks.particle_to_crystal import equivalent
-from matscale.tasks.particle_to_crystal.scoring import (
+from matscale.tasks.particles import labels
+from matscale.tasks.particles.particle_to_crystal import equivalent
+from matscale.tasks.particles.particle_to_crystal.scoring import (
     CellAnswer,
     balanced,
     check,
@@ -26,7 +27,6 @@ from matscale.tasks.particle_to_crystal.scoring import (
     sound_scores,
     targets_of,
 )
-from matscale.tasks.particles import labels
 
 
 def fcc():

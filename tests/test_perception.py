@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from figure_samples import CAPTIONS, choice, number_of, opened
-from matscale.errors import UserError
 from matscale.figures.items import Figure
+from matscale.runtime.errors import UserError
 from matscale.tasks.perception import measures, rows
 from matscale.tasks.perception.questions import Reply, foreign, order_of, question_of
 from matscale.tasks.perception.score import limited, score_perception

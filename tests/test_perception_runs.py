@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from figure_samples import CAPTIONS, choice, small_set
 from matscale.cli import app
-from matscale.errors import UserError
 from matscale.figures.folder import write_figures
 from matscale.report.page import write_report
 from matscale.results.store import load_all
+from matscale.runtime.errors import UserError
 from matscale.tasks.perception import measures
 from matscale.tasks.perception.questions import Reply
 from matscale.tasks.perception.score import score_perception

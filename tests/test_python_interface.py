@@ -18,10 +18,10 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 import matscale as ms
 from crystals import held_out, training
 from matscale import api, datasets
-from matscale.errors import did_you_mean
 from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import parse_told
 from matscale.predictors.submissions import submissions_of
+from matscale.runtime.errors import did_you_mean
 from matscale.structures.formats import read_objects, write
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.by_order import aligned

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from crystals import described_otherwise, held_out, training
-from matscale import execution
-from matscale.errors import UserError
 from matscale.report.headline import headline
 from matscale.results.result import Predictor
+from matscale.runtime import execution
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty import measures

@@ -13,11 +13,11 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from crystals import held_out, training
-from matscale.execution import Memory
-from matscale.matching.kernel import TOO_LARGE
-from matscale.matching.workspace import MAX_SITES
+from matscale.matching.kernels.strict import TOO_LARGE
+from matscale.matching.kernels.workspace import MAX_SITES
 from matscale.metrics import sites, statistics
 from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
+from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction import recall, run

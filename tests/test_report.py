@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from ase.data.colors import jmol_colors
 
-from matscale.errors import UserError
 from matscale.report import figures, metric_wording, wording
 from matscale.report.cases import choose_cases
 from matscale.report.crystal_view import bonds, complete_boundary, elements, upright, view
@@ -18,6 +17,7 @@ from matscale.report.page import embedded_json, write_report
 from matscale.report.samples import Samples, read_samples
 from matscale.report.scorecard import Scorecard
 from matscale.results.result import Metric, RefusedItem, Result
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 from report_samples import (
     HOSTILE,

@@ -24,7 +24,7 @@ from matscale.report.samples import Samples
 from matscale.report.scoretable import Column, make_cell
 from matscale.report.sections import OPEN_LIST, _refused
 from matscale.results.result import Metric, RefusedItem
-from matscale.tasks.crystal_to_particle.consistency import Answers
+from matscale.tasks.particles.crystal_to_particle.consistency import Answers
 
 
 @pytest.fixture(scope="module")

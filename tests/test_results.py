@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from matscale import load_results
-from matscale.errors import UserError
 from matscale.results import store
 from matscale.results.compare import compare as compare_results
 from matscale.results.measure import (
@@ -22,6 +21,7 @@ from matscale.results.measure import (
     skill,
 )
 from matscale.results.result import Metric
+from matscale.runtime.errors import UserError
 from matscale.tasks.reconstruction.compared import COMPARED
 from report_samples import write_results
 

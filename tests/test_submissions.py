@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from crystals import held_out
-from matscale.errors import UserError
 from matscale.predictors.from_file import read_submissions
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 
 

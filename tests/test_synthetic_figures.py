@@ -20,7 +20,6 @@ from scipy.stats import binom, chisquare
 from typer.testing import CliRunner
 
 from matscale.cli import app
-from matscale.errors import UserError
 from matscale.figures.folder import read_figures
 from matscale.figures.items import LABELS, SCALES
 from matscale.figures.synthetic import (
@@ -40,6 +39,7 @@ from matscale.figures.synthetic.question import Names, Numbers
 from matscale.figures.synthetic.readers.bar import find_bar
 from matscale.figures.synthetic.readers.registry import READERS, choose, read
 from matscale.figures.synthetic.registry import QUESTIONS
+from matscale.runtime.errors import UserError
 
 SEED = 20
 TEXTS = 4000

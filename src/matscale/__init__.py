@@ -8,12 +8,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from matscale.runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from matscale.api import Scorer, compare, load_results, read, score
-    from matscale.errors import UserError
     from matscale.report.scorecard import Scorecard
+    from matscale.runtime.errors import UserError
     from matscale.structures.table import StructureTable
 
 __all__ = [
@@ -31,7 +31,7 @@ _HOME = {
     "Scorecard": "matscale.report.scorecard",
     "Scorer": "matscale.api",
     "StructureTable": "matscale.structures.table",
-    "UserError": "matscale.errors",
+    "UserError": "matscale.runtime.errors",
     "compare": "matscale.api",
     "load_results": "matscale.api",
     "read": "matscale.api",

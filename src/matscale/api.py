@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from matscale.errors import UserError, did_you_mean
 from matscale.report.scorecard import Scorecard
 from matscale.results import compare as comparing
 from matscale.results import store
 from matscale.results.compare import Comparison
+from matscale.runtime.errors import UserError, did_you_mean
 from matscale.structures import formats
 from matscale.structures.reading import Reading
 from matscale.tasks.task import TASKS, find_task

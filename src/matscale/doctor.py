@@ -13,11 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import matscale
 from matscale.datasets import list_datasets
 from matscale.datasets.locate import cache_folder
-from matscale.execution import available_cores
 from matscale.results.provenance import PACKAGES, installed_version
+from matscale.runtime.execution import available_cores
+from matscale.runtime.version import __version__
 
 
 class Extra(NamedTuple):
@@ -72,7 +72,7 @@ def examine() -> dict[str, Any]:
     """Versions, extras, cores, GPU, cache and datasets, as plain values."""
     trials = [_trial(modules) for modules in TOGETHER]
     found: dict[str, Any] = {
-        "matscale": matscale.__version__,
+        "matscale": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: installed_version(name) for name in (*PACKAGES, "numba", "gemmi")},

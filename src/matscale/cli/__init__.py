@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from matscale import __version__
 from matscale.cli.data import data_app
 from matscale.cli.figures import figures_app
 from matscale.cli.match import group, match, reduce
@@ -21,7 +20,8 @@ from matscale.cli.options import DONE, USER_ERROR, AsJson
 from matscale.cli.paper import cite, table
 from matscale.cli.recover import recover
 from matscale.cli.score import score_app
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
+from matscale.runtime.version import __version__
 
 app = typer.Typer(
     name="matscale",

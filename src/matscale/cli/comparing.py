@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +138,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     Raises:
         UserError: If the file cannot be written.
     """
-    from matscale.execution import replaced
+    from matscale.runtime.files import replaced
 
     try:
         with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ import typer
 
 from matscale.cli import data_particles
 from matscale.cli.options import AsJson
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 data_app = typer.Typer(
     help="Datasets: what is known, what is here, fetch more.", no_args_is_help=True

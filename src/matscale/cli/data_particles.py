@@ -18,7 +18,7 @@ from matscale.cli.options import (
     kept_beside,
 )
 from matscale.cli.particles import Data, Limit, Seed, Split, SplitChoice
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -288,8 +288,8 @@ def _save(
     refused: list[str],
     **facts: Any,
 ) -> None:
-    from matscale import __version__
     from matscale.datasets.particles import leakage, save_particles
+    from matscale.runtime.version import __version__
 
     leaks = leakage(particles, same)
     empty = particles.empty()

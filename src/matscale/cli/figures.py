@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from matscale.cli.options import AsJson, Workers
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 figures_app = typer.Typer(
     help="Sets of figures: what they hold, what their text gives away.", no_args_is_help=True

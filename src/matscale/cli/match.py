@@ -30,7 +30,7 @@ from matscale.cli.options import (
     spread,
 )
 from matscale.cli.wyckoff import match_wyckoff
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -301,7 +301,7 @@ def _say(
 def _why_undecided(large: int, oversized: int) -> Iterator[str]:
     """What can be done about pairs that were given up, by why they were."""
     if oversized:
-        from matscale.matching.workspace import MAX_SITES
+        from matscale.matching.kernels.workspace import MAX_SITES
 
         yield (
             f"{oversized} pairs are undecided: a cell has more than {MAX_SITES} sites, which no "

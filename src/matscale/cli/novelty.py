@@ -97,8 +97,8 @@ def score_novelty(
     as_json: AsJson = False,
 ) -> None:
     """Are generated crystals copies of training, copies with swapped elements, or neither?"""
-    from matscale import execution
     from matscale.api import score
+    from matscale.runtime import execution
     from matscale.tasks.novelty.settings import NoveltySettings
 
     settings = NoveltySettings(

@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 DONE, REFUSED_ITEMS, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from matscale.cli.scoring import ProtocolChoice
-from matscale.errors import UserError
 from matscale.report.choices import Format, Interval
+from matscale.runtime.errors import UserError
 
 Results = Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")]
 Out = Annotated[
@@ -68,7 +68,7 @@ def _names(text: str | None) -> list[str]:
 
 def _deliver(text: str, out: Path | None) -> None:
     from matscale.cli.options import check_writable
-    from matscale.execution import replaced
+    from matscale.runtime.files import replaced
 
     if out is None:
         print(text, end="")

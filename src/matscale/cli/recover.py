@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from matscale.cli.options import REFUSED_ITEMS, AsJson, Workers, check_writable
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from matscale.recovery import Recovered
@@ -65,8 +65,8 @@ def _print_json(reading: Reading, found: list[Recovered]) -> None:
 
 
 def _write_cif(out: Path, table: StructureTable, found: list[Recovered]) -> None:
-    from matscale.execution import replaced
     from matscale.recovery.cif import standard_cif, unique_names
+    from matscale.runtime.files import replaced
 
     crystals = [
         (str(name), one.cell)

@@ -20,7 +20,7 @@ from matscale.cli.options import (
 from matscale.cli.particles import score_crystal_to_particle, score_particle_to_crystal
 from matscale.cli.perception import score_perception
 from matscale.cli.scoring import ProtocolChoice, incomplete, show_card
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 score_app = typer.Typer(
     help="Score predictions on a task, beside floors and a ceiling.", no_args_is_help=True

@@ -15,13 +15,13 @@ from matscale.cli.comparing import (
     written_map,
 )
 from matscale.cli.options import kept_beside
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from matscale.matching.wyckoff import WyckoffTable
-    from matscale.matching.wyckoff_matches import WyckoffMatches
+    from matscale.matching.wyckoff.matches import WyckoffMatches
+    from matscale.matching.wyckoff.positions import WyckoffTable
 
 COLUMNS = (
     "first", "second", "space_group", "element_map", "cost", "uniform_cost", "first_row",
@@ -45,10 +45,10 @@ def match_wyckoff(
     Raises:
         UserError: If an option was given that means nothing here.
     """
-    from matscale.execution import Memory
-    from matscale.matching import wyckoff
     from matscale.matching.engine import code_version
-    from matscale.matching.wyckoff_matches import wyckoff_matches
+    from matscale.matching.wyckoff import positions
+    from matscale.matching.wyckoff.matches import wyckoff_matches
+    from matscale.runtime.memory import Memory
 
     useless = [*(f"--{name.replace('_', '-')}" for name in how.given), *useless]
     if useless:
@@ -57,12 +57,12 @@ def match_wyckoff(
             f"--mode wyckoff compares symmetries and has no use for {names}; "
             "its one tolerance is --symprec"
         )
-    symprec = wyckoff.SYMPREC if symprec is None else symprec
+    symprec = positions.SYMPREC if symprec is None else symprec
     with kept_beside(out) as folder:
         readings = [read_crystals(path, workers, column) for path in (first, second)]
         memory = Memory(folder, code_version(), workers)
         left, right = (
-            wyckoff.symmetry_of(
+            positions.symmetry_of(
                 reading.table, symprec=symprec, memory=memory, label=f"symmetry of {path.name}"
             )
             for path, reading in zip((first, second), readings, strict=True)

@@ -16,7 +16,7 @@ from matscale.datasets.hygiene import Removal, clean, ids_in_order
 from matscale.datasets.locate import file_sha256, find
 from matscale.datasets.readers import Content
 from matscale.datasets.registry import DATASETS, Entry, entry, unknown
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
 

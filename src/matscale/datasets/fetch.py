@@ -12,7 +12,7 @@ from pathlib import Path
 from matscale.datasets.locate import cache_folder, data_folder, file_sha256, files_in
 from matscale.datasets.registry import Entry, RemoteFile, entry
 from matscale.datasets.transfer import Failed, Patience, discard, download
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 LOCK_WAIT_S = 600.0
 

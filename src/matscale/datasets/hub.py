@@ -12,7 +12,7 @@ from typing import Any
 from matscale.datasets.fetch import _as_user_errors, _only_one
 from matscale.datasets.locate import cache_folder, data_folder
 from matscale.datasets.papers import CSMBENCH, Paper
-from matscale.errors import UserError, missing_extra
+from matscale.runtime.errors import UserError, missing_extra
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.chemistry import composition, reduced
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable

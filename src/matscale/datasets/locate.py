@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matscale.datasets.registry import DATASETS, Entry, entry
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 
 def file_sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from matscale.datasets.hygiene import atombench_split
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading
 
 MAX_JSON_BYTES = 1 << 30

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from matscale.datasets import papers
 from matscale.datasets.papers import Paper
 from matscale.datasets.readers import Reader, read_csv_splits, read_jarvis_records, read_json_splits
-from matscale.errors import UserError, did_you_mean
+from matscale.runtime.errors import UserError, did_you_mean
 
 _LEADERBOARD = "https://raw.githubusercontent.com/usnistgov/jarvis_leaderboard"
 _CDVAE = "https://raw.githubusercontent.com/txie-93/cdvae/main/data"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from matscale.energy.potential import Evaluation, package_version
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 

@@ -1,6 +1,6 @@
 """Answers of a potential that are kept, structure by structure, by the content of the question.
 
-:class:`matscale.execution.Memory` asks one question at a time; a potential answers many in one
+:class:`matscale.runtime.memory.Memory` asks one question at a time; a potential answers many in one
 batch, each of which is kept as soon as it is there, so that an interrupt loses only what is
 under way. Files and keys are of the same kind.
 """
@@ -14,7 +14,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from matscale.energy.potential import Potential
-from matscale.execution import content_key, replaced
+from matscale.runtime.files import replaced
+from matscale.runtime.memory import content_key
 from matscale.structures.table import StructureTable
 
 FORMAT = "1"

@@ -24,7 +24,7 @@ import numpy as np
 
 from matscale.energy.neighbours import Bonds, find_angles, find_bonds
 from matscale.energy.potential import Evaluation, package_version
-from matscale.errors import UserError, missing_extra
+from matscale.runtime.errors import UserError, missing_extra
 from matscale.structures.table import StructureTable
 
 MODELS = ("0.3.0", "r2scan")

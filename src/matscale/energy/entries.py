@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from ase.data import atomic_numbers, chemical_symbols
 
 from matscale.energy.hull import Entry, System
-from matscale.errors import UserError
-from matscale.execution import replaced
+from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 
 CLASSES = ("ComputedEntry", "ComputedStructureEntry", "PDEntry")
 """Classes of pymatgen whose JSON is understood."""

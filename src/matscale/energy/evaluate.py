@@ -11,7 +11,7 @@ import numpy as np
 from matscale.energy.cache import Answers, keys_of
 from matscale.energy.potential import Potential
 from matscale.energy.relax import atom_budget
-from matscale.execution import track
+from matscale.runtime.execution import track
 from matscale.structures.table import StructureTable
 
 

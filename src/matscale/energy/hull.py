@@ -21,7 +21,7 @@ from matscale.energy.elements import elemental_prototypes
 from matscale.energy.evaluate import energies as evaluate_energies
 from matscale.energy.potential import Potential
 from matscale.energy.relax import RelaxSettings, relax
-from matscale.exact import settled
+from matscale.runtime.exact import settled
 from matscale.structures.chemistry import Composition, composition, reduced
 from matscale.structures.table import StructureTable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matscale.energy.ase_potential import FAMILIES, from_family, from_path
 from matscale.energy.potential import Evaluation, Potential
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 __all__ = ["DEFAULT", "Evaluation", "Potential", "potential"]
 

@@ -18,8 +18,8 @@ from matscale.energy.cache import Answers, keys_of
 from matscale.energy.optimisers import OPTIMISERS
 from matscale.energy.potential import Potential
 from matscale.energy.status import CONVERGED, STATUSES
-from matscale.errors import UserError
-from matscale.execution import as_they_come, is_elsewhere, track
+from matscale.runtime.errors import UserError
+from matscale.runtime.execution import as_they_come, is_elsewhere, track
 from matscale.structures.table import StructureTable
 
 ATOMS_ON_CPU = 150
@@ -123,8 +123,8 @@ def relax(
         folder: Where outcomes are kept, each as soon as it is there; None for nowhere.
         batch_atoms: Atoms that are evaluated at once; None for what suits the device. Batches
             change energies by rounding only.
-        workers: Processes, as for :func:`matscale.execution.run`; more than one, or a cluster,
-            needs a potential that can be pickled. None is one process on an accelerator.
+        workers: Processes, as for :func:`matscale.runtime.execution.run`; more than one, or a
+            cluster, needs a potential that can be pickled. None is one process on an accelerator.
         label: What is being done, for the progress display; "" shows none.
     """
     settings = settings or RelaxSettings()

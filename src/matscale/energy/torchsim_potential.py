@@ -14,7 +14,7 @@ from matscale.energy.ase_potential import (
     version_of,
 )
 from matscale.energy.potential import Evaluation
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matscale.errors import Refused, UserError
-from matscale.execution import replaced
 from matscale.figures.images import pixels
 from matscale.figures.items import Figure, FigureItem, Kind, item_of, printable
+from matscale.runtime.errors import Refused, UserError
+from matscale.runtime.files import replaced
 from matscale.structures.reading import Refusal
 
 CONFIGS: dict[Kind, str] = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.errors import Refused
 from matscale.figures.items import printable
+from matscale.runtime.errors import Refused
 
 if TYPE_CHECKING:
     from PIL.Image import Image

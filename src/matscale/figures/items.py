@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 
 Kind = Literal["mcq", "open", "numeric"]
 

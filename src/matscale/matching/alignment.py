@@ -7,16 +7,16 @@ from functools import partial
 
 import numpy as np
 
-from matscale.execution import run
-from matscale.matching.algebra import inverse
-from matscale.matching.compiling import allocating, kernel
 from matscale.matching.engine import CODES, Engine
-from matscale.matching.kernel import MATCH
+from matscale.matching.kernels.algebra import inverse
+from matscale.matching.kernels.compiling import allocating, kernel
+from matscale.matching.kernels.pairing import BEST_PAIRS, BEST_STEPS, WRAPPED, supercell_points
+from matscale.matching.kernels.placements import FOUND, SWAPPED
+from matscale.matching.kernels.search import plain_pair
+from matscale.matching.kernels.strict import MATCH
+from matscale.matching.kernels.workspace import MAX_POINTS
 from matscale.matching.outcomes import MatchSettings
-from matscale.matching.pairing import BEST_PAIRS, BEST_STEPS, WRAPPED, supercell_points
-from matscale.matching.placements import FOUND, SWAPPED
-from matscale.matching.search import plain_pair
-from matscale.matching.workspace import MAX_POINTS
+from matscale.runtime.execution import run
 from matscale.structures.table import StructureTable
 
 CHUNK = 64
@@ -67,7 +67,7 @@ def align(
         rows: Row of the first table and of the second, (m, 2).
         settings: As for the match itself; "direct" or "framework". With ``reduce`` the sites are
             those of the reduced cells, else those of the tables, in their order.
-        workers: Threads; see :func:`matscale.execution.run`.
+        workers: Threads; see :func:`matscale.runtime.execution.run`.
         label: For the progress display.
 
     Raises:
@@ -127,7 +127,8 @@ def _align_row(
     """Which sites of two crystals a match pairs.
 
     Args:
-        first: As for :func:`matscale.matching.search.match_rows`, as are those up to ``space``.
+        first: As for :func:`matscale.matching.kernels.search.match_rows`, as are those up to
+            ``space``.
         i: Row of the first set.
         second: Prepared crystals.
         j: Row of the second set.

@@ -8,7 +8,7 @@ All of them take these options:
 
 workers
     Threads; None for one a core where there is work enough. Results do not depend on it. Within
-    :func:`matscale.execution.on` the work goes to the cluster instead.
+    :func:`matscale.runtime.execution.on` the work goes to the cluster instead.
 label
     What is being done, for the progress display on stderr; "" shows none.
 keep
@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.matching.engine import Answer, Engine, ready, tally
 from matscale.matching.grouping import Grouping
-from matscale.matching.kernel import MATCH, TOO_LARGE
+from matscale.matching.kernels.search import STATUSES
+from matscale.matching.kernels.strict import MATCH, TOO_LARGE
 from matscale.matching.outcomes import NOVELTY, Counts, Matches, MatchSettings, PairScores
-from matscale.matching.search import STATUSES
 from matscale.matching.work import Matching
+from matscale.runtime.exact import settled
 from matscale.structures.table import StructureTable
 
 __all__ = [

@@ -17,14 +17,21 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale import __version__
-from matscale.execution import Memory, content_key, is_elsewhere
-from matscale.matching import search
-from matscale.matching.held import Held
-from matscale.matching.kernel import MATCH, NO_MATCH, TOO_LARGE
+from matscale.matching.kernels import search
+from matscale.matching.kernels.held import Held
+from matscale.matching.kernels.strict import MATCH, NO_MATCH, TOO_LARGE
+from matscale.matching.kernels.workspace import (
+    MAX_POINTS,
+    MAX_SITES,
+    MOST_WORK,
+    Workspace,
+    workspace,
+)
 from matscale.matching.outcomes import Counts, MatchSettings
 from matscale.matching.prepare import POINTS, Prepared, prepare
-from matscale.matching.workspace import MAX_POINTS, MAX_SITES, MOST_WORK, Workspace, workspace
+from matscale.runtime.execution import is_elsewhere
+from matscale.runtime.memory import Memory, content_key
+from matscale.runtime.version import __version__
 from matscale.structures.table import StructureTable
 
 CHUNK = 1 << 13

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.execution import is_elsewhere, run, track
-from matscale.matching import search
 from matscale.matching.compositions import rows_by_composition
 from matscale.matching.engine import CHUNK, CODES, Answer, heaviness, tally
-from matscale.matching.kernel import MATCH, TOO_LARGE
+from matscale.matching.kernels import search
+from matscale.matching.kernels.strict import MATCH, TOO_LARGE
 from matscale.matching.outcomes import Counts, MatchSettings
 from matscale.matching.work import Work
+from matscale.runtime.execution import is_elsewhere, run, track
 from matscale.structures.table import StructureTable
 
 BLOCK = 128
@@ -125,7 +125,7 @@ class Grouping:
     Args:
         table: Crystals.
         settings: How they are compared, with ``keep_first`` and the criterion "largest".
-        workers: Threads, as for :func:`matscale.execution.run`.
+        workers: Threads, as for :func:`matscale.runtime.execution.run`.
         keep: Folder of the answers to finished pieces.
     """
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from ase.data import chemical_symbols
 
-from matscale.matching.algebra import dot3, each_row_times, inverse, parameters, volume
-from matscale.matching.bounds import volume_bounds
-from matscale.matching.compiling import allocating, kernel
-from matscale.matching.held import Held
-from matscale.matching.primitive import reduced
-from matscale.matching.reduction import niggli_cell
-from matscale.matching.rotations import ROTATIONS
-from matscale.matching.workspace import MAX_SITES, workspace
+from matscale.matching.kernels.algebra import dot3, each_row_times, inverse, parameters, volume
+from matscale.matching.kernels.bounds import volume_bounds
+from matscale.matching.kernels.compiling import allocating, kernel
+from matscale.matching.kernels.held import Held
+from matscale.matching.kernels.primitive import reduced
+from matscale.matching.kernels.reduction import niggli_cell
+from matscale.matching.kernels.rotations import ROTATIONS
+from matscale.matching.kernels.workspace import MAX_SITES, workspace
 from matscale.structures.cells import DECIMALS, GAINED, PARTS
 from matscale.structures.table import StructureTable
 
@@ -43,11 +43,11 @@ class Prepared(NamedTuple):
         parameters: Lattice parameters, (N, 6) in Å and degrees.
         volumes: (N,) in Å^3.
         bounds: Volumes between which anything that is mapped onto the cell must lie, (N, 2) in
-            Å^3: see :func:`matscale.matching.bounds.volume_bounds`.
+            Å^3: see :func:`matscale.matching.kernels.bounds.volume_bounds`.
         minima: Successive minima of the lattice, (N, 3) in Å, rounded down.
         rotations: Rotations that leave the crystal unchanged, (N, 50) int16, found when first
-            needed: see :func:`matscale.matching.rotations.find_rotations`. They belong to one
-            mode of matching: species count or do not.
+            needed: see :func:`matscale.matching.kernels.rotations.find_rotations`. They belong to
+            one mode of matching: species count or do not.
         errors: How exact the rotations are, (N, 2).
     """
 

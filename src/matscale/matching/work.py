@@ -18,7 +18,7 @@ import numpy as np
 
 from matscale.matching.compositions import Candidates
 from matscale.matching.engine import Answer, Engine, tally
-from matscale.matching.kernel import MATCH, TOO_LARGE
+from matscale.matching.kernels.strict import MATCH, TOO_LARGE
 from matscale.matching.outcomes import MatchSettings
 from matscale.structures.table import StructureTable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from matscale.exact import settled
+from matscale.runtime.exact import settled
 
 
 def wasserstein(target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:

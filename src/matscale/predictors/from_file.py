@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures import formats
 from matscale.structures.reading import Reading
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from matscale.errors import UserError
 from matscale.results.result import PredictorKind
+from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading
 
 FIELDS = {

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matscale.errors import UserError
 from matscale.predictors.from_file import Submission, file_name, read_submissions
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import read_objects
 from matscale.structures.formats.objects import is_structure
 from matscale.structures.reading import Reading

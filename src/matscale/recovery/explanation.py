@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.recovery.ball import outside
 from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
 from matscale.recovery.lattices import Candidate, candidates_of, reduced
@@ -17,6 +16,7 @@ from matscale.recovery.stacking import Repeats, repeats
 from matscale.recovery.symmetry import EXACT, Symmetric
 from matscale.recovery.tidy import tidied, with_longer_period
 from matscale.recovery.translations import Translations
+from matscale.runtime.exact import settled
 
 Described = TypeVar("Described", "Candidate", "Explanation")
 

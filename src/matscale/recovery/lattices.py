@@ -7,11 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.recovery import lattice_kernels
 from matscale.recovery.fit import Fit, description_length, fit_lattice, plain_length
 from matscale.recovery.particle import Particle
 from matscale.recovery.translations import Translations
+from matscale.runtime.exact import settled
 
 MOST_TRANSLATIONS = 200
 """Translations that are looked at, from short to long."""

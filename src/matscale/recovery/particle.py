@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
-from matscale.errors import Refused
-from matscale.exact import settled
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import settled
 
 LEAST_ATOMS = 8
 """Fewer atoms than this show no period in three directions."""

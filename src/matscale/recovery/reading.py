@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import archives, extxyz, files, parquet
 from matscale.structures.formats.vocabulary import Block, File, Limits
 from matscale.structures.reading import Reading, Refusal

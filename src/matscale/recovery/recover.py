@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import settled
-from matscale.execution import run
 from matscale.recovery.explanation import Explanation, explanations
 from matscale.recovery.fit import plain_length
 from matscale.recovery.particle import Particle, particle_of
 from matscale.recovery.symmetry import Symmetric, symmetries
 from matscale.recovery.translations import Translations, translations_of
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import settled
+from matscale.runtime.execution import run
 from matscale.structures.table import StructureTable
 
 DETERMINED, NOT_DETERMINED = "determined", "not determined"
@@ -141,7 +141,7 @@ def recover_all(
 
     Args:
         particles: Without cells.
-        workers: As for :func:`matscale.execution.run`.
+        workers: As for :func:`matscale.runtime.execution.run`.
         label: For the progress display; "" shows none.
     """
     items = [

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.recovery.fit import Fit
+from matscale.runtime.exact import settled
 
 ERRORS = 4.0
 """Standard errors within which two places are one."""

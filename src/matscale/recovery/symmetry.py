@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from matscale.exact import settled
 from matscale.recovery.fit import Fit
+from matscale.runtime.exact import settled
 
 SYMPREC = 0.01
 """Å; within which the sites of an exact crystal count as equivalent."""

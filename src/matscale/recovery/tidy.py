@@ -7,12 +7,12 @@ from functools import cache
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from matscale.exact import settled
 from matscale.recovery import lattice_kernels
 from matscale.recovery.fit import Fit, refit
 from matscale.recovery.lattices import reduced
 from matscale.recovery.particle import Particle
 from matscale.recovery.symmetry import EXACT
+from matscale.runtime.exact import settled
 
 FEW = 0.35
 """A site that holds this share of what the others hold is no site; its atoms are strays."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.recovery import kernels
 from matscale.recovery.particle import Particle
+from matscale.runtime.exact import settled
 
 MOST_PAIRS = 6000
 """Differences of positions that are looked at."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures import chemistry
 from matscale.structures.cells import canonical_cell, lattice_parameters
 from matscale.structures.table import StructureTable

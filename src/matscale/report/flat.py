@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from matscale.errors import UserError
 from matscale.results.result import Metric, PredictorKind, Protocol, Result
+from matscale.runtime.errors import UserError
 
 FIELDS = ("low", "high", "floor", "ceiling", "skill")
 """What stands beside the value of a metric, each under the metric's key and its own name."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers
 
-from matscale.exact import settled
 from matscale.report import novelty_figures as figures
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula, view
@@ -20,6 +19,7 @@ from matscale.report.novelty_figures import CLASSES
 from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
+from matscale.runtime.exact import settled
 from matscale.structures.table import StructureTable
 
 GENERATED, TRAIN = "generated.parquet", "matched_train.parquet"

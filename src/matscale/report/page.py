@@ -15,8 +15,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from matscale.errors import UserError
-from matscale.execution import replaced
 from matscale.report import metric_wording, svg, tables, wording
 from matscale.report.cite import bibtex, to_cite
 from matscale.report.crystal_view import elements
@@ -29,6 +27,8 @@ from matscale.report.particles import Particles
 from matscale.report.sections import Section, make_section
 from matscale.results.paths import without_paths
 from matscale.results.result import Result
+from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 
 STYLES = ("base.css", "score.css", "figures.css", "novelty.css", "perception.css", "particles.css")
 SCRIPTS = ("page.js", "table.js", "turning.js", "viewer.js", "particles.js")

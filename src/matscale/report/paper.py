@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from matscale.errors import UserError, did_you_mean
 from matscale.report import tables
 from matscale.report.choices import Interval
 from matscale.report.latex_width import TEXT_WIDTH, text_width
@@ -26,6 +25,7 @@ from matscale.report.scoretable import (
 )
 from matscale.report.wording import told_fields
 from matscale.results.result import Protocol, Result
+from matscale.runtime.errors import UserError, did_you_mean
 
 MOST_METRICS = 6
 """Metrics of a table where none are named."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import UserError
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula
 from matscale.report.particle_profiles import NOISE, metric_of
 from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 STEP = 0.01

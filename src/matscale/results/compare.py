@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from matscale.errors import UserError
 from matscale.results.compared import ComparedMetric, ComparedTask
 from matscale.results.differences import Difference, paired, unpaired
 from matscale.results.result import Dataset, Result
 from matscale.results.rounding import interval_decimals, show
 from matscale.results.store import load_samples
+from matscale.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

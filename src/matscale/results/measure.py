@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.metrics import statistics
 from matscale.metrics.statistics import WeightedMetric
 from matscale.results.result import Group, Metric, Predictor, Result
+from matscale.runtime.exact import settled
 
 Better = Literal["higher", "lower"]
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-import matscale
-from matscale.execution import available_cores
 from matscale.results.result import Provenance
+from matscale.runtime.execution import available_cores
+from matscale.runtime.version import __version__
 
 PACKAGES = ("pymatgen", "moyopy", "spglib", "average-minimum-distance", "numpy", "scipy")
 
@@ -27,7 +27,7 @@ def provenance(command: str, seed: int, seconds: float) -> Provenance:
     """The provenance of a result that was just made."""
     versions = {package: installed_version(package) for package in PACKAGES}
     return Provenance(
-        matscale=matscale.__version__,
+        matscale=__version__,
         command=command,
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from matscale.errors import UserError
-from matscale.exact import stored
-from matscale.execution import replaced
 from matscale.results.result import Dataset, Result
+from matscale.runtime.errors import UserError
+from matscale.runtime.exact import stored
+from matscale.runtime.files import replaced
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
 
@@ -50,7 +50,7 @@ def save_tables(
 
 
 def stored_columns(samples: pa.Table) -> pa.Table:
-    """The table with its floats as :func:`matscale.exact.stored` has them."""
+    """The table with its floats as :func:`matscale.runtime.exact.stored` has them."""
     for place, field in enumerate(samples.schema):
         if pa.types.is_floating(field.type):
             values = pa.array(stored(samples[place].to_pylist()), field.type)
@@ -59,7 +59,7 @@ def stored_columns(samples: pa.Table) -> pa.Table:
 
 
 def rounded(result: Result) -> Result:
-    """The result with its numbers as files have them, see :func:`matscale.exact.stored`."""
+    """The result with its numbers as files have them, see :func:`matscale.runtime.exact.stored`."""
     return Result.model_validate(stored(result.model_dump(mode="json")))
 
 

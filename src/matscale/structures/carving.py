@@ -20,8 +20,8 @@ import numpy as np
 from numba import njit
 from scipy.linalg import rq
 
-from matscale.errors import UserError
-from matscale.exact import in_basis
+from matscale.runtime.errors import UserError
+from matscale.runtime.exact import in_basis
 from matscale.structures.table import StructureTable
 
 TOLERANCE = 1e-6

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matscale.exact import coarse, in_basis, settled
+from matscale.runtime.exact import coarse, in_basis, settled
 from matscale.structures.cells import as_written
 
 if TYPE_CHECKING:
@@ -283,9 +283,9 @@ class StructureTable:
     def sha256(self) -> str:
         """Hash of the content: ids, atoms, positions, cells and columns, in order.
 
-        The same on every machine: lengths count to :data:`matscale.exact.PRECISION` Å, columns of
-        floats to nine digits, for the last digits depend on the processor where a file gives
-        fractions and angles.
+        The same on every machine: lengths count to :data:`matscale.runtime.exact.PRECISION` Å,
+        columns of floats to nine digits, for the last digits depend on the processor where a
+        file gives fractions and angles.
         """
         lengths = [self.positions] if self.cells is None else [self.positions, self.cells]
         return self._digest([settled(one) for one in lengths], coarse)

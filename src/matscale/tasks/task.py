@@ -8,16 +8,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from matscale.errors import UserError, did_you_mean
 from matscale.report.scorecard import Scorecard
 from matscale.results.compared import ComparedTask
+from matscale.runtime.errors import UserError, did_you_mean
 
 TASKS = {
     "reconstruction": "matscale.tasks.reconstruction",
     "novelty": "matscale.tasks.novelty",
     "perception": "matscale.tasks.perception",
-    "crystal-to-particle": "matscale.tasks.crystal_to_particle",
-    "particle-to-crystal": "matscale.tasks.particle_to_crystal",
+    "crystal-to-particle": "matscale.tasks.particles.crystal_to_particle",
+    "particle-to-crystal": "matscale.tasks.particles.particle_to_crystal",
 }
 """Task name to the module that holds its ``TASK``. A new task is a module and a line here."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from matscale.datasets.particles.particle_set import ParticleSet
 from matscale.datasets.particles.published import RADIUS_SPLITS, Radii
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.carving import Centre, carve
 from matscale.structures.chemistry import composition, formula
 from matscale.structures.rotations import draw, published_grid

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from matscale.datasets.particles.particle_set import ParticleSet, Samples
-from matscale.errors import UserError
-from matscale.exact import in_basis
-from matscale.execution import replaced, run
+from matscale.runtime.errors import UserError
+from matscale.runtime.exact import in_basis
+from matscale.runtime.execution import run
+from matscale.runtime.files import replaced
 from matscale.structures.formats import cif_text, extxyz
 from matscale.structures.formats.elements import SYMBOLS
 from matscale.structures.rotations import matrices

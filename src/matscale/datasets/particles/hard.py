@@ -27,7 +27,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.table import StructureTable
 
 Particle = tuple[np.ndarray, np.ndarray]

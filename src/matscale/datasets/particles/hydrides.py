@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from matscale.exact import in_basis, settled
+from matscale.runtime.exact import in_basis, settled
 from matscale.structures.table import StructureTable
 
 if TYPE_CHECKING:

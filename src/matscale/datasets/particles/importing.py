@@ -25,7 +25,7 @@ import numpy as np
 from matscale.datasets.particles.build import check_names, held_out, published_rotations
 from matscale.datasets.particles.particle_set import ParticleSet
 from matscale.datasets.particles.published import RADIUS_SPLITS
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.checks import LAST_ELEMENT, verdicts
 from matscale.structures.formats import archives, cif, files
 from matscale.structures.formats.elements import atomic_number

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from types import MappingProxyType
 
-from matscale.errors import UserError, did_you_mean
+from matscale.runtime.errors import UserError, did_you_mean
 from matscale.structures.formats.parquet import read_parquet
 from matscale.structures.table import StructureTable
 

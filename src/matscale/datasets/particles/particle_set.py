@@ -17,8 +17,8 @@ from functools import cached_property
 import numpy as np
 
 from matscale.datasets.particles.published import SPLITS, Radii
-from matscale.errors import UserError
-from matscale.exact import in_basis, settled
+from matscale.runtime.errors import UserError
+from matscale.runtime.exact import in_basis, settled
 from matscale.structures.carving import TOLERANCE
 from matscale.structures.rotations import distinct, matrices
 from matscale.structures.table import StructureTable
@@ -274,5 +274,5 @@ class ParticleSet:
 
 
 def _hash(quaternions: np.ndarray) -> str:
-    """Of quaternions (k, 4) to :data:`matscale.exact.PRECISION`, the same on every machine."""
+    """Of quaternions (k, 4), settled: the same on every machine."""
     return hashlib.sha256(np.ascontiguousarray(settled(quaternions)).data).hexdigest()

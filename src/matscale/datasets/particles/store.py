@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from matscale.datasets.particles.leakage import Leakage
 from matscale.datasets.particles.particle_set import ParticleSet
 from matscale.datasets.particles.published import SPLITS
-from matscale.errors import UserError
-from matscale.execution import replaced
+from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 from matscale.structures.formats.parquet import read_parquet, write_parquet
 from matscale.structures.table import StructureTable
 

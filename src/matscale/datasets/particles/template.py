@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from matscale.datasets.particles.particle_set import ParticleSet, Samples
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.formats.atomic_file import replacing
 from matscale.structures.table import StructureTable

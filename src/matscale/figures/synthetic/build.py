@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from matscale import execution
-from matscale.errors import UserError
 from matscale.figures.folder import write_figures
 from matscale.figures.items import Kind
 from matscale.figures.synthetic.making import make
 from matscale.figures.synthetic.question import Difficulty
+from matscale.runtime import execution
+from matscale.runtime.errors import UserError
 
 
 def build(

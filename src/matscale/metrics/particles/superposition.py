@@ -17,8 +17,8 @@ from itertools import permutations, product
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.metrics.particles.boxes import BoxTree, box_tree, nearest
+from matscale.runtime.exact import settled
 
 CORE_ATOMS = 80
 _ANCHORS = 6  # pairs of true atoms that poses are proposed from

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.predictors.predictor import Told
 from matscale.results.result import PredictorKind
+from matscale.runtime.exact import settled
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 

@@ -11,9 +11,9 @@ from itertools import permutations, product
 import numpy as np
 from ase.data import chemical_symbols
 
-from matscale.exact import settled
 from matscale.predictors.predictor import Told
 from matscale.results.result import PredictorKind
+from matscale.runtime.exact import settled
 from matscale.structures import chemistry
 from matscale.structures.chemistry import Composition
 from matscale.structures.reading import Reading, Refusal

@@ -12,7 +12,7 @@ from itertools import dropwhile, pairwise
 from pathlib import Path
 from typing import Any
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats.extxyz import comment, parse_atoms
 
 

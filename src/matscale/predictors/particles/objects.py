@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import UserError
 from matscale.predictors.particles.submission import (
     Key,
     Rows,
@@ -16,6 +15,7 @@ from matscale.predictors.particles.submission import (
     sample_key,
     table_frames,
 )
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import read_objects
 from matscale.structures.formats.objects import checked, is_structure
 from matscale.structures.table import StructureTable

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import settled
-from matscale.execution import Memory
 from matscale.metrics.particles.columns import pair_histogram
 from matscale.predictors.particles.protocol import Told, Training
 from matscale.results.result import PredictorKind
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import settled
+from matscale.runtime.memory import Memory
 from matscale.structures.cells import lattice_parameters
 
 RDF_BINS, RDF_CUTOFF_A = 128, 10.0

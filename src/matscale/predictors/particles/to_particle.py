@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matscale.exact import in_basis, settled
 from matscale.predictors.particles.protocol import Told, Training
 from matscale.results.result import PredictorKind
+from matscale.runtime.exact import in_basis, settled
 from matscale.structures.carving import Centre, carve_sphere
 from matscale.structures.symmetry import prototype
 

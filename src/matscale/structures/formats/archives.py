@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats.vocabulary import File
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 
 
 @contextmanager

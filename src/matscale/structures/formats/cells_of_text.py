@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import cif, extxyz, poscar, pymatgen_dict, xsf, yaml_text
 from matscale.structures.formats.vocabulary import Parsed, decode
 

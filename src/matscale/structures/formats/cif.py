@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import in_basis
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import in_basis
 from matscale.structures.formats.cif_choice import Expansion, choose
 from matscale.structures.formats.cif_formula import content
 from matscale.structures.formats.cif_symmetry import stated

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import space_groups
 from matscale.structures.formats.cif_tags import ABSENT, Tags
 from matscale.structures.formats.operations import (

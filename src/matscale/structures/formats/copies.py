@@ -12,7 +12,7 @@ from math import gcd
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats.files import Place
 from matscale.structures.formats.vocabulary import Block, Entry, File, Remark, stem_of
 

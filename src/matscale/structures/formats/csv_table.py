@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats.cells_of_text import parse_text
 from matscale.structures.formats.vocabulary import (
     ID_KEYS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 
 _SYMBOLS = (
     "X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As "

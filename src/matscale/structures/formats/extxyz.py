@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_number
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats.vocabulary import File, Limits
 
 PICKLES = (".pkl", ".pickle", ".pckl", ".p", ".joblib")

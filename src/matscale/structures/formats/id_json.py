@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import pandas_json, pymatgen_dict
 from matscale.structures.formats.cells_of_text import parse_text
 from matscale.structures.formats.vocabulary import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats.elements import SYMBOLS, atomic_number
 from matscale.structures.formats.pipeline import Rules, gather
 from matscale.structures.formats.vocabulary import Block, Entry, Limits, Parsed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 
 if TYPE_CHECKING:
     import gemmi

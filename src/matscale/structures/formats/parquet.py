@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats.atomic_file import replacing
 from matscale.structures.formats.vocabulary import Block, File, Format
 from matscale.structures.table import StructureTable

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.execution import run
+from matscale.runtime.errors import Refused
+from matscale.runtime.execution import run
 from matscale.structures.formats.vocabulary import Block, Entry
 from matscale.structures.reading import Reading, ReadingWarning, Refusal
 from matscale.structures.table import StructureTable

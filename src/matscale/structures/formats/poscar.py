@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import in_basis
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import in_basis
 from matscale.structures.formats.elements import NUMBER_OF, atomic_number
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import in_basis
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import in_basis
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.elements import NUMBER_OF, SYMBOLS, atomic_number
 from matscale.structures.formats.vocabulary import Parsed

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from matscale.errors import Refused, UserError
+from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import archives, copies, files
 from matscale.structures.formats.pipeline import Rules, gather
 from matscale.structures.formats.vocabulary import (

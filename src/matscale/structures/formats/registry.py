@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import (
     cif,
     csv_table,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import pickle_text
 from matscale.structures.formats.archives import BROKEN_ZIP, RATIO_FROM, is_torch
 from matscale.structures.formats.pickle_text import Stored, Tensor

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.exact import in_basis
+from matscale.runtime.errors import Refused
+from matscale.runtime.exact import in_basis
 from matscale.structures.formats.cif import cell_from_parameters
 from matscale.structures.formats.pickle_text import Array, Foreign, Tensor, array
 from matscale.structures.formats.torch_file import TorchFile, claims, opened

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.table import StructureTable
 
 REASONS: Mapping[str, str] = {

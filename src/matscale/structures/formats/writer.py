@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.structures.formats import cif_text, extxyz, pymatgen_dict
 from matscale.structures.formats.atomic_file import replacing
 from matscale.structures.formats.parquet import write_parquet

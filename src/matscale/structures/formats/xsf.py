@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats.elements import SYMBOLS, atomic_number
 from matscale.structures.formats.vocabulary import Entry, File, Format, Parsed, decode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from matscale.errors import Refused
+from matscale.runtime.errors import Refused
 from matscale.structures.formats import pymatgen_dict
 from matscale.structures.formats.vocabulary import Parsed
 

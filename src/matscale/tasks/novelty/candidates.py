@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from ase.data import chemical_symbols
 
-from matscale.execution import Memory
-from matscale.matching.wyckoff import WyckoffTable
-from matscale.matching.wyckoff_matches import match_rows
+from matscale.matching.wyckoff.matches import match_rows
+from matscale.matching.wyckoff.positions import WyckoffTable
+from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.cheapest import Cheapest, cheapest_matches, cheapest_wyckoff
 from matscale.tasks.novelty.settings import NoveltySettings

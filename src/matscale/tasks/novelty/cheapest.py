@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.execution import Memory
 from matscale.matching import batch
 from matscale.matching.outcomes import MatchSettings
-from matscale.matching.wyckoff import WyckoffTable
-from matscale.matching.wyckoff_matches import match_rows, rows_by_sequence
+from matscale.matching.wyckoff.matches import match_rows, rows_by_sequence
+from matscale.matching.wyckoff.positions import WyckoffTable
+from matscale.runtime.memory import Memory
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.site_maps import costs
@@ -157,7 +157,7 @@ def cheapest_wyckoff(
         generated: Symmetry of reduced crystals.
         train: Likewise.
         top: How many of each.
-        workers: As for :func:`matscale.matching.wyckoff_matches.match_rows`.
+        workers: As for :func:`matscale.matching.wyckoff.matches.match_rows`.
         label: For the progress display.
     """
     bounds = {

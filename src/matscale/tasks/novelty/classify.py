@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from matscale.exact import settled
 from matscale.matching import batch
 from matscale.matching.outcomes import Counts
-from matscale.matching.wyckoff import WyckoffTable
+from matscale.matching.wyckoff.positions import WyckoffTable
+from matscale.runtime.exact import settled
 from matscale.tasks.novelty.candidates import ANONYMOUS, WYCKOFF, Candidates, find_candidates
 from matscale.tasks.novelty.distances import nearest
 from matscale.tasks.novelty.settings import CURVE
@@ -208,7 +208,7 @@ def _with_candidates(
     """The verdicts with what the confirmed candidates say; of several the cheapest is named.
 
     Of equally cheap ones that which swaps elements as a whole, then the one that fits best, then
-    the first training crystal; costs and rms are equal to :data:`matscale.exact.PRECISION`.
+    the first training crystal; costs and rms are equal to :data:`matscale.runtime.exact.PRECISION`.
     """
     kinds: dict[int, set[str]] = {}
     # Backwards, so that the cheapest is written last.

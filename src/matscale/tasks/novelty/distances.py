@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from matscale.exact import settled
+from matscale.runtime.exact import settled
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 
@@ -51,7 +51,7 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of the second set and its distance, (N,) each; -1 and NaN without one.
 
-    Of rows equally near, to :data:`matscale.exact.PRECISION`, the first.
+    Of rows equally near, to :data:`matscale.runtime.exact.PRECISION`, the first.
 
     Args:
         first: (N, k).

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from matscale.execution import replaced
 from matscale.results.store import stored_columns
+from matscale.runtime.files import replaced
 from matscale.structures.formats import write, write_parquet
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.classify import CLASSES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase.data import covalent_radii
 
-from matscale.exact import settled
+from matscale.runtime.exact import settled
 from matscale.structures import chemistry
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.reading import Reading

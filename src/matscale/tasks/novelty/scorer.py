@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matscale
 from matscale import datasets
-from matscale.errors import UserError
-from matscale.execution import Memory, content_key
 from matscale.matching.engine import code_version
 from matscale.predictors.predictor import parse_told
 from matscale.predictors.submissions import check_names, submissions_of
@@ -18,6 +15,9 @@ from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
 from matscale.results.store import SUFFIX, check_same_question, load
+from matscale.runtime.errors import UserError
+from matscale.runtime.memory import Memory, content_key
+from matscale.runtime.version import __version__
 from matscale.structures.reading import warning_notes
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.floors import as_reading, baselines, sample
@@ -169,7 +169,7 @@ class NoveltyScorer:
     def _stages(self, folder: Path | None) -> Stages:
         # A memory a call: a training loop would fill a longer one with what never comes again.
         work = folder / WORK if folder else None
-        memory = Memory(work, content_key(matscale.__version__, code_version()), self._workers)
+        memory = Memory(work, content_key(__version__, code_version()), self._workers)
         settings, seed = self._settings, self._seed
         return Stages(settings, memory, work, self._workers, seed, self._potential)
 

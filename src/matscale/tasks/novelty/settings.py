@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matscale.energy.relax import RelaxSettings
-from matscale.errors import UserError
 from matscale.matching.outcomes import NOVELTY, MatchSettings
 from matscale.matching.tolerances import Tolerances
-from matscale.matching.wyckoff import SYMPREC
+from matscale.matching.wyckoff.positions import SYMPREC
+from matscale.runtime.errors import UserError
 
 NO_RELAXATION = "none"
 """As ``relax``: no potential is used."""

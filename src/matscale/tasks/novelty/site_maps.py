@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matscale.execution import Memory
 from matscale.matching.alignment import Alignments, align
 from matscale.matching.outcomes import MatchSettings
 from matscale.matching.tolerances import Tolerances
+from matscale.runtime.memory import Memory
 from matscale.structures.chemistry import pettifor_distance
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.settings import NoveltySettings

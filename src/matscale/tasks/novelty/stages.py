@@ -16,8 +16,8 @@ from matscale.energy.hull import Distances, Entry, Hull, self_consistent, system
 from matscale.energy.potential import Potential
 from matscale.energy.relax import RelaxSettings, relax
 from matscale.energy.status import CONVERGED, FAILED, NOT_CONVERGED
-from matscale.exact import settled
-from matscale.execution import Memory
+from matscale.runtime.exact import settled
+from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.settings import MATERIALS_PROJECT, NoveltySettings
 

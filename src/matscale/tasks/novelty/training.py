@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from matscale.matching.wyckoff import WyckoffTable, symmetry_of
+from matscale.matching.wyckoff.positions import WyckoffTable, symmetry_of
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.distances import element_profiles
 from matscale.tasks.novelty.stages import Stages

@@ -13,8 +13,8 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.neighborlist import primitive_neighbor_list
 
-from matscale.execution import Memory
 from matscale.results.provenance import installed_version
+from matscale.runtime.memory import Memory
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matscale.errors import UserError
 from matscale.predictors.from_file import file_name
 from matscale.predictors.particles import PARTICLE_FIELDS, Training
 from matscale.predictors.particles.submission import Rows
 from matscale.predictors.predictor import declared
 from matscale.results.result import Protocol
+from matscale.runtime.errors import UserError
 from matscale.structures.formats.objects import is_structure
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles.harness import Check, Entrant, entrant

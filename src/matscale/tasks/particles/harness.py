@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from matscale.datasets.particles.hard import sample_seed
-from matscale.errors import Refused, UserError
 from matscale.predictors.particles import PARTICLE_FIELDS, Told, Training
 from matscale.predictors.particles.protocol import telling_nothing, unit_cell
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
+from matscale.runtime.errors import Refused, UserError
 from matscale.tasks.particles.question import Question
 
 BATCH = 64

@@ -19,9 +19,9 @@ from matscale.datasets.particles import (
 from matscale.datasets.particles.hard import TRACKS, harder, sample_seed
 from matscale.datasets.particles.particle_set import SPLIT_BY
 from matscale.datasets.particles.published import TEST_SPLITS
-from matscale.errors import UserError, did_you_mean
-from matscale.execution import content_key
 from matscale.results import result as schema
+from matscale.runtime.errors import UserError, did_you_mean
+from matscale.runtime.memory import content_key
 from matscale.structures.rotations import matrices
 
 ROTATIONS = 1

@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from matscale.errors import UserError
-from matscale.execution import replaced
 from matscale.metrics.statistics import lowest_rate
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
@@ -26,6 +24,8 @@ from matscale.results.measure import (
 from matscale.results.provenance import provenance
 from matscale.results.result import Protocol
 from matscale.results.store import save, stored_columns
+from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles.harness import NO_ANSWER, Entrant

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from matscale.errors import Refused, UserError
 from matscale.predictors.particles.submission import Key, Rows
 from matscale.results import result as schema
 from matscale.results.result import Protocol
+from matscale.runtime.errors import Refused, UserError
 from matscale.tasks.particles.harness import NO_ANSWER, Answer, Check, Entrant
 from matscale.tasks.particles.question import Question
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matscale.errors import UserError, missing_extra
 from matscale.figures.images import sendable
 from matscale.figures.quantities import WITHIN, relative_error, stated_number
 from matscale.results.result import Protocol
+from matscale.runtime.errors import UserError, missing_extra
 from matscale.tasks.perception.keys import endpoint, guard, scrubbed
 from matscale.tasks.perception.progress import Progress
 from matscale.tasks.perception.prompts import MOST_TOKENS

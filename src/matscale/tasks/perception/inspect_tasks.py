@@ -16,10 +16,10 @@ from inspect_ai.model import get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
-from matscale.errors import UserError
 from matscale.figures.folder import read_figures
 from matscale.figures.items import Figure, Kind
 from matscale.results.result import Protocol
+from matscale.runtime.errors import UserError
 from matscale.tasks.perception.engine import task_of
 from matscale.tasks.perception.keys import guard
 from matscale.tasks.perception.questions import check_orders, judged, questions_of, read_score

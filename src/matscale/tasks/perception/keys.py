@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from matscale.execution import content_key
+from matscale.runtime.memory import content_key
 
 if TYPE_CHECKING:
     from inspect_ai.model import Model, ModelCall

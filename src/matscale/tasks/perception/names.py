@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matscale.errors import UserError
 from matscale.results.store import SUFFIX, load
+from matscale.runtime.errors import UserError
 
 TRUTH = "truth"
 BLIND = " blind"

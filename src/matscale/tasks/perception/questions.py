@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from matscale.errors import UserError
-from matscale.execution import content_key
 from matscale.figures.answers import first_letter, published_score, stated_letter, stated_score
 from matscale.figures.items import LABELS, Figure, Option
 from matscale.results.result import Protocol
+from matscale.runtime.errors import UserError
+from matscale.runtime.memory import content_key
 from matscale.tasks.perception import prompts
 
 Form = Literal["mcq", "open", "numeric", "judge"]

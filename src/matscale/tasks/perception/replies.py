@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from matscale.errors import UserError
+from matscale.runtime.errors import UserError
 from matscale.tasks.perception.keys import scrubbed
 from matscale.tasks.perception.questions import Batch, Reply
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from matscale.execution import replaced
 from matscale.figures.blind import FLOORS
 from matscale.figures.items import Figure
 from matscale.report.samples import SCORED
@@ -20,6 +19,7 @@ from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.provenance import installed_version, provenance
 from matscale.results.store import save, stored_columns
+from matscale.runtime.files import replaced
 from matscale.tasks.perception import measures
 from matscale.tasks.perception.engine import Patience, ask
 from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from matscale.datasets.hub import HUB_SETS, find_hub
-from matscale.errors import UserError, did_you_mean
 from matscale.figures.folder import FigureReading, read_figures
 from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
+from matscale.runtime.errors import UserError, did_you_mean
 from matscale.tasks.perception.engine import LOGS, require_inspect
 from matscale.tasks.perception.names import check_model, check_provider, check_same_model
 from matscale.tasks.perception.questions import check_orders

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import islice
 
 from matscale.datasets.hygiene import ids_in_order
-from matscale.errors import UserError
 from matscale.predictors.from_file import Submission
+from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading
 
 _NUMBERS = re.compile(r"(\d+)")

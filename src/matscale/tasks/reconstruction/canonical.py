@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from matscale.errors import Refused
-from matscale.matching.algebra import each_row_times, inverse
-from matscale.matching.compiling import allocating
+from matscale.matching.kernels.algebra import each_row_times, inverse
+from matscale.matching.kernels.compiling import allocating
+from matscale.matching.kernels.primitive import primitive
+from matscale.matching.kernels.reduction import reduce_cell
+from matscale.matching.kernels.workspace import MAX_SITES, workspace
 from matscale.matching.prepare import POINTS, RANKS, as_written
-from matscale.matching.primitive import primitive
-from matscale.matching.reduction import reduce_cell
-from matscale.matching.workspace import MAX_SITES, workspace
+from matscale.runtime.errors import Refused
 from matscale.structures import cells
 from matscale.structures.table import StructureTable
 

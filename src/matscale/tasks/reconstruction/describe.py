@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matscale.execution import Memory
 from matscale.metrics import sites
+from matscale.runtime.memory import Memory
 from matscale.structures import cells, symmetry
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.canonical import canonical_cells

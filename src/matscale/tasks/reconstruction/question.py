@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from matscale import datasets
-from matscale.errors import UserError
 from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import Told
 from matscale.results.result import Dataset
+from matscale.runtime.errors import UserError
 from matscale.structures import chemistry
 from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable

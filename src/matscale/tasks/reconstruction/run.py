@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.execution import Memory
-from matscale.matching.workspace import MAX_POINTS
+from matscale.matching.kernels.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.predictors.ceilings import Target
 from matscale.predictors.floors import CRYSTAL_FLOORS, RandomTraining
@@ -22,6 +21,7 @@ from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling
 from matscale.results.provenance import provenance
 from matscale.results.store import save, save_tables
+from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
 from matscale.tasks.reconstruction.declared import commonest_share, refutation

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from matscale.execution import Memory
 from matscale.metrics import lattice
+from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.describe import (

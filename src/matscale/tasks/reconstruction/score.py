@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matscale.execution import PARTIAL
 from matscale.report.scorecard import Scorecard
+from matscale.runtime.memory import PARTIAL
 from matscale.tasks.reconstruction.scorer import ReconstructionScorer
 
 __all__ = ["PARTIAL", "score_reconstruction"]

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import matscale
 from matscale import datasets
-from matscale.errors import UserError
-from matscale.execution import PARTIAL, Memory
 from matscale.predictors.predictor import declared
 from matscale.predictors.submissions import check_names, submissions_of
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
+from matscale.runtime.errors import UserError
+from matscale.runtime.memory import PARTIAL, Memory
+from matscale.runtime.version import __version__
 from matscale.tasks.reconstruction.by_order import aligned
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
@@ -142,7 +142,7 @@ class ReconstructionScorer:
 
     def _memory(self, folder: Path | None) -> Memory:
         # One a call: a training loop would fill a longer one with answers that never come again.
-        return Memory(folder / PARTIAL if folder else None, matscale.__version__, self._workers)
+        return Memory(folder / PARTIAL if folder else None, __version__, self._workers)
 
     def _noted(self, question: Question) -> Question:
         return replace(question, notes=(*self._notes, *question.notes))

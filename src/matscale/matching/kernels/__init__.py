@@ -1,0 +1,1 @@
+"""Compiled by numba: arrays in, arrays out; who calls them stands a folder above."""

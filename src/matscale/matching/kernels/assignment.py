@@ -1,0 +1,132 @@
+"""Linear assignment, exact: the cheapest way to pair rows with columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from matscale.matching.kernels.compiling import finite, kernel
+
+FORBIDDEN = 1e20
+"""Squared distance of a pair that may not be made: pymatgen's number, part of its arithmetic."""
+
+
+@kernel
+def _augment(cost, n, start, u, v, path, row_of, shortest, seen_rows, seen_columns, remaining):
+    """Shortest path from row ``start`` to a free column; the column and the path's length."""
+    lowest = 0.0
+    left = n
+    for k in range(n):
+        remaining[k] = n - k - 1
+        seen_rows[k] = False
+        seen_columns[k] = False
+        shortest[k] = np.inf
+    sink = -1
+    i = start
+    while sink == -1:
+        index = -1
+        base = lowest
+        lowest = np.inf
+        seen_rows[i] = True
+        for k in range(left):
+            j = remaining[k]
+            length = base + cost[i, j] - u[i] - v[j]
+            if length < shortest[j]:
+                path[j] = i
+                shortest[j] = length
+            # Among equally near columns a free one ends the search.
+            if shortest[j] < lowest or (shortest[j] == lowest and row_of[j] == -1):
+                lowest = shortest[j]
+                index = k
+        if index == -1:
+            return -1, lowest
+        j = remaining[index]
+        if row_of[j] == -1:
+            sink = j
+        else:
+            i = row_of[j]
+        seen_columns[j] = True
+        left -= 1
+        remaining[index] = remaining[left]
+    return sink, lowest
+
+
+@kernel
+def _nearest_free(cost, n, row, v, row_of):
+    """The free column that :func:`_augment` would find at once, or -1; and the path's length.
+
+    The nearest column, if it is free, ends the search. Of equally near ones the last free one
+    that the search looks at wins, which is the one of lowest index.
+    """
+    lowest = _least_beyond(cost[row, :n], v[:n])
+    for j in range(n):
+        if cost[row, j] - v[j] == lowest and row_of[j] == -1:
+            return j, lowest
+    return -1, lowest
+
+
+@finite
+def _least_beyond(cost, v):
+    """The least of ``cost - v``."""
+    lowest = np.inf
+    for j in range(len(cost)):
+        value = cost[j] - v[j]
+        lowest = value if value < lowest else lowest
+    return lowest
+
+
+@kernel
+def assign(cost, n, column_of, floats, integers, flags):
+    """Pair each row with one column at the smallest total cost.
+
+    The shortest augmenting path algorithm of D. F. Crouse, "On implementing 2D rectangular
+    assignment algorithms", IEEE Trans. Aerosp. Electron. Syst. 52, 1679 (2016), which is also
+    scipy's ``linear_sum_assignment``; ties fall the same way.
+
+    Args:
+        cost: (n, n) or larger; finite.
+        n: Rows and columns.
+        column_of: Receives the column of each row, (n,) int64.
+        floats: Scratch, (3, n).
+        integers: Scratch, (3, n) int64.
+        flags: Scratch, (2, n) bool.
+
+    Returns:
+        False if every pairing uses a forbidden pair; ``column_of`` is then incomplete. scipy goes
+        on and returns one of them, which no caller can use.
+    """
+    u, v, shortest = floats[0], floats[1], floats[2]
+    path, row_of, remaining = integers[0], integers[1], integers[2]
+    seen_rows, seen_columns = flags[0], flags[1]
+    for k in range(n):
+        u[k] = v[k] = 0.0
+        path[k] = row_of[k] = column_of[k] = -1
+    for row in range(n):
+        sink, lowest = _nearest_free(cost, n, row, v, row_of)
+        if lowest > FORBIDDEN / 2:
+            return False
+        if sink >= 0:
+            u[row] = lowest
+            row_of[sink] = row
+            column_of[row] = sink
+            continue
+        sink, lowest = _augment(
+            cost, n, row, u, v, path, row_of, shortest, seen_rows, seen_columns, remaining
+        )
+        # The cheapest pairing of the rows so far uses a forbidden pair: all later ones will.
+        if sink == -1 or lowest > FORBIDDEN / 2:
+            return False
+        u[row] += lowest
+        for i in range(n):
+            if seen_rows[i] and i != row:
+                u[i] += lowest - shortest[column_of[i]]
+        for j in range(n):
+            if seen_columns[j]:
+                v[j] -= lowest - shortest[j]
+        j = sink
+        while True:
+            i = path[j]
+            row_of[j] = i
+            column_of[i], j = j, column_of[i]
+            if i == row:
+                break
+    return True

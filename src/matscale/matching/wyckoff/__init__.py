@@ -1,0 +1,1 @@
+"""Prototypes: crystals of one space group that occupy the same Wyckoff positions."""

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, exact numbers, execution, memory, files, the version."""
