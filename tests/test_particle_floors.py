@@ -26,7 +26,7 @@ from matscale.predictors.particles.to_particle import (
 from matscale.runtime.memory import Memory
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
-from matscale.tasks.particles.harness import tell
+from matscale.tasks.particles.asking import tell
 from matscale.tasks.particles.question import ask
 from matscale.tasks.particles.training import training_samples
 from particle_tasks import SMALL

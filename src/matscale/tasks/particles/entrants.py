@@ -15,7 +15,8 @@ from matscale.results.result import Protocol
 from matscale.runtime.errors import UserError
 from matscale.structures.formats.objects import is_structure
 from matscale.structures.table import StructureTable
-from matscale.tasks.particles.harness import Check, Entrant, entrant
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.particles.asking import Check, entrant
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.submitted import UnitSlip, submitted
 
@@ -44,7 +45,7 @@ def entrants_of(
         read: Reads a file.
         objects: Reads answers that are Python objects by sample, or a table of them.
         tells: What the task tells.
-        cell: As in :func:`matscale.tasks.particles.harness.tell`.
+        cell: As in :func:`matscale.tasks.particles.asking.tell`.
         check: Of answers.
         unit: Finds answers in another unit.
         name: What to call the model, if it is one whose answers are given.

@@ -23,6 +23,8 @@ from matscale.results.store import check_same_question
 from matscale.runtime.memory import PARTIAL, Memory
 from matscale.runtime.version import __version__
 from matscale.structures.carving import Centre
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.particles.asking import entrant
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.crystal_to_particle.scoring import (
     REBUILT,
@@ -33,7 +35,6 @@ from matscale.tasks.particles.crystal_to_particle.scoring import (
     unit_slip,
 )
 from matscale.tasks.particles.entrants import check_names, entrants_of
-from matscale.tasks.particles.harness import Entrant, entrant
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import Question, ask
 from matscale.tasks.particles.run import Rules, protocols_of, scorecard

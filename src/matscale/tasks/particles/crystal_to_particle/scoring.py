@@ -18,8 +18,9 @@ from matscale.runtime.exact import settled
 from matscale.runtime.execution import track
 from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.crystal_to_particle.consistency import COLUMN, Answers
-from matscale.tasks.particles.harness import Entrant, asking_order, plain
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.run import SCORED, Scored, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius

@@ -23,8 +23,9 @@ from matscale.results.result import Protocol
 from matscale.results.store import check_same_question
 from matscale.runtime.memory import PARTIAL, Memory
 from matscale.runtime.version import __version__
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.particles.asking import BATCH, entrant
 from matscale.tasks.particles.entrants import check_names, entrants_of
-from matscale.tasks.particles.harness import BATCH, Entrant, entrant
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes

@@ -16,7 +16,8 @@ from matscale.runtime.errors import Refused
 from matscale.runtime.execution import track
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
-from matscale.tasks.particles.harness import Entrant, asking_order, plain
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.labels import (
     basis,
     crystal_system,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from matscale.predictors.particles.protocol import telling_nothing, unit_cell
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
 from matscale.runtime.errors import Refused, UserError
+from matscale.tasks.entrant import Answer, Entrant
 from matscale.tasks.particles.question import Question
 
 BATCH = 64
@@ -26,52 +26,12 @@ NO_ANSWER = "missing"
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer that can be scored, or why there is none.
-
-    Attributes:
-        value: What the task's scorer takes; None where there is none.
-        reason: Short category that is counted; "" where there is a value.
-        detail: What was found.
-    """
-
-    value: Any
-    reason: str = ""
-    detail: str = ""
-
-
 Check = Callable[[Any], Any]
 """Turns what a predictor returned into what the scorer takes.
 
 Raises:
     Refused: If it cannot be scored.
 """
-
-
-@dataclass(eq=False)
-class Entrant:
-    """Who answers.
-
-    Attributes:
-        predictor: As results name it.
-        answer: Answers samples of a question, given by their rows.
-        kinds: What it is under each protocol that it takes part in.
-        warnings: Counts of things that are worth knowing; filled before any answer.
-        notes: Sentences for its results.
-        seconds: Spent on answers so far.
-    """
-
-    predictor: schema.Predictor
-    answer: Callable[[Sequence[int]], list[Answer]]
-    kinds: Mapping[Protocol, PredictorKind]
-    warnings: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    def named(self, protocol: Protocol) -> schema.Predictor:
-        """The predictor as it stands under a protocol."""
-        return self.predictor.model_copy(update={"kind": self.kinds[protocol]})
 
 
 def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""Who answers a task's samples, and an answer: what the harness takes of every predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matscale.results import result as schema
+from matscale.results.result import PredictorKind, Protocol
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that can be scored, or why there is none.
+
+    Attributes:
+        value: What the task's scorer takes; None where there is none.
+        reason: Short category that is counted; "" where there is a value.
+        detail: What was found.
+    """
+
+    value: Any
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(eq=False)
+class Entrant:
+    """Who answers.
+
+    Attributes:
+        predictor: As results name it.
+        answer: Answers samples of a question, given by their rows.
+        kinds: What it is under each protocol that it takes part in.
+        warnings: Counts of things that are worth knowing; filled before any answer.
+        notes: Sentences for its results.
+        seconds: Spent on answers so far.
+    """
+
+    predictor: schema.Predictor
+    answer: Callable[[Sequence[int]], list[Answer]]
+    kinds: Mapping[Protocol, PredictorKind]
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def named(self, protocol: Protocol) -> schema.Predictor:
+        """The predictor as it stands under a protocol."""
+        return self.predictor.model_copy(update={"kind": self.kinds[protocol]})
