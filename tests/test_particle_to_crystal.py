@@ -20,8 +20,8 @@ from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles import question as asking
 from matscale.tasks.particles.asking import entrant, tell
+from matscale.tasks.particles.particle_to_crystal.measuring import check, sound_scores, targets_of
 from matscale.tasks.particles.particle_to_crystal.notes import defects
-from matscale.tasks.particles.particle_to_crystal.scoring import check, sound_scores, targets_of
 from matscale.tasks.particles.training import training_samples
 from particle_tasks import Constant
 

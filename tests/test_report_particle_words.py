@@ -20,10 +20,10 @@ from matscale.report.particle_profiles import (
 from matscale.report.particle_wording import reason_text
 from matscale.report.particles import _surface_row
 from matscale.report.published_particles import beside_published
-from matscale.report.samples import Samples
 from matscale.report.scoretable import Column, make_cell
 from matscale.report.sections import OPEN_LIST, _refused
 from matscale.results.result import Metric, RefusedItem
+from matscale.results.samples import Samples
 from matscale.tasks.particles.crystal_to_particle.consistency import Answers
 
 

@@ -22,8 +22,8 @@ from matscale.report.particle_splits import memory
 from matscale.report.particle_tables import shown
 from matscale.report.particles import particles
 from matscale.report.published_particles import CELLS, PARTICLES, beside_published
-from matscale.report.samples import read_samples
 from matscale.results.result import Result
+from matscale.results.samples import read_samples
 
 FORWARD_PARTS = ("radius", "diagnostics", "surface", "particles", "paper")
 

@@ -19,7 +19,7 @@ from matscale.tasks.task import TASKS, find_task
 if TYPE_CHECKING:
     from matscale.datasets.particles import ParticleSet
     from matscale.tasks.novelty.settings import NoveltySettings
-    from matscale.tasks.perception.run import Settings
+    from matscale.tasks.perception.settings import PerceptionSettings
 
 Told = str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
 """Fields that models were told: ``"composition,tc"``, a list of fields, or either by model."""
@@ -121,7 +121,7 @@ def score(
     out: str | Path | None = None,
     seed: int = 0,
     command: str = "matscale.score",
-    settings: Settings | None = None,
+    settings: PerceptionSettings | None = None,
 ) -> Scorecard: ...
 
 

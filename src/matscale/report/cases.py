@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from matscale.report.crystal_view import view
-from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
+from matscale.results.samples import Samples, beside
 from matscale.runtime.exact import settled
 from matscale.structures.table import StructureTable
 

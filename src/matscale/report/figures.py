@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from matscale.report.metric_wording import LENGTHS, PARAMETERS
-from matscale.report.samples import Samples
 from matscale.report.scoretable import Cell, Column, Row, ScoreTable
 from matscale.report.svg import Axis, bottom_axis, drawing, left_axis, tag
 from matscale.results.result import Result
+from matscale.results.samples import Samples
 
 MOST_POINTS = 3000
 _PANEL = (180, 192)

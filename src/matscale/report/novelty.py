@@ -16,9 +16,9 @@ from matscale.report import novelty_figures as figures
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula, view
 from matscale.report.novelty_figures import CLASSES
-from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
+from matscale.results.samples import Samples, beside
 from matscale.runtime.exact import settled
 from matscale.structures.table import StructureTable
 

@@ -14,9 +14,9 @@ from matscale.metrics.particles import PARTICLE_METRICS
 from matscale.metrics.scales import Profile
 from matscale.report.metric_wording import METRIC_TEXT
 from matscale.report.particle_tables import Grid, Value
-from matscale.report.samples import Samples
 from matscale.report.scoretable import rounding
 from matscale.results.result import Metric, Result
+from matscale.results.samples import Samples
 
 NOISE = 1e-6
 """A smaller value is rounding: an exact copy has errors of 1e-15 that follow no law."""

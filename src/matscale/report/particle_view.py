@@ -13,9 +13,9 @@ import numpy as np
 from matscale.report.cases import load_table
 from matscale.report.crystal_view import formula
 from matscale.report.particle_profiles import NOISE, metric_of
-from matscale.report.samples import Samples, beside
 from matscale.results.result import Result
 from matscale.results.rounding import show
+from matscale.results.samples import Samples, beside
 from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 

@@ -32,8 +32,8 @@ from matscale.report.particle_profiles import (
 from matscale.report.particle_tables import Grid, Value, grid_to_csv, grid_to_latex
 from matscale.report.particle_view import Gallery, gallery
 from matscale.report.published_particles import BACK, FORWARD, Beside, beside_published
-from matscale.report.samples import Samples, read_samples
 from matscale.results.result import Metric, Result
+from matscale.results.samples import Samples, read_samples
 
 TASKS = (FORWARD, BACK)
 FIRST = ("chamfer", "rdf_distance", "atom_count_error")

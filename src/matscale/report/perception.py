@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matscale.report.samples import SCORED, Samples
 from matscale.results.result import Metric, Result
 from matscale.results.rounding import interval_decimals, show
+from matscale.results.samples import SCORED, Samples
 
 MOST_WORDS = 900
 """Characters of a reply that the page shows."""

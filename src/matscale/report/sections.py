@@ -16,7 +16,6 @@ from matscale.report.novelty import Novelty, has_classes, novelty, novelty_cases
 from matscale.report.particles import TASKS as PARTICLE_TASKS
 from matscale.report.particles import Particles, is_particles, particles
 from matscale.report.perception import Perception, perception
-from matscale.report.samples import Samples, read_samples
 from matscale.report.scoretable import (
     ScoreTable,
     breakdown_tables,
@@ -25,6 +24,7 @@ from matscale.report.scoretable import (
 )
 from matscale.report.wording import TASK_TEXT, members_of
 from matscale.results.result import Counts, RefusedItem, Result
+from matscale.results.samples import Samples, read_samples
 
 PREDICTIONS = (
     "The worst predictions by AMD distance, a near miss and a typical match, target and prediction"

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from matscale.report.scorecard import Scorecard
-from matscale.tasks.novelty.scorer import WORK, NoveltyScorer
+from matscale.tasks.novelty.scorer import NoveltyScorer
 from matscale.tasks.novelty.settings import NO_RELAXATION, NoveltySettings
-
-__all__ = ["WORK", "score_novelty"]
 
 
 def score_novelty(

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matscale.report.scorecard import Scorecard
-from matscale.runtime.memory import PARTIAL
 from matscale.tasks.reconstruction.scorer import ReconstructionScorer
-
-__all__ = ["PARTIAL", "score_reconstruction"]
 
 
 def score_reconstruction(

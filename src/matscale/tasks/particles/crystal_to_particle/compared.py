@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matscale.results.compared import ComparedTask, column, error, share
-from matscale.tasks.particles.crystal_to_particle.scoring import COVERAGE, REBUILT
+from matscale.tasks.particles.crystal_to_particle.measuring import COVERAGE, REBUILT
 
 COMPARED = ComparedTask(
     {

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale.datasets.particles import ParticleSet
 from matscale.predictors.particles.objects import particles_of
 from matscale.predictors.particles.submission import read_particles
@@ -18,15 +20,13 @@ from matscale.predictors.particles.to_particle import (
     ReturnInput,
 )
 from matscale.report.scorecard import Scorecard
+from matscale.results.measure import Measure
 from matscale.results.result import Protocol
-from matscale.results.store import check_same_question
-from matscale.runtime.memory import PARTIAL, Memory
-from matscale.runtime.version import __version__
 from matscale.structures.carving import Centre
 from matscale.tasks.entrant import Entrant
+from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
 from matscale.tasks.particles.asking import entrant
-from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
-from matscale.tasks.particles.crystal_to_particle.scoring import (
+from matscale.tasks.particles.crystal_to_particle.measuring import (
     REBUILT,
     REBUILT_A,
     check,
@@ -34,22 +34,39 @@ from matscale.tasks.particles.crystal_to_particle.scoring import (
     score_entrant,
     unit_slip,
 )
+from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import Question, ask
-from matscale.tasks.particles.run import Rules, protocols_of, scorecard
+from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 TELLS = ("numbers", "fractional", "lattice", "radius")
 """What the task tells: the unit cell, and the radius in Å."""
 
-RULES = Rules(
-    task="crystal-to-particle",
-    headline={"sound": REBUILT, "published": "rmsd"},
-    measures=measures,
-    defects=DEFECTS,
-    settings={"rebuilt_chamfer": REBUILT_A},
-)
+
+class CrystalToParticle(ParticleRules):
+    """What is the task's own."""
+
+    task = "crystal-to-particle"
+
+    def headline(self, protocol: Protocol) -> str:
+        """The share of particles that are rebuilt; as published, the RMSD."""
+        return REBUILT if protocol == "sound" else "rmsd"
+
+    def measures(
+        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
+    ) -> dict[str, Measure]:
+        """Those of :func:`measures`."""
+        return measures(protocol, scores, rows)
+
+    def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
+        """What counts as rebuilt."""
+        return {"rebuilt_chamfer": REBUILT_A}
+
+    def defects(self) -> tuple[str, ...]:
+        """Those of the published protocol, whatever is asked."""
+        return DEFECTS
 
 
 def score_crystal_to_particle(
@@ -92,10 +109,9 @@ def score_crystal_to_particle(
     """
     protocols = protocols_of(protocol)
     question = ask(data, by=split, limit=limit, seed=seed)
-    folder = Path(out) if out is not None else None
-    if folder:
-        check_same_question(folder, question.dataset)
-    memory = Memory(folder / PARTIAL if folder else None, __version__, workers)
+    run = start_run(
+        question.dataset, protocols, out=out, workers=workers, seed=seed, command=command
+    )
     training = training_samples(
         question.particles, split, space_groups(question.particles.materials)
     )
@@ -117,24 +133,15 @@ def score_crystal_to_particle(
     zero_noise = PredictZeroNoise(seed)
     baselines = _baselines(question, training, zero_noise, protocols, seed)
     check_names([*baselines, *models])
-    # Models first: what is wrong with them shows before minutes of floors.
-    own = [score_entrant(one, question, memory, protocols) for one in models]
-    scored = [*(score_entrant(one, question, memory, protocols) for one in baselines), *own]
-    notes: dict[Protocol, tuple[str, ...]] = {
-        "published": run_notes(question, scored, zero_noise.loss, truths)
-    }
-    card = scorecard(
-        RULES,
-        question,
-        scored,
-        protocols,
-        notes=notes,
-        folder=folder,
-        seed=seed,
-        command=command,
+    scored = scored_by(
+        lambda one: score_entrant(one, question, run.memory, protocols), baselines, models
     )
-    memory.forget()
-    return card
+    rules = CrystalToParticle(
+        question,
+        {"published": run_notes(question, scored, zero_noise.loss, truths)},
+        guessed_by(scored, REBUILT),
+    )
+    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
 
 
 def _baselines(

@@ -12,11 +12,13 @@ import numpy as np
 from matscale.metrics import lattice, statistics
 from matscale.results.measure import Measure, mean_of, share_of
 from matscale.results.result import Protocol
+from matscale.results.samples import FAILED, SCORED
 from matscale.runtime.errors import Refused
 from matscale.runtime.execution import track
 from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
 from matscale.tasks.entrant import Entrant
+from matscale.tasks.harness import Scored
 from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.labels import (
     basis,
@@ -28,7 +30,7 @@ from matscale.tasks.particles.labels import (
 )
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.question import Question
-from matscale.tasks.particles.run import FAILED, SCORED, Scored, blank, note_failure
+from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 
 JOINT_TOLERANCE = 0.5
 """Largest difference of each parameter, in Å or degrees, in the published joint accuracy."""
@@ -205,7 +207,9 @@ def unit_slip(found: Any, target: np.ndarray) -> str:
     return "nm" if NM_LENGTHS[0] < ratio < NM_LENGTHS[1] else ""
 
 
-def score_entrant(entrant: Entrant, question: Question, targets: Targets, batch: int) -> Scored:
+def score_entrant(
+    entrant: Entrant, question: Question, targets: Targets, batch: int
+) -> Scored[ParticleScores]:
     """Ask all samples in batches and score them.
 
     Args:
@@ -243,7 +247,10 @@ def score_entrant(entrant: Entrant, question: Question, targets: Targets, batch:
         columns[f"target_{name}"] = targets.reduced[material, place]
         columns[f"predicted_{name}"] = scores.pop(f"predicted_{name}")
     return Scored(
-        entrant, status, reason, detail, scores, columns, read_as_published=np.asarray(answered)
+        entrant,
+        ParticleScores(
+            status, reason, detail, scores, columns, read_as_published=np.asarray(answered)
+        ),
     )
 
 
@@ -324,7 +331,7 @@ def sound_scores(answer: CellAnswer, targets: Targets, material: int) -> dict[st
     }
 
 
-def measures(protocol: Protocol, scored: Scored, rows: np.ndarray) -> dict[str, Measure]:
+def measures(protocol: Protocol, scored: ParticleScores, rows: np.ndarray) -> dict[str, Measure]:
     """The metrics of a protocol over the samples of a mask (n,)."""
     values = {name: found[rows] for name, found in scored.values.items()}
     if protocol == "published":

@@ -13,16 +13,18 @@ import numpy as np
 from matscale.metrics.particles import PAIRED, PUBLISHED, SOUND, Scores, paired, published, sound
 from matscale.results.measure import Measure, mean_of, share_of
 from matscale.results.result import Protocol
+from matscale.results.samples import SCORED
 from matscale.runtime.errors import Refused
 from matscale.runtime.exact import settled
 from matscale.runtime.execution import track
 from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
 from matscale.tasks.entrant import Entrant
+from matscale.tasks.harness import Scored
 from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.crystal_to_particle.consistency import COLUMN, Answers
 from matscale.tasks.particles.question import Question
-from matscale.tasks.particles.run import SCORED, Scored, blank, note_failure
+from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius
 
 REBUILT = "rebuilt"
@@ -117,7 +119,7 @@ class _Table:
 
 def score_entrant(
     entrant: Entrant, question: Question, memory: Memory, protocols: Sequence[Protocol]
-) -> Scored:
+) -> Scored[ParticleScores]:
     """Ask all samples in batches, score them, and keep a few to look at.
 
     Args:
@@ -158,8 +160,7 @@ def score_entrant(
         values[REBUILT] = np.where(np.isfinite(chamfer), chamfer <= REBUILT_A, False).astype(float)
     values[COVERAGE] = (status == SCORED).astype(float)
     cases = _cases(question, table.kept, values["chamfer" if "sound" in taken else "rmsd"])
-    return Scored(
-        entrant,
+    scores = ParticleScores(
         status,
         reason,
         detail,
@@ -168,6 +169,7 @@ def score_entrant(
         problems=dict(table.problems),
         cases=cases,
     )
+    return Scored(entrant, scores)
 
 
 def _write(table: _Table, row: int, found: dict[str, np.ndarray]) -> str:
@@ -207,7 +209,7 @@ def _cases(
     )
 
 
-def measures(protocol: Protocol, scored: Scored, rows: np.ndarray) -> dict[str, Measure]:
+def measures(protocol: Protocol, scored: ParticleScores, rows: np.ndarray) -> dict[str, Measure]:
     """The metrics of a protocol over the samples of a mask (n,)."""
     table = PublishedAndPaired if protocol == _PAIRED_PROTOCOL else SOUND
     shares = (COVERAGE,) if protocol == _PAIRED_PROTOCOL else (REBUILT, COVERAGE)

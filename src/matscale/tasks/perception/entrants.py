@@ -1,0 +1,108 @@
+"""Who answers: the truth, floors, and the model with and without the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matscale.figures.blind import FLOORS
+from matscale.figures.items import Figure
+from matscale.results import result as schema
+from matscale.results.result import PredictorKind, Protocol
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
+from matscale.tasks.perception.questions import Batch, Form, Reply, foreign, questions_of
+from matscale.tasks.perception.rows import Row, floor_rows, rows_of, true_rows
+from matscale.tasks.perception.settings import PerceptionSettings
+
+SEEN = ("figure", "caption", "options", "question")
+UNSEEN = SEEN[1:]
+FORMS: tuple[Form, ...] = ("mcq", "open", "numeric")
+
+Rows = list[Row]
+"""Answers to all figures, those to open ones not judged yet."""
+
+
+def batches_of(
+    figures: Sequence[Figure], protocol: Protocol, model: str, settings: PerceptionSettings
+) -> list[Batch]:
+    """What a model is asked: each kind with and without the figure.
+
+    A batch is a task in inspect-ai's logs.
+    """
+    batches = []
+    for seen in (True, False):
+        orders = settings.orders if seen else 1
+        asked = list(questions_of(figures, protocol, seen=seen, orders=orders, seed=settings.seed))
+        for form in FORMS:
+            part = tuple(question for question in asked if question.form == form)
+            batches.append(Batch(_batch_name(form, protocol, seen), model, protocol, part))
+    return batches
+
+
+def _batch_name(form: Form, protocol: Protocol, seen: bool) -> str:
+    return f"csmbench_{form}_{protocol}{'' if seen else '_blind'}"
+
+
+def entrants_of(
+    figures: Sequence[Figure],
+    protocol: Protocol,
+    replies: Mapping[str, Mapping[str, Reply]],
+    model: str,
+    settings: PerceptionSettings,
+) -> list[Entrant[Rows]]:
+    """Ceiling, floors and the model, by what they answer under a protocol.
+
+    Args:
+        figures: What the protocol asks about.
+        protocol: Which one.
+        replies: By name of batch and id of question.
+        model: As inspect-ai calls it.
+        settings: How it was asked.
+    """
+    entrants = [_entrant(TRUTH, "ceiling", ("answer",), true_rows(figures), protocol)]
+    for rule in FLOORS:
+        rows = floor_rows(figures, rule)
+        entrants.append(_entrant(rule, "floor", TOLD[rule], rows, protocol))
+    entrants += _paragraph_floors(figures, protocol, settings.seed)
+    name = model_name(model)
+    for seen in (False, True):
+        given: dict[str, Reply] = {}
+        for form in FORMS:
+            given |= replies.get(_batch_name(form, protocol, seen), {})
+        orders = settings.orders if seen else 1
+        rows = rows_of(figures, given, protocol, orders=orders, seed=settings.seed)
+        if seen:
+            entrants.append(_entrant(name, "model", SEEN, rows, protocol))
+        else:
+            entrants.append(_entrant(f"{name}{BLIND}", "floor", UNSEEN, rows, protocol))
+    return entrants
+
+
+def _paragraph_floors(
+    figures: Sequence[Figure], protocol: Protocol, seed: int
+) -> list[Entrant[Rows]]:
+    """The caption, and another paper's paragraph, handed in as descriptions."""
+    opens = [figure for figure in figures if figure.kind == "open"]
+    texts = {
+        "caption": {figure.id: figure.item.image_caption for figure in opens},
+        "foreign": {
+            name: other.item.describe_paragraph for name, other in foreign(opens, seed).items()
+        },
+    }
+    return [
+        _entrant(
+            name,
+            "floor",
+            TOLD[name],
+            [Row(figure, text=given.get(figure.id, "")) for figure in figures],
+            protocol,
+        )
+        for name, given in texts.items()
+        if given
+    ]
+
+
+def _entrant(
+    name: str, kind: PredictorKind, told: tuple[str, ...], rows: Rows, protocol: Protocol
+) -> Entrant[Rows]:
+    return Entrant(schema.Predictor(name=name, kind=kind, told=told), rows, {protocol: kind})
