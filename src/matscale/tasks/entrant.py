@@ -36,6 +36,7 @@ class Entrant:
         warnings: Counts of things that are worth knowing; filled before any answer.
         notes: Sentences for its results.
         seconds: Spent on answers so far.
+        asked: The Python predictor that answers; None for answers that are given.
     """
 
     predictor: schema.Predictor
@@ -44,6 +45,7 @@ class Entrant:
     warnings: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    asked: Any = None
 
     def named(self, protocol: Protocol) -> schema.Predictor:
         """The predictor as it stands under a protocol."""

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale import datasets
 from matscale.matching.engine import code_version
+from matscale.predictors.floors.generation import MOST_SAMPLES, sample
 from matscale.predictors.predictor import parse_told
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
+from matscale.predictors.training import CrystalTraining
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
@@ -18,9 +22,9 @@ from matscale.results.store import SUFFIX, check_same_question, load
 from matscale.runtime.errors import UserError
 from matscale.runtime.memory import Memory, content_key
 from matscale.runtime.version import __version__
-from matscale.structures.reading import warning_notes
+from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.floors import as_reading, baselines, sample
+from matscale.tasks.asking import Telling, answered, baselines, own_crystal, reading_of
 from matscale.tasks.novelty.notes import settings_notes
 from matscale.tasks.novelty.run import Baselines, Entrant, Question, Run, question_of
 from matscale.tasks.novelty.settings import NO_RELAXATION, NoveltySettings
@@ -38,6 +42,9 @@ HELD_OUT = "held_out"
 
 MOST_HELD_OUT = 1000
 """Held-out crystals that are looked at where models submitted fewer and nothing is relaxed."""
+
+ASKED = 1000
+"""Crystals that a Python predictor is asked for."""
 
 PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
     "both": ("sound", "published"),
@@ -80,6 +87,7 @@ class NoveltyScorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = ASKED,
     ) -> None:
         if protocol not in PROTOCOLS:
             raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
@@ -90,7 +98,9 @@ class NoveltyScorer:
         )
         self._potential = find_potential(self._settings)
         self._protocols = PROTOCOLS[protocol]
-        self._column = column
+        if count < 1:
+            raise UserError(f"count {count}: a predictor is asked for at least one crystal")
+        self._column, self._count = column, count
         self._seed, self._workers, self._command = seed, workers, command
         self._train = _load(train, "train", "training set", column)
         self._others = (
@@ -128,12 +138,18 @@ class NoveltyScorer:
         """
         if told is not None and parse_told(told):
             raise UserError("the novelty task tells models nothing: leave told out")
-        submissions = submissions_of(
-            predictions, name=name, workers=self._workers, column=self._column
+        submissions = answered(
+            submissions_of(predictions, name=name, workers=self._workers, column=self._column),
+            telling(self._count),
+            CrystalTraining(self._train.table),
+            ids=[f"{row}" for row in range(self._count)],
+            seed=self._seed,
         )
         models = [
             Entrant(
-                _predictor(one.name, "model").model_copy(update={"source": shown_path(one.source)}),
+                _predictor(one.name, "model").model_copy(
+                    update={"source": shown_path(one.source) if one.source else None}
+                ),
                 one.predictions,
             )
             for one in submissions
@@ -202,11 +218,27 @@ class NoveltyScorer:
         entrants = []
         if self._others is not None:
             others = self._others.table
-            reading = as_reading(sample(others, min(max(size, least), len(others)), seed))
+            held_out = sample(others, min(max(size, least), len(others)), seed)
+            reading = Reading(held_out, np.arange(len(held_out)))
             entrants.append(Entrant(_predictor(HELD_OUT, "ceiling"), reading))
-        for name, reading in baselines(train, size, seed).items():
-            entrants.append(Entrant(_predictor(name, "floor"), reading))
+        count = min(size, MOST_SAMPLES)
+        floors = baselines(
+            "novelty",
+            telling(count),
+            CrystalTraining(train),
+            check=own_crystal,
+            protocols=self._protocols,
+            seed=seed,
+        )
+        for floor in floors:
+            reading = reading_of(floor, None, min(count, floor.asked.most))
+            entrants.append(Entrant(_predictor(floor.predictor.name, "floor"), reading))
         return entrants
+
+
+def telling(count: int) -> Telling:
+    """What the task tells of so many crystals that it asks for: nothing."""
+    return Telling(count, {}, (), frozenset(), lambda row, fields: {})
 
 
 def _check_same_settings(folder: Path, question: Question, names: Collection[str]) -> None:

@@ -28,8 +28,8 @@ from matscale.runtime.errors import UserError
 from matscale.runtime.files import replaced
 from matscale.structures.formats import write_parquet
 from matscale.structures.table import StructureTable
+from matscale.tasks.asking import NO_ANSWER
 from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import NO_ANSWER
 from matscale.tasks.particles.question import Question
 
 SCORED = "scored"

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from matscale.figures.blind import FLOORS
 from matscale.figures.items import Figure
+from matscale.predictors.registry import FLOORS
 from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
@@ -28,7 +29,6 @@ from matscale.tasks.perception.questions import (
     Batch,
     Question,
     Reply,
-    foreign,
     judged,
     questions_of,
     read_score,
@@ -137,9 +137,11 @@ class Run:
     ) -> list[Entrant]:
         settings = self.settings
         found = [Entrant(_predictor(TRUTH, "ceiling", ("answer",)), true_rows(figures))]
-        for rule in FLOORS:
-            found.append(Entrant(_predictor(rule, "floor", TOLD[rule]), floor_rows(figures, rule)))
-        found += self._paragraph_floors(figures)
+        for factory in FLOORS["perception"]:
+            floor: Any = factory()
+            rows = floor_rows(figures, floor, settings.seed)
+            if floor.form == "mcq" or any(row.text for row in rows):
+                found.append(Entrant(_predictor(floor.name, "floor", TOLD[floor.name]), rows))
         name = model_name(self.model)
         for seen in (False, True):
             given: dict[str, Reply] = {}
@@ -155,23 +157,6 @@ class Run:
             )
             found.append(Entrant(predictor, rows))
         return found
-
-    def _paragraph_floors(self, figures: Sequence[Figure]) -> list[Entrant]:
-        """The caption, and another paper's paragraph, handed in as descriptions."""
-        opens = [figure for figure in figures if figure.kind == "open"]
-        others = foreign(opens, self.settings.seed)
-        texts = {
-            "caption": {one.id: one.item.image_caption for one in opens},
-            "foreign": {name: one.item.describe_paragraph for name, one in others.items()},
-        }
-        return [
-            Entrant(
-                _predictor(name, "floor", TOLD[name]),
-                [Row(figure, text=given.get(figure.id, "")) for figure in figures],
-            )
-            for name, given in texts.items()
-            if given
-        ]
 
     # --- the judge -----------------------------------------------------------------------
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from matscale.matching.kernels.workspace import MAX_POINTS
 from matscale.metrics import sites
-from matscale.predictors.ceilings import Target
-from matscale.predictors.floors import CRYSTAL_FLOORS, RandomTraining
-from matscale.predictors.from_file import PublishedRows, Submission
-from matscale.predictors.predictor import ANSWER_FIELDS, Predictor
+from matscale.predictors.floors.crystals import RandomTraining
+from matscale.predictors.predictor import ANSWER_FIELDS
+from matscale.predictors.submissions.crystals import PublishedRows, Submission
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling
@@ -24,6 +23,7 @@ from matscale.results.store import save, save_tables
 from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
+from matscale.tasks.asking import baselines, own_crystal, reading_of
 from matscale.tasks.reconstruction.declared import commonest_share, refutation
 from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
@@ -71,9 +71,9 @@ def submitted(submission: Submission, told: tuple[str, ...] | None) -> Answers:
         kind="model",
         told=told,
         told_the_answer=bool(ANSWER_FIELDS & set(told or ())),
-        source=submission.source,
+        source=submission.source or None,
     )
-    return Answers(predictor, submission.predictions, submission.published, 0.0)
+    return Answers(predictor, submission.predictions, submission.published, submission.seconds)
 
 
 @dataclass(frozen=True)
@@ -88,24 +88,21 @@ class Run:
 
     def baselines(self) -> list[Answers]:
         """The answers of the ceiling and, where there is a training set, of the floors."""
-        predictors: list[Predictor] = [Target(self.question.targets)]
-        if self.question.train is not None:
-            predictors += [floor(self.question.train, self.seed) for floor in CRYSTAL_FLOORS]
-        told = self.question.told()
-        answers = []
-        for predictor in predictors:
-            start = time.perf_counter()
-            fields = [name for name in predictor.told if name in told.fields]
-            reading = predictor.predict(told.only(fields))
-            described = schema.Predictor(
-                name=predictor.name,
-                kind=predictor.kind,
-                told=predictor.told,
-                told_the_answer=bool(ANSWER_FIELDS & set(predictor.told)),
-            )
-            seconds = time.perf_counter() - start
-            answers.append(Answers(described, reading, None, seconds))
-        return answers
+        question = self.question
+        ids = question.targets.ids.tolist()
+        asked = baselines(
+            "reconstruction",
+            question.telling(),
+            question.training(),
+            check=own_crystal,
+            protocols=("sound",),  # they are the same under both
+            seed=self.seed,
+        )
+        readings = [reading_of(own, ids, len(ids)) for own in asked]
+        return [
+            Answers(own.named("sound"), reading, None, own.seconds)
+            for own, reading in zip(asked, readings, strict=True)
+        ]
 
     def score(
         self,

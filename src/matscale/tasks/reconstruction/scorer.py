@@ -9,13 +9,14 @@ from typing import Any
 
 from matscale import datasets
 from matscale.predictors.predictor import declared
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.store import check_same_question
 from matscale.runtime.errors import UserError
 from matscale.runtime.memory import PARTIAL, Memory
 from matscale.runtime.version import __version__
+from matscale.tasks.asking import answered
 from matscale.tasks.reconstruction.by_order import aligned
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
@@ -123,7 +124,14 @@ class ReconstructionScorer:
             question = self._prepared.question
         if folder:
             check_same_question(folder, question.dataset)
-        submissions = aligned(submissions, question.ids, by_order=self._by_order)
+        submissions = answered(
+            aligned(submissions, question.ids, by_order=self._by_order),
+            question.telling(),
+            question.training(),
+            ids=question.targets.ids.tolist(),
+            seed=self._seed,
+        )
+        telling |= {own.name: own.told for own in submissions if own.predictor is not None}
         if asked is None:
             prepared = self._prepare(question, memory)
         else:

@@ -7,24 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles.objects import particles_of
-from matscale.predictors.particles.submission import read_particles
-from matscale.predictors.particles.to_particle import (
-    BulkDensityGas,
-    Carve,
-    CarveInPose,
-    NearestTrainingParticle,
-    PredictZeroNoise,
-    ReturnInput,
-)
+from matscale.predictors.floors.particles import PredictZeroNoise
+from matscale.predictors.submissions.particle_objects import particles_of
+from matscale.predictors.submissions.particles import read_particles
 from matscale.report.scorecard import Scorecard
 from matscale.results.result import Protocol
 from matscale.results.store import check_same_question
 from matscale.runtime.memory import PARTIAL, Memory
 from matscale.runtime.version import __version__
-from matscale.structures.carving import Centre
-from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import entrant
+from matscale.tasks.asking import baselines
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.crystal_to_particle.scoring import (
     REBUILT,
@@ -36,7 +28,7 @@ from matscale.tasks.particles.crystal_to_particle.scoring import (
 )
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
-from matscale.tasks.particles.question import Question, ask
+from matscale.tasks.particles.question import ask
 from matscale.tasks.particles.run import Rules, protocols_of, scorecard
 from matscale.tasks.particles.training import training_samples
 
@@ -114,14 +106,22 @@ def score_crystal_to_particle(
         told=told,
         protocols=protocols,
     )
-    zero_noise = PredictZeroNoise(seed)
-    baselines = _baselines(question, training, zero_noise, protocols, seed)
-    check_names([*baselines, *models])
+    lines = baselines(
+        RULES.task,
+        telling(question, TELLS, cell=True),
+        training,
+        check=check,
+        protocols=protocols,
+        seed=seed,
+        memory=memory,
+    )
+    check_names([*lines, *models])
     # Models first: what is wrong with them shows before minutes of floors.
     own = [score_entrant(one, question, memory, protocols) for one in models]
-    scored = [*(score_entrant(one, question, memory, protocols) for one in baselines), *own]
+    scored = [*(score_entrant(one, question, memory, protocols) for one in lines), *own]
+    losses = [line.asked.loss for line in lines if isinstance(line.asked, PredictZeroNoise)]
     notes: dict[Protocol, tuple[str, ...]] = {
-        "published": run_notes(question, scored, zero_noise.loss, truths)
+        "published": run_notes(question, scored, losses[0], truths) if losses else ()
     }
     card = scorecard(
         RULES,
@@ -135,34 +135,3 @@ def score_crystal_to_particle(
     )
     memory.forget()
     return card
-
-
-def _baselines(
-    question: Question,
-    training: Any,
-    zero_noise: PredictZeroNoise,
-    protocols: Sequence[Protocol],
-    seed: int,
-) -> list[Entrant]:
-    """The ceilings and the floors, of which some take part in the published protocol alone.
-
-    The first ceiling of a protocol is the line that others are held against: the published one
-    takes the target's orientation for granted, which is told to ``carve_in_pose``.
-    """
-    centre = question.particles.facts.get("centre", "origin")
-    usual: Centre = centre if isinstance(centre, int) else "origin"
-    if centre == "centroid":
-        usual = "centroid"
-    taking_part: list[tuple[Any, dict[Protocol, Any]]] = [
-        (CarveInPose(usual), {"published": "ceiling"}),
-        (Carve(usual), {"sound": "ceiling", "published": "ceiling"}),
-        (BulkDensityGas(seed), {"sound": "floor", "published": "floor"}),
-        (NearestTrainingParticle(), {"sound": "floor", "published": "floor"}),
-        (zero_noise, {"published": "floor"}),
-        (ReturnInput(), {"published": "floor"}),
-    ]
-    return [
-        entrant(predictor, question, training, tells=TELLS, cell=True, check=check, kinds=chosen)
-        for predictor, kinds in taking_part
-        if (chosen := {name: kind for name, kind in kinds.items() if name in protocols})
-    ]

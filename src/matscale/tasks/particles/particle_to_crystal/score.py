@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles import Training
-from matscale.predictors.particles.objects import cells_of
-from matscale.predictors.particles.submission import read_cells
-from matscale.predictors.particles.to_crystal import (
-    LatticeRecovery,
-    Lookup,
-    MeanLattice,
-    NearestRdf,
-    Zeros,
-)
+from matscale.predictors.submissions.particle_objects import cells_of
+from matscale.predictors.submissions.particles import read_cells
 from matscale.report.scorecard import Scorecard
 from matscale.results.result import Protocol
 from matscale.results.store import check_same_question
 from matscale.runtime.memory import PARTIAL, Memory
 from matscale.runtime.version import __version__
-from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import BATCH, entrant
+from matscale.tasks.asking import BATCH, baselines
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
@@ -37,7 +29,7 @@ from matscale.tasks.particles.particle_to_crystal.scoring import (
     targets_of,
     unit_slip,
 )
-from matscale.tasks.particles.question import ROTATIONS, Question, ask
+from matscale.tasks.particles.question import ROTATIONS, ask
 from matscale.tasks.particles.run import Rules, protocols_of, scorecard
 from matscale.tasks.particles.training import training_samples
 
@@ -123,11 +115,19 @@ def score_particle_to_crystal(
         told=told,
         protocols=protocols,
     )
-    baselines = _baselines(question, training, memory, protocols)
-    check_names([*baselines, *models])
+    lines = baselines(
+        RULES.task,
+        telling(question, TELLS, cell=False),
+        training,
+        check=check,
+        protocols=protocols,
+        seed=seed,
+        memory=memory,
+    )
+    check_names([*lines, *models])
     # Models first: what is wrong with them shows before minutes of the ceiling.
     own = [score_entrant(one, question, targets, BATCH) for one in models]
-    scored = [*(score_entrant(one, question, targets, BATCH) for one in baselines), *own]
+    scored = [*(score_entrant(one, question, targets, BATCH) for one in lines), *own]
     labels = label_notes(question, targets)
     notes: dict[Protocol, tuple[str, ...]] = {
         "sound": labels,
@@ -145,31 +145,3 @@ def score_particle_to_crystal(
     )
     memory.forget()
     return card
-
-
-def _baselines(
-    question: Question,
-    training: Training,
-    memory: Memory,
-    protocols: Sequence[Protocol],
-) -> list[Entrant]:
-    """The ceiling and the floors."""
-    predictors: list[Any] = [
-        LatticeRecovery(memory),
-        Zeros(),
-        MeanLattice(),
-        Lookup(),
-        NearestRdf(),
-    ]
-    return [
-        entrant(
-            one,
-            question,
-            training,
-            tells=TELLS,
-            cell=False,
-            check=check,
-            kinds=dict.fromkeys(protocols, one.kind),
-        )
-        for one in predictors
-    ]
