@@ -15,8 +15,8 @@ import typer
 import matscale
 from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
-from matscale.predictors.floors import CRYSTAL_FLOORS
-from matscale.predictors.predictor import FIELDS
+from matscale.predictors.predictor import CRYSTAL_FIELDS
+from matscale.predictors.registry import FLOORS
 from matscale.report.metric_wording import METRIC_TEXT, PARAMETERS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
@@ -163,7 +163,7 @@ def test_submissions_page_has_the_whole_vocabulary():
     text = mentioned("submissions.md")
     for reason, meaning in REASONS.items():
         assert f"| `{reason}` | {meaning} |" in text
-    for field, meaning in FIELDS.items():
+    for field, meaning in CRYSTAL_FIELDS.items():
         assert f"| `{field}` | {meaning} |" in text
     for form in FORMATS:
         for suffix in form.suffixes:
@@ -178,7 +178,7 @@ def test_task_pages_define_every_metric():
         family, _, parameter = name.rpartition("_")
         wanted = f"{family}_a" if family in families and parameter in PARAMETERS else name
         assert f"`{wanted}`" in text, name
-    for floor in CRYSTAL_FLOORS:
+    for floor in (factory() for factory in FLOORS["reconstruction"]):
         assert f"| `{floor.name}` | floor | {', '.join(floor.told) or 'nothing'} |" in text
 
 

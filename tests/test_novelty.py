@@ -16,6 +16,7 @@ from pymatgen.core import Lattice, Structure
 
 from crystals import described_otherwise, held_out, perovskite, rock_salt, rutile, training
 from matscale.matching.tolerances import Tolerances
+from matscale.predictors.floors.generation import random_atoms
 from matscale.report.headline import headline
 from matscale.runtime.errors import UserError
 from matscale.runtime.memory import PARTIAL
@@ -23,7 +24,6 @@ from matscale.structures.formats import read, read_parquet, write
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty import classify as classifying
-from matscale.tasks.novelty.floors import random_atoms
 from matscale.tasks.novelty.samples import unread_samples, without_own_images
 from matscale.tasks.novelty.score import score_novelty
 from matscale.tasks.novelty.settings import NoveltySettings

@@ -12,6 +12,7 @@ import pytest
 
 from figure_samples import CAPTIONS, choice, number_of, opened
 from matscale.figures.items import Figure
+from matscale.predictors.floors.captions import Chance, Medoid
 from matscale.runtime.errors import UserError
 from matscale.tasks.perception import measures, rows
 from matscale.tasks.perception.questions import Reply, foreign, order_of, question_of
@@ -167,8 +168,8 @@ def test_numbers():
 
 def test_floors_are_scored_as_models_are_and_truth_is_the_ceiling():
     some = [*CHOICES, *figures(number_of(0))]
-    assert measures.metrics(rows.floor_rows(some, "chance"), "sound", 0)["accuracy"].value == 0.25
-    medoid = measures.metrics(rows.floor_rows(some, "medoid"), "sound", 0)
+    assert measures.metrics(rows.floor_rows(some, Chance()), "sound", 0)["accuracy"].value == 0.25
+    medoid = measures.metrics(rows.floor_rows(some, Medoid()), "sound", 0)
     assert medoid["accuracy"].value == 1.0 and set(medoid) == {"accuracy"}
     truth = measures.metrics(rows.true_rows(some), "sound", 0)
     assert (truth["accuracy"].value, truth["within_10"].value) == (1.0, 1.0)
@@ -192,7 +193,7 @@ def test_what_is_picked_by_kind_of_distractor():
 
 def test_the_table_beside_a_result_has_the_columns_that_its_docstring_names():
     named = re.findall(r"^ +(\w+) +(?:string|double|binary)  ", rows.table.__doc__, re.M)
-    made = rows.table(rows.floor_rows(CHOICES, "chance"), {})
+    made = rows.table(rows.floor_rows(CHOICES, Chance()), {})
     assert sorted(named) == sorted(made.column_names)
     options = json.loads(made["options"][0].as_py())
     assert [one["kind"] for one in options] == ["right", "technique", "element", "number"]

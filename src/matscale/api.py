@@ -68,6 +68,7 @@ def score(
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
     column: str = "",
+    count: int = 1000,
 ) -> Scorecard: ...
 
 
@@ -132,9 +133,9 @@ def score(task: str, predictions: Any, **options: Any) -> Scorecard:
         task: Such as ``"reconstruction"``.
         predictions: Files or folders of predictions, one model each; or, in place of a file, a
             dict of id to pymatgen ``Structure`` or ASE ``Atoms``, a list of those in the order of
-            the targets, or a :class:`StructureTable`. A dict of model's name to any of these is
-            several models. For particles also Python objects that predict; for perception the
-            name of a model.
+            the targets, or a :class:`StructureTable`; or a predictor of your own, as
+            :class:`matscale.predictors.predictor.Predictor` describes it. A dict of model's name to
+            any of these is several models. For perception the name of a model.
         **options: The task's own, as on the command line; see for instance
             :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
 
@@ -195,6 +196,7 @@ class Scorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = 1000,
     ) -> None: ...
 
     def __init__(self, task: str, **options: Any) -> None:

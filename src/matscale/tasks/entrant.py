@@ -39,6 +39,7 @@ class Entrant(Generic[Answers]):
         warnings: Counts of things that are worth knowing; filled before any answer.
         notes: Sentences for its results.
         seconds: Spent on it so far.
+        asked: The Python predictor that answers; None for answers that are given.
     """
 
     predictor: schema.Predictor
@@ -47,6 +48,7 @@ class Entrant(Generic[Answers]):
     warnings: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    asked: Any = None
 
     def named(self, protocol: Protocol) -> schema.Predictor:
         """The predictor as it stands under a protocol."""

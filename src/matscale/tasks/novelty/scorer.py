@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale import datasets
+from matscale.predictors.floors.generation import MOST_SAMPLES, sample
 from matscale.predictors.predictor import parse_told
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
+from matscale.predictors.training import CrystalTraining
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
@@ -18,6 +22,7 @@ from matscale.runtime.errors import UserError
 from matscale.runtime.memory import PARTIAL, Memory, content_key
 from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
+from matscale.tasks.asking import Telling, answered, baselines, own_crystal, reading_of
 from matscale.tasks.entrant import Entrant
 from matscale.tasks.harness import (
     Scored,
@@ -27,7 +32,6 @@ from matscale.tasks.harness import (
     start_run,
     unfinished_work,
 )
-from matscale.tasks.novelty.floors import as_reading, baselines, sample
 from matscale.tasks.novelty.judging import GeneratedScores, Prepared, judge, prepare
 from matscale.tasks.novelty.notes import settings_notes
 from matscale.tasks.novelty.rules import Novelty, settings_of
@@ -40,6 +44,9 @@ HELD_OUT = "held_out"
 
 MOST_HELD_OUT = 1000
 """Held-out crystals that are looked at where models submitted fewer and nothing is relaxed."""
+
+ASKED = 1000
+"""Crystals that a Python predictor is asked for."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class NoveltyScorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = ASKED,
     ) -> None:
         self._protocols = protocols_of(protocol)
         if train is None:
@@ -103,7 +111,9 @@ class NoveltyScorer:
             top=top, relax=relax, relaxed=relaxed, hull=Path(hull) if hull else None
         )
         self._potential = find_potential(self._settings)
-        self._column = column
+        if count < 1:
+            raise UserError(f"count {count}: a predictor is asked for at least one crystal")
+        self._column, self._count = column, count
         self._seed, self._workers, self._command = seed, workers, command
         self._train = _load(train, "train", "training set", column)
         self._others = (
@@ -141,18 +151,24 @@ class NoveltyScorer:
         """
         if told is not None and parse_told(told):
             raise UserError("the novelty task tells models nothing: leave told out")
-        submissions = submissions_of(
-            predictions, name=name, workers=self._workers, column=self._column
+        submissions = answered(
+            submissions_of(predictions, name=name, workers=self._workers, column=self._column),
+            telling(self._count),
+            CrystalTraining(self._train.table),
+            ids=[f"{row}" for row in range(self._count)],
+            seed=self._seed,
         )
         models = [
-            self._entrant(one.name, "model", one.predictions, shown_path(one.source))
+            self._entrant(
+                one.name, "model", one.predictions, shown_path(one.source) if one.source else None
+            )
             for one in submissions
         ]
         size = max(one.predictions.submitted for one in submissions)
         known = self._baselines.get(size)
-        baselines = known.entrants if known else self._entrants(size)
+        lines = known.entrants if known else self._entrants(size)
         names = [one.predictor.name for one in models]
-        own = [one.predictor.name for one in baselines]
+        own = [one.predictor.name for one in lines]
         check_names(names, own)
         # One memory a call: that of a training loop would fill with what never comes again.
         run = start_run(
@@ -163,14 +179,14 @@ class NoveltyScorer:
             seed=self._seed,
             command=self._command,
         )
-        settings = settings_of(self._settings, self._potential, self._seed, baselines)
+        settings = settings_of(self._settings, self._potential, self._seed, lines)
         if run.folder:
             written = {f"{name}.{of}" for name in [*own, *names] for of in self._protocols}
             _check_same_settings(run.folder, settings, written)
         stages = self._stages(run.folder, run.memory)
         training = self._training(stages)
         if known is None:
-            known = self._judged(baselines, training, stages)
+            known = self._judged(lines, training, stages)
             self._baselines = {size: known}  # the last size alone: sizes could go on for ever
         prepared = [prepare(entrant, stages) for entrant in models]
         everybody = [*known.prepared, *prepared]
@@ -184,10 +200,10 @@ class NoveltyScorer:
         return scorecard(rules, run, [measured(rules, run, one) for one in scored])
 
     def _judged(
-        self, baselines: Sequence[Entrant[Reading]], training: Described, stages: Stages
+        self, lines: Sequence[Entrant[Reading]], training: Described, stages: Stages
     ) -> _Baselines:
         """The reference line and floors, as far as they can be judged without the models."""
-        prepared = [prepare(entrant, stages) for entrant in baselines]
+        prepared = [prepare(entrant, stages) for entrant in lines]
         if self._potential is not None:
             return _Baselines(prepared, None)
         none = References(None)
@@ -227,10 +243,21 @@ class NoveltyScorer:
         entrants = []
         if self._others is not None:
             others = self._others.table
-            reading = as_reading(sample(others, min(max(size, least), len(others)), seed))
+            held_out = sample(others, min(max(size, least), len(others)), seed)
+            reading = Reading(held_out, np.arange(len(held_out)))
             entrants.append(self._entrant(HELD_OUT, "ceiling", reading))
-        for name, reading in baselines(train, size, seed).items():
-            entrants.append(self._entrant(name, "floor", reading))
+        count = min(size, MOST_SAMPLES)
+        floors = baselines(
+            "novelty",
+            telling(count),
+            CrystalTraining(train),
+            check=own_crystal,
+            protocols=self._protocols,
+            seed=seed,
+        )
+        for floor in floors:
+            reading = reading_of(floor, None, min(count, floor.asked.most))
+            entrants.append(self._entrant(floor.predictor.name, "floor", reading))
         return entrants
 
     def _entrant(
@@ -241,8 +268,13 @@ class NoveltyScorer:
         source: str | None = None,
     ) -> Entrant[Reading]:
         # The task tells nothing: crystals were generated before it asks.
-        predictor = schema.Predictor(name=name, kind=kind, told=(), source=source)
+        predictor = schema.Predictor(name=name, kind=kind, told=(), source=source or None)
         return Entrant(predictor, reading, dict.fromkeys(self._protocols, kind))
+
+
+def telling(count: int) -> Telling:
+    """What the task tells of so many crystals that it asks for: nothing."""
+    return Telling(count, {}, (), frozenset(), lambda row, fields: {})
 
 
 def _check_same_settings(

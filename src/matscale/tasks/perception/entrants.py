@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from matscale.figures.blind import FLOORS
 from matscale.figures.items import Figure
+from matscale.predictors.registry import FLOORS
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
 from matscale.tasks.entrant import Entrant
 from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
-from matscale.tasks.perception.questions import Batch, Form, Reply, foreign, questions_of
+from matscale.tasks.perception.questions import Batch, Form, Reply, questions_of
 from matscale.tasks.perception.rows import Row, floor_rows, rows_of, true_rows
 from matscale.tasks.perception.settings import PerceptionSettings
 
@@ -60,10 +61,11 @@ def entrants_of(
         settings: How it was asked.
     """
     entrants = [_entrant(TRUTH, "ceiling", ("answer",), true_rows(figures), protocol)]
-    for rule in FLOORS:
-        rows = floor_rows(figures, rule)
-        entrants.append(_entrant(rule, "floor", TOLD[rule], rows, protocol))
-    entrants += _paragraph_floors(figures, protocol, settings.seed)
+    for factory in FLOORS["perception"]:
+        floor: Any = factory()
+        rows = floor_rows(figures, floor, settings.seed)
+        if floor.form == "mcq" or any(row.text for row in rows):
+            entrants.append(_entrant(floor.name, "floor", TOLD[floor.name], rows, protocol))
     name = model_name(model)
     for seen in (False, True):
         given: dict[str, Reply] = {}
@@ -76,30 +78,6 @@ def entrants_of(
         else:
             entrants.append(_entrant(f"{name}{BLIND}", "floor", UNSEEN, rows, protocol))
     return entrants
-
-
-def _paragraph_floors(
-    figures: Sequence[Figure], protocol: Protocol, seed: int
-) -> list[Entrant[Rows]]:
-    """The caption, and another paper's paragraph, handed in as descriptions."""
-    opens = [figure for figure in figures if figure.kind == "open"]
-    texts = {
-        "caption": {figure.id: figure.item.image_caption for figure in opens},
-        "foreign": {
-            name: other.item.describe_paragraph for name, other in foreign(opens, seed).items()
-        },
-    }
-    return [
-        _entrant(
-            name,
-            "floor",
-            TOLD[name],
-            [Row(figure, text=given.get(figure.id, "")) for figure in figures],
-            protocol,
-        )
-        for name, given in texts.items()
-        if given
-    ]
 
 
 def _entrant(

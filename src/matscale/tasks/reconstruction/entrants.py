@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matscale.predictors.ceilings import Target
-from matscale.predictors.floors import CRYSTAL_FLOORS
-from matscale.predictors.from_file import PublishedRows, Submission
-from matscale.predictors.predictor import ANSWER_FIELDS, Predictor
+from matscale.predictors.predictor import ANSWER_FIELDS
+from matscale.predictors.submissions.crystals import PublishedRows, Submission
 from matscale.results import result as schema
-from matscale.results.result import Protocol
+from matscale.results.result import PredictorKind, Protocol
 from matscale.structures.reading import Reading
+from matscale.tasks.asking import baselines, own_crystal, reading_of
 from matscale.tasks.entrant import Entrant
 from matscale.tasks.reconstruction.question import Question
 
@@ -39,32 +37,26 @@ def submitted(
         kind="model",
         told=told,
         told_the_answer=bool(ANSWER_FIELDS & set(told or ())),
-        source=submission.source,
+        source=submission.source or None,
     )
     answers = CrystalAnswers(submission.predictions, submission.published)
-    return Entrant(predictor, answers, dict.fromkeys(protocols, "model"))
+    kinds: dict[Protocol, PredictorKind] = dict.fromkeys(protocols, "model")
+    return Entrant(predictor, answers, kinds, seconds=submission.seconds)
 
 
-def baselines(
+def lines(
     question: Question, protocols: Sequence[Protocol], seed: int
 ) -> list[Entrant[CrystalAnswers]]:
     """The ceiling and, where there is a training set, the floors, which have answered."""
-    predictors: list[Predictor] = [Target(question.targets)]
-    if question.train is not None:
-        predictors += [floor(question.train, seed) for floor in CRYSTAL_FLOORS]
-    told = question.told()
-    entrants = []
-    for predictor in predictors:
-        start = time.perf_counter()
-        fields = [name for name in predictor.told if name in told.fields]
-        answers = CrystalAnswers(predictor.predict(told.only(fields)))
-        described = schema.Predictor(
-            name=predictor.name,
-            kind=predictor.kind,
-            told=predictor.told,
-            told_the_answer=bool(ANSWER_FIELDS & set(predictor.told)),
-        )
-        seconds = time.perf_counter() - start
-        kinds = dict.fromkeys(protocols, predictor.kind)
-        entrants.append(Entrant(described, answers, kinds, seconds=seconds))
+    ids = question.targets.ids.tolist()
+    entrants = baselines(
+        "reconstruction",
+        question.telling(),
+        question.training(),
+        check=own_crystal,
+        protocols=protocols,
+        seed=seed,
+    )
+    for entrant in entrants:
+        entrant.answer = CrystalAnswers(reading_of(entrant, ids, len(ids)))
     return entrants

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matscale.predictors.from_file import PublishedRows
+from matscale.predictors.submissions.crystals import PublishedRows
 from matscale.results.samples import SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading

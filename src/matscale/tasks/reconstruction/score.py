@@ -31,7 +31,8 @@ def score_reconstruction(
 
     Args:
         predictions: Files or folders of predictions, one model each; or crystals as Python
-            objects; see :func:`matscale.predictors.submissions.submissions_of`.
+            objects; or a predictor; see
+            :func:`matscale.predictors.submissions.given.submissions_of`.
         train: Registered dataset, file of structures, or crystals as Python objects: the training
             set. Floors need it.
         targets: Registered dataset (its test split), file of structures, crystals as Python

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from matscale import datasets
-from matscale.predictors.floors import RandomTraining
+from matscale.predictors.floors.crystals import RandomTraining
 from matscale.predictors.predictor import declared
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
 from matscale.report.scorecard import Scorecard
 from matscale.runtime.errors import UserError
 from matscale.runtime.memory import Memory
+from matscale.tasks.asking import answered
 from matscale.tasks.harness import (
     Measured,
     Run,
@@ -25,7 +26,7 @@ from matscale.tasks.harness import (
 )
 from matscale.tasks.reconstruction.by_order import aligned
 from matscale.tasks.reconstruction.declared import commonest_share
-from matscale.tasks.reconstruction.entrants import baselines, submitted
+from matscale.tasks.reconstruction.entrants import lines, submitted
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
     Question,
@@ -134,7 +135,14 @@ class ReconstructionScorer:
         # One memory a call: that of a training loop would fill with answers that never come again.
         memory = unfinished_work(out, self._workers)
         run = self._run(question, memory, out)
-        submissions = aligned(submissions, question.ids, by_order=self._by_order)
+        submissions = answered(
+            aligned(submissions, question.ids, by_order=self._by_order),
+            question.telling(),
+            question.training(),
+            ids=question.targets.ids.tolist(),
+            seed=self._seed,
+        )
+        telling |= {own.name: own.told for own in submissions if own.predictor is not None}
         if asked is None:
             prepared = self._prepare(question, memory)
         else:
@@ -177,6 +185,6 @@ class ReconstructionScorer:
         run = self._run(question, memory, None)
         found = [
             measured(rules, run, rules.score(entrant))
-            for entrant in baselines(question, self._protocols, self._seed)
+            for entrant in lines(question, self._protocols, self._seed)
         ]
         return _Prepared(question, facts, commonest, found)

@@ -9,23 +9,15 @@ from typing import Any
 import numpy as np
 
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles.objects import particles_of
-from matscale.predictors.particles.submission import read_particles
-from matscale.predictors.particles.to_particle import (
-    BulkDensityGas,
-    Carve,
-    CarveInPose,
-    NearestTrainingParticle,
-    PredictZeroNoise,
-    ReturnInput,
-)
+from matscale.predictors.floors.particles import PredictZeroNoise
+from matscale.predictors.submissions.particle_objects import particles_of
+from matscale.predictors.submissions.particles import read_particles
 from matscale.report.scorecard import Scorecard
 from matscale.results.measure import Measure
 from matscale.results.result import Protocol
-from matscale.structures.carving import Centre
-from matscale.tasks.entrant import Entrant
+from matscale.tasks.asking import baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
-from matscale.tasks.particles.asking import entrant
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.crystal_to_particle.measuring import (
     REBUILT,
     REBUILT_A,
@@ -37,7 +29,7 @@ from matscale.tasks.particles.crystal_to_particle.measuring import (
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
-from matscale.tasks.particles.question import Question, ask
+from matscale.tasks.particles.question import ask
 from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
 
@@ -130,46 +122,23 @@ def score_crystal_to_particle(
         told=told,
         protocols=protocols,
     )
-    zero_noise = PredictZeroNoise(seed)
-    baselines = _baselines(question, training, zero_noise, protocols, seed)
-    check_names([*baselines, *models])
-    scored = scored_by(
-        lambda one: score_entrant(one, question, run.memory, protocols), baselines, models
+    lines = baselines(
+        CrystalToParticle.task,
+        telling(question, TELLS, cell=True),
+        training,
+        check=check,
+        protocols=protocols,
+        seed=seed,
+        memory=run.memory,
     )
+    check_names([*lines, *models])
+    scored = scored_by(
+        lambda one: score_entrant(one, question, run.memory, protocols), lines, models
+    )
+    losses = [line.asked.loss for line in lines if isinstance(line.asked, PredictZeroNoise)]
     rules = CrystalToParticle(
         question,
-        {"published": run_notes(question, scored, zero_noise.loss, truths)},
+        {"published": run_notes(question, scored, losses[0], truths) if losses else ()},
         guessed_by(scored, REBUILT),
     )
     return scorecard(rules, run, [measured(rules, run, one) for one in scored])
-
-
-def _baselines(
-    question: Question,
-    training: Any,
-    zero_noise: PredictZeroNoise,
-    protocols: Sequence[Protocol],
-    seed: int,
-) -> list[Entrant]:
-    """The ceilings and the floors, of which some take part in the published protocol alone.
-
-    The first ceiling of a protocol is the line that others are held against: the published one
-    takes the target's orientation for granted, which is told to ``carve_in_pose``.
-    """
-    centre = question.particles.facts.get("centre", "origin")
-    usual: Centre = centre if isinstance(centre, int) else "origin"
-    if centre == "centroid":
-        usual = "centroid"
-    taking_part: list[tuple[Any, dict[Protocol, Any]]] = [
-        (CarveInPose(usual), {"published": "ceiling"}),
-        (Carve(usual), {"sound": "ceiling", "published": "ceiling"}),
-        (BulkDensityGas(seed), {"sound": "floor", "published": "floor"}),
-        (NearestTrainingParticle(), {"sound": "floor", "published": "floor"}),
-        (zero_noise, {"published": "floor"}),
-        (ReturnInput(), {"published": "floor"}),
-    ]
-    return [
-        entrant(predictor, question, training, tells=TELLS, cell=True, check=check, kinds=chosen)
-        for predictor, kinds in taking_part
-        if (chosen := {name: kind for name, kind in kinds.items() if name in protocols})
-    ]

@@ -10,23 +10,14 @@ from typing import Any
 import numpy as np
 
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles import Training
-from matscale.predictors.particles.objects import cells_of
-from matscale.predictors.particles.submission import read_cells
-from matscale.predictors.particles.to_crystal import (
-    LatticeRecovery,
-    Lookup,
-    MeanLattice,
-    NearestRdf,
-    Zeros,
-)
+from matscale.predictors.submissions.particle_objects import cells_of
+from matscale.predictors.submissions.particles import read_cells
 from matscale.report.scorecard import Scorecard
 from matscale.results.measure import Measure
 from matscale.results.result import Protocol
-from matscale.runtime.memory import Memory
-from matscale.tasks.entrant import Entrant
+from matscale.tasks.asking import BATCH, baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
-from matscale.tasks.particles.asking import BATCH, entrant
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
@@ -39,7 +30,7 @@ from matscale.tasks.particles.particle_to_crystal.measuring import (
     unit_slip,
 )
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
-from matscale.tasks.particles.question import ROTATIONS, Question, ask
+from matscale.tasks.particles.question import ROTATIONS, ask
 from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
 
@@ -151,9 +142,17 @@ def score_particle_to_crystal(
         told=told,
         protocols=protocols,
     )
-    baselines = _baselines(question, training, run.memory, protocols)
-    check_names([*baselines, *models])
-    scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), baselines, models)
+    lines = baselines(
+        ParticleToCrystal.task,
+        telling(question, TELLS, cell=False),
+        training,
+        check=check,
+        protocols=protocols,
+        seed=seed,
+        memory=run.memory,
+    )
+    check_names([*lines, *models])
+    scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), lines, models)
     labels = label_notes(question, targets)
     rules = ParticleToCrystal(
         question,
@@ -162,31 +161,3 @@ def score_particle_to_crystal(
         defects(question, targets),
     )
     return scorecard(rules, run, [measured(rules, run, one) for one in scored])
-
-
-def _baselines(
-    question: Question,
-    training: Training,
-    memory: Memory,
-    protocols: Sequence[Protocol],
-) -> list[Entrant]:
-    """The ceiling and the floors."""
-    predictors: list[Any] = [
-        LatticeRecovery(memory),
-        Zeros(),
-        MeanLattice(),
-        Lookup(),
-        NearestRdf(),
-    ]
-    return [
-        entrant(
-            one,
-            question,
-            training,
-            tells=TELLS,
-            cell=False,
-            check=check,
-            kinds=dict.fromkeys(protocols, one.kind),
-        )
-        for one in predictors
-    ]

@@ -1,17 +1,17 @@
-"""Floors and the ceiling of particle-to-crystal: from a particle to its cell and space group."""
+"""Floors that answer with a cell and a space group, from a particle."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from matscale.metrics.particles.columns import pair_histogram
-from matscale.predictors.particles.protocol import Told, Training
+from matscale.predictors.predictor import Seed, Told, one_each
+from matscale.predictors.training import ParticleTraining
 from matscale.results.result import PredictorKind
-from matscale.runtime.errors import Refused
 from matscale.runtime.exact import settled
-from matscale.runtime.memory import Memory
 from matscale.structures.cells import lattice_parameters
 
 RDF_BINS, RDF_CUTOFF_A = 128, 10.0
@@ -25,7 +25,7 @@ CellAndGroup = tuple[np.ndarray, int]
 """Six lattice parameters in Å and degrees, or lattice vectors (3, 3) in Å; space group's number."""
 
 
-def commonest_group(training: Training) -> int:
+def commonest_group(training: ParticleTraining) -> int:
     """The space group that most training samples have; the lowest number of equals."""
     groups = training.space_groups[training.samples.material]
     numbers, counts = np.unique(groups, return_counts=True)
@@ -39,13 +39,13 @@ class Zeros:
     kind: PredictorKind = "floor"
     told: tuple[str, ...] = ()
 
-    def fit(self, training: Training) -> None:
+    def fit(self, training: ParticleTraining) -> None:
         """Find the commonest space group."""
         self._answer = np.zeros(6), commonest_group(training)
 
-    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """The same answer to everything."""
-        return [self._answer for _ in told]
+        return one_each([self._answer for _ in told], candidates)
 
 
 class MeanLattice:
@@ -55,15 +55,15 @@ class MeanLattice:
     kind: PredictorKind = "floor"
     told: tuple[str, ...] = ()
 
-    def fit(self, training: Training) -> None:
+    def fit(self, training: ParticleTraining) -> None:
         """Take the means."""
-        parameters = lattice_parameters(training.particles.materials.lattices)
+        parameters = lattice_parameters(training.crystals.lattices)
         mean = settled(parameters[training.samples.material].mean(axis=0))
         self._answer = mean, commonest_group(training)
 
-    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """The same answer to everything."""
-        return [self._answer for _ in told]
+        return one_each([self._answer for _ in told], candidates)
 
 
 class Lookup:
@@ -77,24 +77,24 @@ class Lookup:
     kind: PredictorKind = "floor"
     told = ("numbers", "positions")
 
-    def fit(self, training: Training) -> None:
+    def fit(self, training: ParticleTraining) -> None:
         """Remember the materials' compositions."""
-        table = training.particles.materials
+        table = training.crystals
         self._training = training
         self._shares = np.stack([shares(table.row_numbers(row)) for row in range(len(table))])
         self._known: dict[tuple[int, float], float] = {}
 
-    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
-        """A training material's cell a sample."""
-        return [self._found(one["numbers"], one["positions"]) for one in told]
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
+        """Cells of training materials that are alike in composition, likest density first."""
+        ranked = [self._ranked(each["numbers"], each["positions"]) for each in told]
+        return _cells_of(self._training, ranked, candidates)
 
-    def _found(self, numbers: np.ndarray, positions: np.ndarray) -> CellAndGroup:
+    def _ranked(self, numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
         apart = np.abs(self._shares - shares(numbers)).sum(axis=1) / 2
-        alike = np.flatnonzero(settled(apart) <= settled(apart.min() + ALIKE)).tolist()
+        alike = np.flatnonzero(settled(apart) <= settled(apart.min() + ALIKE))
         radius, own = nearest_radius(self._training, positions), density(positions)
-        gaps = settled([abs(np.log(self._density(one, radius) / own)) for one in alike])
-        row = alike[int(gaps.argmin())]
-        return _cell_of(self._training, row)
+        gaps = settled([abs(np.log(self._density(row, radius) / own)) for row in alike.tolist()])
+        return alike[np.argsort(gaps, kind="stable")]
 
     def _density(self, row: int, radius: float) -> float:
         if (row, radius) not in self._known:
@@ -103,15 +103,25 @@ class Lookup:
         return self._known[row, radius]
 
 
-def nearest_radius(training: Training, positions: np.ndarray) -> float:
+def nearest_radius(training: ParticleTraining, positions: np.ndarray) -> float:
     """The training radius in Å nearest to the extent of a particle (n, 3)."""
     extent = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
     radii = np.array(training.particles.radii["train"], float)
     return float(radii[settled(np.abs(radii - extent)).argmin()])
 
 
-def _cell_of(training: Training, row: int) -> CellAndGroup:
-    return training.particles.materials.lattices[row].copy(), int(training.space_groups[row])
+def _cells_of(
+    training: ParticleTraining, ranked: Sequence[np.ndarray], candidates: int
+) -> list[Any]:
+    """The cells of the first rows of each ranking, or of its very first where one is wanted."""
+    cells = [
+        [
+            (training.crystals.lattices[row].copy(), int(training.space_groups[row]))
+            for row in rows[:candidates].tolist()
+        ]
+        for rows in ranked
+    ]
+    return [cell for (cell,) in cells] if candidates == 1 else cells
 
 
 def shares(numbers: np.ndarray) -> np.ndarray:
@@ -142,19 +152,20 @@ class NearestRdf:
     kind: PredictorKind = "floor"
     told = ("numbers", "positions")
 
-    def fit(self, training: Training) -> None:
+    def fit(self, training: ParticleTraining) -> None:
         """Remember the training set; histograms are made when a radius is first met."""
         self._training = training
         self._known: dict[float, np.ndarray] = {}
 
-    def predict(self, told: Sequence[Told]) -> list[CellAndGroup]:
-        """A training material's cell a sample."""
-        return [self._nearest(one["positions"]) for one in told]
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
+        """Cells of training materials, that of the likest histogram first."""
+        ranked = [self._ranked(each["positions"]) for each in told]
+        return _cells_of(self._training, ranked, candidates)
 
-    def _nearest(self, positions: np.ndarray) -> CellAndGroup:
+    def _ranked(self, positions: np.ndarray) -> np.ndarray:
         known = self._histograms(nearest_radius(self._training, positions))
-        row = int(settled(((known - _histogram(positions)) ** 2).sum(axis=1)).argmin())
-        return _cell_of(self._training, row)
+        gaps = settled(((known - _histogram(positions)) ** 2).sum(axis=1))
+        return np.argsort(gaps, kind="stable")
 
     def _histograms(self, radius: float) -> np.ndarray:
         """Of each training material's particle of a radius, (N, bins)."""
@@ -172,43 +183,3 @@ class NearestRdf:
 def _histogram(positions: np.ndarray) -> np.ndarray:
     counts = pair_histogram(positions, RDF_BINS, RDF_CUTOFF_A)
     return np.asarray(counts / max(counts.sum(), 1))
-
-
-class LatticeRecovery:
-    """Crystallography: finds the lattice that the atoms repeat on, then its symmetry.
-
-    Args:
-        memory: Runs the search, and keeps what it found between interrupted runs; by default
-            there is one that ends with the predictor.
-    """
-
-    name = "lattice_recovery"
-    kind: PredictorKind = "ceiling"
-    told = ("numbers", "positions")
-
-    def __init__(self, memory: Memory | None = None) -> None:
-        self._memory = memory or Memory()
-
-    def fit(self, training: Training) -> None:
-        """Nothing to learn."""
-
-    def predict(self, told: Sequence[Told]) -> list[CellAndGroup | Refused]:
-        """The primitive cell, or why it is not determined."""
-        pairs = [(one["numbers"], one["positions"]) for one in told]
-        return [_answer(found) for found in self._memory.map(_recovered, pairs)]
-
-
-def _recovered(particle: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
-    """Lattice vectors (3, 3) in Å and the space group's number, or why there are none."""
-    from matscale.recovery import recover
-
-    found = recover(*particle)
-    if found.cell is None:
-        return {"reason": np.array(found.reason)}
-    return {"lattice": found.cell.lattices[0], "space_group": np.array(found.space_group)}
-
-
-def _answer(found: dict[str, np.ndarray]) -> CellAndGroup | Refused:
-    if "reason" in found:
-        return Refused("not determined", str(found["reason"]))
-    return found["lattice"], int(found["space_group"])

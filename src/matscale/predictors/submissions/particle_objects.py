@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.predictors.particles.submission import (
+from matscale.predictors.submissions.particles import (
     Key,
     Rows,
     collected,

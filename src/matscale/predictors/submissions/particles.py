@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, PARTICLE_ENDINGS
-from matscale.predictors.particles.frames import read_frames
+from matscale.predictors.submissions.frames import read_frames
 from matscale.runtime.errors import Refused, UserError
 from matscale.structures import formats
 from matscale.structures.reading import Reading

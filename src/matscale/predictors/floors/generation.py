@@ -1,18 +1,23 @@
-"""What needs no model: training crystals, training crystals with swapped elements, random atoms."""
+"""Floors of generation: training crystals, the same with swapped elements, random atoms.
+
+They are told nothing and answer as many samples as there are.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ase.data import covalent_radii
 
+from matscale.predictors.predictor import Seed, Told
+from matscale.predictors.training import Training
+from matscale.results.result import PredictorKind
 from matscale.runtime.exact import settled
 from matscale.structures import chemistry
 from matscale.structures.chemistry import PETTIFOR
-from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
-
-TRAINING_SAMPLE, RANDOM_SUBSTITUTION = "training_sample", "random_substitution"
-RANDOM_ATOMS = "random_atoms"
 
 MOST_SAMPLES = 200
 """Crystals of a floor; more would say the same and take their time to relax."""
@@ -45,27 +50,55 @@ _KNOWN = np.array(
 """Elements in the order of the scale."""
 
 
-def baselines(train: StructureTable, size: int, seed: int) -> dict[str, Reading]:
-    """The answers of all floors.
+class TrainingSample:
+    """Training crystals drawn at random: all duplicates."""
 
-    Args:
-        train: Training crystals.
-        size: Number of crystals that models submitted; floors answer with at most
-            :data:`MOST_SAMPLES`.
-        seed: Of the draws.
+    name = "training_sample"
+    kind: PredictorKind = "floor"
+    told: tuple[str, ...] = ()
+    most = MOST_SAMPLES
+
+    def fit(self, training: Training) -> None:
+        """Remember the training crystals."""
+        self._crystals = training.crystals
+
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
+        """As many crystals as there are samples, or as many times as many."""
+        made = self._made(len(told) * candidates, _whole(seed))
+        if candidates == 1:
+            return [made[k] if k < len(made) else None for k in range(len(told))]
+        starts = range(0, len(told) * candidates, candidates)
+        return [[made[k] for k in range(s, min(s + candidates, len(made)))] for s in starts]
+
+    def _made(self, count: int, seed: int) -> StructureTable:
+        return sample(self._crystals, count, seed)
+
+
+class RandomSubstitution(TrainingSample):
+    """The drawn training crystals, each element swapped for a like one: nearly all substituted."""
+
+    name = "random_substitution"
+
+    def _made(self, count: int, seed: int) -> StructureTable:
+        return random_substitution(super()._made(count, seed), self._crystals, seed)
+
+
+class RandomAtoms(TrainingSample):
+    """Random atoms in boxes like the drawn training crystals: all unmatched.
+
+    It fills :data:`MOST_BOXES` boxes and has no further answers.
     """
-    size = min(size, MOST_SAMPLES)
-    drawn = sample(train, size, seed)
-    return {
-        TRAINING_SAMPLE: as_reading(drawn),
-        RANDOM_SUBSTITUTION: as_reading(random_substitution(drawn, train, seed)),
-        RANDOM_ATOMS: as_reading(random_atoms(drawn[:MOST_BOXES], train, seed)),
-    }
+
+    name = "random_atoms"
+    most = MOST_BOXES
+
+    def _made(self, count: int, seed: int) -> StructureTable:
+        return random_atoms(super()._made(count, seed)[:MOST_BOXES], self._crystals, seed)
 
 
-def as_reading(table: StructureTable) -> Reading:
-    """A table as what was read without refusals."""
-    return Reading(table, np.arange(len(table)))
+def _whole(seed: Seed) -> int:
+    """A seed from which several generators can be made."""
+    return int(seed.integers(2**32)) if isinstance(seed, np.random.Generator) else seed
 
 
 def sample(table: StructureTable, size: int, seed: int) -> StructureTable:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matscale.runtime.errors import UserError
 from matscale.structures import formats
@@ -40,6 +41,9 @@ class Submission:
             order.
         targets: The targets that the file carries, item by item, or None if it carries none.
         published: For a file that carries targets, its rows read as leniently as AtomBench does.
+        predictor: A Python predictor, whose answers are the predictions once it has been asked.
+        told: What that predictor is told; None for predictions that come as they are.
+        seconds: That it took to answer.
     """
 
     name: str
@@ -47,6 +51,9 @@ class Submission:
     predictions: Reading
     targets: Reading | None = None
     published: PublishedRows | None = None
+    predictor: Any = None
+    told: tuple[str, ...] | None = None
+    seconds: float = 0.0
 
 
 def read_submissions(

@@ -1,4 +1,4 @@
-"""What a user hands in as predictions: files, or structures that are Python objects."""
+"""What a user hands in: files, structures that are Python objects, or Python predictors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matscale.predictors.from_file import Submission, file_name, read_submissions
+import numpy as np
+
+from matscale.predictors.calling import is_predictor, name_of
+from matscale.predictors.submissions.crystals import Submission, file_name, read_submissions
 from matscale.runtime.errors import UserError
 from matscale.structures.formats import read_objects
 from matscale.structures.formats.objects import is_structure
@@ -29,9 +32,10 @@ def submissions_of(
 
     Args:
         predictions: A path or several (see
-            :func:`matscale.predictors.from_file.read_submissions`); or one model's crystals as
-            :func:`matscale.structures.formats.read_objects` takes them; or a mapping of model's
-            name to any of these, for several models.
+            :func:`matscale.predictors.submissions.crystals.read_submissions`); or one model's
+            crystals as :func:`matscale.structures.formats.read_objects` takes them; or a predictor,
+            which is still to be asked; or a mapping of model's name to any of these, for several
+            models; or a list that holds predictors.
         name: What to call the model, if it is one.
         workers: Processes that read files.
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
@@ -40,17 +44,17 @@ def submissions_of(
         UserError: If these are no predictions, a file cannot be read, several models are given
             one name, or two have the same.
     """
-    found = list(_found(predictions, workers, column))
+    submissions = list(_submissions(predictions, workers, column))
     if name is not None:
-        if len(found) != 1:
-            names = ", ".join(one.name for one in found)
+        if len(submissions) != 1:
+            names = ", ".join(submission.name for submission in submissions)
             raise UserError(
-                f"name={name!r} is for one model, and there are {len(found)} ({names}); give a "
-                "dict of name to predictions"
+                f"name={name!r} is for one model, and there are {len(submissions)} ({names}); give "
+                "a dict of name to predictions"
             )
-        found = [replace(found[0], name=file_name(name))]
-    check_names([one.name for one in found])
-    return found
+        submissions = [replace(submissions[0], name=file_name(name))]
+    check_names([submission.name for submission in submissions])
+    return submissions
 
 
 def check_names(names: Sequence[str], taken: Collection[str] = ()) -> None:
@@ -70,10 +74,17 @@ def check_names(names: Sequence[str], taken: Collection[str] = ()) -> None:
             raise UserError(f"two submissions are called {name!r}: rename one of them")
 
 
-def _found(predictions: Any, workers: int | None, column: str) -> Iterator[Submission]:
+def _submissions(predictions: Any, workers: int | None, column: str) -> Iterator[Submission]:
+    if is_predictor(predictions):
+        nothing_yet = Reading(StructureTable.empty(), np.empty(0, np.int64))
+        yield Submission(name_of(predictions), "", nothing_yet, predictor=predictions)
+        return
     if isinstance(predictions, Iterator):
         predictions = list(predictions)
-    if _are_paths(predictions):
+    if isinstance(predictions, list | tuple) and any(map(is_predictor, predictions)):
+        for own in predictions:
+            yield from _submissions(own, workers, column)
+    elif _are_paths(predictions):
         paths = [predictions] if isinstance(predictions, str | Path) else predictions
         yield from read_submissions([Path(path) for path in paths], workers=workers, column=column)
     elif isinstance(predictions, Mapping) and _by_model(predictions):
@@ -110,7 +121,9 @@ def _by_model(predictions: Mapping[Any, Any]) -> bool:
         UserError: If it is of both.
     """
     whole = (str, Path, Mapping, list, tuple, StructureTable, Reading)
-    models = [key for key, value in predictions.items() if isinstance(value, whole)]
+    models = [
+        key for key, value in predictions.items() if isinstance(value, whole) or is_predictor(value)
+    ]
     crystals = [key for key, value in predictions.items() if is_structure(value)]
     if models and crystals:
         raise UserError(
