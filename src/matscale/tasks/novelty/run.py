@@ -12,12 +12,12 @@ import numpy as np
 
 from matscale.energy.potential import Potential
 from matscale.metrics import sites
-from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.paths import shown_path
 from matscale.results.provenance import provenance
+from matscale.results.samples import SCORED
 from matscale.results.store import save
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
@@ -35,6 +35,7 @@ from matscale.tasks.novelty.samples import (
     write_verdicts,
 )
 from matscale.tasks.novelty.settings import NoveltySettings
+from matscale.tasks.novelty.specs import SPECS
 from matscale.tasks.novelty.stages import Moved, References, Stages, references
 from matscale.tasks.novelty.training import Described, described
 from matscale.tasks.novelty.valid import Validity, validity
@@ -241,6 +242,7 @@ class Run:
             headline="sun" if settings.has_energies else "unmatched",
             metrics=found,
             groups=parts,
+            definitions=schema.definitions_of(SPECS[protocol], found, parts),
             counts=_counts(one.samples),
             refused=_refused(one.entrant.reading),
             defects=(

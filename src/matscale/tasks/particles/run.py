@@ -21,6 +21,7 @@ from matscale.results.measure import (
     between_floor_and_ceiling,
     without_reversed_skill,
 )
+from matscale.results.metric import Definitions
 from matscale.results.provenance import provenance
 from matscale.results.result import Protocol
 from matscale.results.store import save, stored_columns
@@ -100,6 +101,7 @@ class Rules:
         headline: Metric that a protocol's page leads with.
         measures: The metrics of a protocol over the samples chosen by a mask (n,).
         settings: Thresholds and tolerances.
+        specs: What the metrics of each protocol are.
         defects: Of the published protocol on what is asked.
     """
 
@@ -107,6 +109,7 @@ class Rules:
     headline: Mapping[Protocol, str]
     measures: Callable[[Protocol, Scored, np.ndarray], dict[str, Measure]]
     settings: Mapping[str, float | int | str | bool]
+    specs: Mapping[Protocol, Definitions] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
 
 
@@ -191,6 +194,7 @@ def _result(
         defects=rules.defects if protocol == "published" else (),
         notes=(*question.notes(), *notes.get(protocol, ()), *scored.entrant.notes),
         settings=dict(rules.settings),
+        definitions=schema.definitions_of(rules.specs.get(protocol, {}), metrics, groups),
         provenance=provenance(command, seed, seconds),
     )
 

@@ -18,8 +18,8 @@ from matscale.figures.blind import FLOORS
 from matscale.figures.distractors import kinds_of
 from matscale.figures.items import LABELS, Figure
 from matscale.figures.quantities import WITHIN, relative_error, stated_number
-from matscale.report.samples import SCORED
 from matscale.results.result import Protocol
+from matscale.results.samples import SCORED
 from matscale.tasks.perception.questions import Reply, order_of, orders_of, read_letter
 
 NAN = math.nan

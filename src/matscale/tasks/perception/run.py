@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from matscale.figures.blind import FLOORS
 from matscale.figures.items import Figure
-from matscale.report.samples import SCORED
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
 from matscale.results.provenance import installed_version, provenance
+from matscale.results.samples import SCORED
 from matscale.results.store import save, stored_columns
 from matscale.runtime.files import replaced
 from matscale.tasks.perception import measures
@@ -34,6 +34,7 @@ from matscale.tasks.perception.questions import (
     read_score,
 )
 from matscale.tasks.perception.rows import NAN, Judged, Row, floor_rows, rows_of, table, true_rows
+from matscale.tasks.perception.specs import SPECS
 
 SEEN = ("figure", "caption", "options", "question")
 UNSEEN = SEEN[1:]
@@ -237,6 +238,7 @@ class Run:
     ) -> schema.Result:
         rows, seed = entrant.rows, self.settings.seed
         found = measures.metrics(rows, protocol, seed)
+        parts = measures.groups(rows, protocol, seed)
         kinds = {row.figure.kind for row in rows}
         made = provenance(self.command, seed, seconds)
         engine = {name: installed_version(name) for name in ("inspect-ai", "openai", "pillow")}
@@ -248,7 +250,8 @@ class Run:
             dataset=self.dataset,
             headline=measures.headline(kinds),
             metrics=found,
-            groups=measures.groups(rows, protocol, seed),
+            groups=parts,
+            definitions=schema.definitions_of(SPECS[protocol], found, parts),
             counts=_counts(entrant),
             refused=_unanswered(entrant),
             defects=measures.defects(kinds) if protocol == "published" else (),

@@ -43,6 +43,7 @@ from matscale.tasks.reconstruction.samples import (
     usable_predictions,
 )
 from matscale.tasks.reconstruction.sound import sound_groups, sound_metrics
+from matscale.tasks.reconstruction.specs import SPECS
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ class Run:
             headline="match_rate",
             metrics=metrics,
             groups=groups,
+            definitions=schema.definitions_of(SPECS[protocol], metrics, groups),
             counts=counts,
             refused=_refused(item.predictions),
             defects=defects(facts.crystal_system.tolist()) if protocol == "published" else (),

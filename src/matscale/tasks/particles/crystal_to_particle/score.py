@@ -27,13 +27,12 @@ from matscale.tasks.entrant import Entrant
 from matscale.tasks.particles.asking import entrant
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.crystal_to_particle.scoring import (
-    REBUILT,
-    REBUILT_A,
     check,
     measures,
     score_entrant,
     unit_slip,
 )
+from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_A, SPECS
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import Question, ask
@@ -47,6 +46,7 @@ RULES = Rules(
     task="crystal-to-particle",
     headline={"sound": REBUILT, "published": "rmsd"},
     measures=measures,
+    specs=SPECS,
     defects=DEFECTS,
     settings={"rebuilt_chamfer": REBUILT_A},
 )

@@ -30,13 +30,13 @@ from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
 from matscale.tasks.particles.particle_to_crystal.scoring import (
-    JOINT_TOLERANCE,
     check,
     measures,
     score_entrant,
     targets_of,
     unit_slip,
 )
+from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
 from matscale.tasks.particles.question import ROTATIONS, Question, ask
 from matscale.tasks.particles.run import Rules, protocols_of, scorecard
 from matscale.tasks.particles.training import training_samples
@@ -48,6 +48,7 @@ RULES = Rules(
     task="particle-to-crystal",
     headline={"sound": "joint_rate", "published": "rmse"},
     measures=measures,
+    specs=SPECS,
     settings={
         "length_tolerance": equivalent.LENGTH_TOLERANCE,
         "angle_tolerance": equivalent.ANGLE_TOLERANCE,
