@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matscale.report.metric_wording import METRIC_TEXT
 
 import matscale as ms
 from crystals import described_otherwise, held_out, training
@@ -18,7 +19,6 @@ from matscale.api import score
 from matscale.figures.items import Figure
 from matscale.metrics import statistics
 from matscale.predictors.floors.captions import Chance
-from matscale.report.metric_wording import METRIC_TEXT
 from matscale.results import store
 from matscale.results.compared import ComparedMetric, column, share
 from matscale.results.differences import paired, unpaired

@@ -11,13 +11,13 @@ from pkgutil import resolve_name
 
 import pytest
 import typer
+from matscale.report.metric_wording import METRIC_TEXT, PARAMETERS
 
 import matscale
 from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
 from matscale.predictors.predictor import CRYSTAL_FIELDS
 from matscale.predictors.registry import FLOORS
-from matscale.report.metric_wording import METRIC_TEXT, PARAMETERS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS

@@ -9,7 +9,7 @@ import pytest
 
 from matscale import UserError
 from matscale.results import result as schema
-from matscale.results.measure import all_measured, mean_of, share_of
+from matscale.results.measure import all_measured, measures_of
 from matscale.results.metric import MetricSpec
 from matscale.results.samples import MISSING, SCORED
 from matscale.results.store import load
@@ -21,7 +21,6 @@ from matscale.tasks.harness import (
     Rules,
     Scored,
     counted,
-    definitions_of,
     measured,
     protocols_of,
     scorecard,
@@ -32,6 +31,12 @@ from matscale.tasks.refuted import MOST_GUESSED, refutation
 
 # --- a task ------------------------------------------------------------------------------
 
+SPECS = {
+    "right": MetricSpec(name="right", label="right", better="higher", share=True),
+    "error": MetricSpec(name="error", label="mean error", better="lower"),
+    "coverage": MetricSpec(name="coverage", label="answered", better="higher", share=True),
+    "unheard": MetricSpec(name="unheard", label="in no result", better="higher"),
+}
 NUMBERS = np.array([[1, 2], [3, 4], [5, 5], [0, 9]])
 
 
@@ -58,6 +63,7 @@ def score_sum(entrant, memory):
 
 class Sums(Rules[SumScores]):
     task = "sums"
+    specs = {"sound": SPECS}  # noqa: RUF012
     diagnostics = frozenset({"coverage"})
 
     def headline(self, protocol):
@@ -65,17 +71,17 @@ class Sums(Rules[SumScores]):
 
     def metrics(self, scored, protocol, seed):
         errors = scored.samples.errors
-        measures = {
-            "right": share_of((errors == 0).astype(float)),
-            "error": mean_of(errors, ""),
-            "coverage": share_of(np.isfinite(errors).astype(float)),
+        values = {
+            "right": 1.0 * (errors == 0),
+            "error": errors,
+            "coverage": np.isfinite(errors) * 1.0,
         }
-        return all_measured(measures, seed=seed)
+        return all_measured(measures_of(SPECS, values), seed=seed)
 
     def groups(self, scored, protocol, seed):
         even = NUMBERS.sum(axis=1) % 2 == 0
-        share = share_of((scored.samples.errors[even] == 0).astype(float))
-        found = all_measured({"right": share}, seed=seed)
+        right = {"right": 1.0 * (scored.samples.errors[even] == 0)}
+        found = all_measured(measures_of(SPECS, right), seed=seed)
         return (schema.Group(by="sum", group="even", n=int(even.sum()), metrics=found),)
 
     def outcome(self, scored, protocol):
@@ -241,26 +247,10 @@ def test_declarations_of_models_are_held_against_their_answers():
     assert refutation((), np.ones(0), 0.5, answers="", beside="", leak="") is None
 
 
-def test_definitions_of_what_a_result_has():
-    spec = MetricSpec(**described_right())
-
-    class Described(Sums):
-        specs = {"sound": {"right": spec, "unheard": spec}}  # noqa: RUF012
-
-    group = schema.Group(by="sum", group="even", n=1, metrics={})
-    metric = schema.Metric(value=1.0, better="higher", n=1)
-    assert definitions_of(Described(), "sound", {"right": metric}, [group]) == {"right": spec}
-    inside = group.model_copy(update={"metrics": {"right": metric}})
-    assert definitions_of(Described(), "sound", {}, [inside]) == {"right": spec}
-    assert definitions_of(Described(), "published", {"right": metric}, []) == {}
-
-
-def described_right():
-    return {
-        name: {"better": "higher"}.get(name, "right")
-        for name, field in MetricSpec.model_fields.items()
-        if field.is_required()
-    }
+def test_results_say_what_their_metrics_are(card):
+    assert set(named(card, "net").definitions) == {"right", "error", "coverage"}
+    assert named(card, "net").definitions["error"].label == "mean error"
+    assert named(card, "net", "published").definitions == {}
 
 
 # --- protocols, folders, files -----------------------------------------------------------

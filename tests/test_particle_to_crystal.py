@@ -14,7 +14,7 @@ from matscale.datasets.particles.hard import TRACKS
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
 from matscale.predictors.floors.cells import NearestRdf
 from matscale.report.console import print_scores
-from matscale.report.scoretable import score_tables
+from matscale.report.tables.score import score_tables
 from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable

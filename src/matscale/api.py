@@ -14,6 +14,7 @@ from matscale.results.compare import Comparison
 from matscale.runtime.errors import UserError, did_you_mean
 from matscale.structures import formats
 from matscale.structures.reading import Reading
+from matscale.tasks.definitions import with_definitions
 from matscale.tasks.task import TASKS, find_task
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def read(source: str | Path, *, workers: int | None = None) -> Reading:
 def load_results(*sources: str | Path) -> Scorecard:
     """Load results from their JSON files or folders of them."""
     results, folder = store.load_all([Path(source) for source in sources])
-    return Scorecard(results, folder)
+    return Scorecard([with_definitions(result) for result in results], folder)
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Comparison]:
@@ -295,6 +296,6 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Com
         UserError: If a file is no result, or the two do not answer the same question.
     """
     one, other = Path(first), Path(second)
-    left, right = store.load(one), store.load(other)
+    left, right = (with_definitions(store.load(path)) for path in (one, other))
     how = find_task(left.task).compared
     return comparing.compare(left, one.parent, right, other.parent, how, seed=seed)

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
-from matscale.results.metric import MetricSpec
+from matscale.results.metric import Definitions
 from matscale.results.provenance import provenance
 from matscale.results.result import Protocol
 from matscale.results.samples import MISSING, SCORED
@@ -158,7 +158,7 @@ class Rules(Generic[Own]):
     """
 
     task: ClassVar[str]
-    specs: ClassVar[Mapping[Protocol, Mapping[str, MetricSpec]]] = {}
+    specs: ClassVar[Mapping[Protocol, Definitions]] = {}
     diagnostics: ClassVar[frozenset[str]] = frozenset()
     packages: ClassVar[tuple[str, ...]] = ()
 
@@ -256,10 +256,7 @@ def _result(
     notes = (*rules.notes(scored, protocol, metrics), *entrant.notes)
     seconds = entrant.seconds + time.perf_counter() - start
     predictor = entrant.named(protocol).model_copy(update={"refuted": refuted})
-    described = {"definitions": definitions_of(rules, protocol, metrics, groups)}
-    known: Any = described if "definitions" in schema.Result.model_fields else {}
     return schema.Result(
-        **known,
         task=rules.task,
         protocol=protocol,
         predictor=predictor,
@@ -275,6 +272,7 @@ def _result(
         defects=rules.defects() if protocol == "published" else (),
         notes=notes,
         settings=rules.settings(protocol),
+        definitions=schema.definitions_of(rules.specs.get(protocol, {}), metrics, groups),
         provenance=provenance(run.command, run.seed, seconds, rules.packages),
     )
 
@@ -290,18 +288,6 @@ def counted(outcome: Outcome) -> schema.Counts:
         refused=dict(statuses.most_common()),
         warnings={what: count for what, count in outcome.warnings.items() if count},
     )
-
-
-def definitions_of(
-    rules: Rules[Any],
-    protocol: Protocol,
-    metrics: Mapping[str, schema.Metric],
-    groups: Sequence[schema.Group],
-) -> dict[str, MetricSpec]:
-    """Descriptions of the metrics that a result and its groups have."""
-    names = dict.fromkeys([*metrics, *(name for group in groups for name in group.metrics)])
-    specs = rules.specs.get(protocol, {})
-    return {name: specs[name] for name in names if name in specs}
 
 
 # --- floors and ceiling, files -----------------------------------------------------------

@@ -21,6 +21,7 @@ from matscale.tasks.novelty.judging import GeneratedScores
 from matscale.tasks.novelty.notes import predictor_notes
 from matscale.tasks.novelty.samples import named_training, samples_table
 from matscale.tasks.novelty.settings import NoveltySettings
+from matscale.tasks.novelty.specs import SPECS
 from matscale.tasks.novelty.stages import References
 from matscale.tasks.novelty.training import Described
 
@@ -48,6 +49,7 @@ class Novelty(Rules[GeneratedScores]):
     said: tuple[str, ...]
 
     task = "novelty"
+    specs = SPECS
 
     def headline(self, protocol: Protocol) -> str:
         """Stable, unique and novel crystals; without energies unmatched ones."""

@@ -14,6 +14,7 @@ from matscale.tasks.perception.entrants import Rows
 from matscale.tasks.perception.pictures import shown, small
 from matscale.tasks.perception.rows import table
 from matscale.tasks.perception.settings import PerceptionSettings
+from matscale.tasks.perception.specs import SPECS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Perception(Rules[Rows]):
     options: PerceptionSettings
 
     task = "perception"
+    specs = SPECS
     diagnostics = measures.DIAGNOSTICS
     packages = ("inspect-ai", "openai", "pillow")
 

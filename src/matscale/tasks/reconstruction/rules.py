@@ -33,6 +33,7 @@ from matscale.tasks.reconstruction.samples import (
     usable_predictions,
 )
 from matscale.tasks.reconstruction.sound import sound_groups, sound_metrics
+from matscale.tasks.reconstruction.specs import SPECS
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Reconstruction(Rules[CrystalScores]):
     by_chance: float | None = None
 
     task = "reconstruction"
+    specs = SPECS
 
     def score(self, entrant: Entrant[CrystalAnswers]) -> Scored[CrystalScores]:
         """All answers, for both protocols."""

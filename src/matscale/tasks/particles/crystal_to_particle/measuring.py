@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from matscale.metrics.particles import PAIRED, PUBLISHED, SOUND, Scores, paired, published, sound
-from matscale.results.measure import Measure, mean_of, share_of
+from matscale.results.measure import Measure, measures_of
 from matscale.results.result import Protocol
 from matscale.results.samples import SCORED
 from matscale.runtime.errors import Refused
@@ -23,18 +23,14 @@ from matscale.tasks.entrant import Entrant
 from matscale.tasks.harness import Scored
 from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.crystal_to_particle.consistency import COLUMN, Answers
+from matscale.tasks.particles.crystal_to_particle.specs import COVERAGE, REBUILT, REBUILT_A, SPECS
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius
 
-REBUILT = "rebuilt"
-REBUILT_A = 0.1
-"""Chamfer distance in Å up to which a particle counts as rebuilt."""
-
 FURTHEST_A = 1e6
 """A coordinate beyond it, in Å, is a slip; squares of much larger ones are not finite."""
 
-COVERAGE = "coverage"
 BATCH = 64
 LOOKED_AT = 400
 """Samples among which those to look at are chosen: their predictions are kept meanwhile."""
@@ -42,9 +38,7 @@ LOOKED_AT = 400
 NM_SIZE = (0.09, 0.11)
 """Ratio of sizes, prediction to truth, of a particle in nm."""
 
-_PAIRED_PROTOCOL: Protocol = "published"
-
-PublishedAndPaired = {**PUBLISHED, **PAIRED}
+PUBLISHED_AND_PAIRED = (*PUBLISHED, *PAIRED)
 
 
 def check(found: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +124,7 @@ def score_entrant(
     """
     taken = [protocol for protocol in protocols if protocol in entrant.kinds]
     status, reason, detail = blank(len(question))
-    names = (*PublishedAndPaired, *(SOUND if "sound" in taken else ()))
+    names = (*PUBLISHED_AND_PAIRED, *(SOUND if "sound" in taken else ()))
     table = _Table({name: np.full(len(question), np.nan) for name in names}, Counter(), {})
     order = asking_order(question)
     looked_at = set(order[:LOOKED_AT].tolist())
@@ -211,13 +205,9 @@ def _cases(
 
 def measures(protocol: Protocol, scored: ParticleScores, rows: np.ndarray) -> dict[str, Measure]:
     """The metrics of a protocol over the samples of a mask (n,)."""
-    table = PublishedAndPaired if protocol == _PAIRED_PROTOCOL else SOUND
-    shares = (COVERAGE,) if protocol == _PAIRED_PROTOCOL else (REBUILT, COVERAGE)
-    return {
-        **{name: share_of(scored.values[name][rows]) for name in shares if name == REBUILT},
-        **{
-            name: mean_of(scored.values[name][rows], metric.unit, metric.better)
-            for name, metric in table.items()
-        },
-        COVERAGE: share_of(scored.values[COVERAGE][rows]),
+    names = {
+        "sound": (REBUILT, *SOUND, COVERAGE),
+        "published": (*PUBLISHED_AND_PAIRED, COVERAGE),
     }
+    values = {name: scored.values[name][rows] for name in names[protocol]}
+    return measures_of(SPECS[protocol], values)

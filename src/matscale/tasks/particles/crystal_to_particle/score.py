@@ -19,14 +19,13 @@ from matscale.tasks.asking import baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
 from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.crystal_to_particle.measuring import (
-    REBUILT,
-    REBUILT_A,
     check,
     measures,
     score_entrant,
     unit_slip,
 )
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
+from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_A, SPECS
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import ask
@@ -41,6 +40,7 @@ class CrystalToParticle(ParticleRules):
     """What is the task's own."""
 
     task = "crystal-to-particle"
+    specs = SPECS
 
     def headline(self, protocol: Protocol) -> str:
         """The share of particles that are rebuilt; as published, the RMSD."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from matscale.metrics import lattice, statistics
-from matscale.results.measure import Measure, mean_of, share_of
+from matscale.results.measure import Measure, measures_of
 from matscale.results.result import Protocol
 from matscale.results.samples import FAILED, SCORED
 from matscale.runtime.errors import Refused
@@ -29,11 +29,9 @@ from matscale.tasks.particles.labels import (
     space_groups,
 )
 from matscale.tasks.particles.particle_to_crystal import equivalent
+from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
-
-JOINT_TOLERANCE = 0.5
-"""Largest difference of each parameter, in Å or degrees, in the published joint accuracy."""
 
 DEGENERATE = "degenerate cell"
 IMPOSSIBLE = "impossible cell"
@@ -335,29 +333,17 @@ def measures(protocol: Protocol, scored: ParticleScores, rows: np.ndarray) -> di
     """The metrics of a protocol over the samples of a mask (n,)."""
     values = {name: found[rows] for name, found in scored.values.items()}
     if protocol == "published":
-        squares = values["rmse"]
-        rmse = Measure(
-            lambda weights: statistics.root_mean_square(squares, weights),
-            np.isfinite(squares),
-            "",
-            "lower",
-        )
-        return {
-            "rmse": rmse,
-            **{name: share_of(values[name]) for name in PUBLISHED_RATES},
-            "coverage": share_of(scored.read(protocol)[rows].astype(float)),
-        }
-    units = {"length_mae": "Å", "angle_mae": "°", "volume_error": ""}
+        own = {name: values[name] for name in ("rmse", *PUBLISHED_RATES)}
+        read = scored.read(protocol)[rows].astype(float)
+        return measures_of(SPECS[protocol], {**own, "coverage": read})
     groups = scored.columns["target_space_group"][rows]
-    return {
-        "joint_rate": share_of(values["joint_rate"]),
-        "lattice_match": share_of(values["lattice_match"]),
-        "space_group_accuracy": share_of(values["space_group_accuracy"]),
-        "space_group_balanced": balanced(values["space_group_accuracy"], groups),
-        "crystal_system_accuracy": share_of(values["crystal_system_accuracy"]),
-        **{name: mean_of(values[name], units[name]) for name in SOUND_ERRORS},
-        "coverage": share_of(values["coverage"]),
-    }
+    found = measures_of(
+        SPECS[protocol], {name: values[name] for name in (*SOUND_RATES, *SOUND_ERRORS)}
+    )
+    found["space_group_balanced"] = balanced(values["space_group_accuracy"], groups)
+    order = ("joint_rate", "lattice_match", "space_group_accuracy", "space_group_balanced",
+             "crystal_system_accuracy", *SOUND_ERRORS, "coverage")  # fmt: skip
+    return {name: found[name] for name in order}
 
 
 def balanced(right: np.ndarray, groups: np.ndarray) -> Measure:
@@ -371,4 +357,4 @@ def balanced(right: np.ndarray, groups: np.ndarray) -> Measure:
         total = np.where(known, shares, 0.0).sum(axis=1) / known.sum(axis=1)
         return total if weights.ndim > 1 else total[0]
 
-    return Measure(metric, np.isfinite(right), "", "higher")
+    return Measure(SPECS["sound"]["space_group_balanced"], metric, np.isfinite(right))

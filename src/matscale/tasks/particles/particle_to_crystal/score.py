@@ -22,7 +22,6 @@ from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.measuring import (
-    JOINT_TOLERANCE,
     check,
     measures,
     score_entrant,
@@ -30,6 +29,7 @@ from matscale.tasks.particles.particle_to_crystal.measuring import (
     unit_slip,
 )
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
+from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
 from matscale.tasks.particles.question import ROTATIONS, ask
 from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
@@ -52,6 +52,7 @@ class ParticleToCrystal(ParticleRules):
     known_defects: tuple[str, ...]
 
     task = "particle-to-crystal"
+    specs = SPECS
 
     def headline(self, protocol: Protocol) -> str:
         """The share of crystals that are found; as published, the RMSE."""
