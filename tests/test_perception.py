@@ -230,10 +230,12 @@ def test_options_are_checked_first(tmp_path):
 
 
 def test_a_busy_model_is_scored_as_not_answering_and_markup_is_taken_out():
-    from matscale.tasks.perception.questions import Batch, Question
+    from matscale.tasks.perception.questions import Batch, FigureQuestion
     from matscale.tasks.perception.replies import check_usable, plain
 
-    batch = Batch("b", MODEL, "sound", (Question("q", "mcq", "?"), Question("r", "mcq", "?")))
+    batch = Batch(
+        "b", MODEL, "sound", (FigureQuestion("q", "mcq", "?"), FigureQuestion("r", "mcq", "?"))
+    )
     busy, dead = Reply(None, "rate limit", "429"), Reply(None, "failed", "no vllm")
     for found in ([busy, busy], [busy, dead], [dead, Reply("A")], [dead, Reply("")]):
         check_usable(batch, dict(zip("qr", found, strict=True)))

@@ -18,13 +18,13 @@ from matscale.structures.table import StructureTable
 from matscale.tasks.asking import Check, entrant
 from matscale.tasks.entrant import Entrant
 from matscale.tasks.particles.asking import telling
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.submitted import UnitSlip, submitted
 
 
 def entrants_of(
     predictions: Any,
-    question: Question,
+    question: ParticleQuestion,
     training: Training,
     *,
     read: Callable[[Path], Rows],

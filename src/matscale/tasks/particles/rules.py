@@ -15,7 +15,7 @@ from matscale.results.samples import FAILED, MISSING, SCORED
 from matscale.structures.reading import Refusal
 from matscale.structures.table import StructureTable
 from matscale.tasks.harness import Outcome, Rules, Scored, Table
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.refuted import MOST_GUESSED, refutation
 
 
@@ -61,7 +61,7 @@ class ParticleRules(Rules[ParticleScores]):
         guessed: Share of right answers, by name, of each floor that is told nothing.
     """
 
-    question: Question
+    question: ParticleQuestion
     found: Mapping[Protocol, tuple[str, ...]]
     guessed: Mapping[str, float]
 
@@ -163,7 +163,7 @@ def guessed_by(floors: Sequence[Scored[ParticleScores]], metric: str) -> dict[st
     }
 
 
-def _parts(question: Question) -> list[tuple[str, str, np.ndarray]]:
+def _parts(question: ParticleQuestion) -> list[tuple[str, str, np.ndarray]]:
     """By what, the group's name, and its samples (n,): radii, then splits."""
     radii = question.samples.radius
     by_radius = [("radius", f"{one:g}", radii == one) for one in np.unique(radii).tolist()]
@@ -171,7 +171,7 @@ def _parts(question: Question) -> list[tuple[str, str, np.ndarray]]:
     return by_radius + splits
 
 
-def samples_table(scores: ParticleScores, question: Question) -> pa.Table:
+def samples_table(scores: ParticleScores, question: ParticleQuestion) -> pa.Table:
     """Per-sample scores as they are written beside the result."""
     columns: dict[str, object] = {
         "id": question.ids.tolist(),

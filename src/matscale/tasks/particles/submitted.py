@@ -12,7 +12,7 @@ from matscale.results.result import Protocol
 from matscale.runtime.errors import Refused, UserError
 from matscale.tasks.asking import NO_ANSWER, Check
 from matscale.tasks.entrant import Answer, Entrant
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 
 UnitSlip = Callable[[object, int], str]
 """The unit that an answer to a sample seems to be in, such as ``"nm"``, or "" for the right one."""
@@ -23,7 +23,7 @@ MOSTLY = 0.5
 
 def submitted(
     rows: Rows,
-    question: Question,
+    question: ParticleQuestion,
     *,
     told: tuple[str, ...] | None,
     tells: tuple[str, ...],
@@ -95,7 +95,7 @@ def _answer(rows: Rows, key: Key, slips: dict[Key, str], check: Check) -> Answer
         return Answer(None, refusal.reason, refusal.detail)
 
 
-def _check_some(rows: Rows, keys: list[Key], question: Question) -> None:
+def _check_some(rows: Rows, keys: list[Key], question: ParticleQuestion) -> None:
     if any(key in rows.answers for key in keys):
         return
     theirs, ours = next(iter(rows.answers)), keys[0]
@@ -106,7 +106,7 @@ def _check_some(rows: Rows, keys: list[Key], question: Question) -> None:
     )
 
 
-def _warnings(rows: Rows, keys: list[Key], question: Question) -> dict[str, int]:
+def _warnings(rows: Rows, keys: list[Key], question: ParticleQuestion) -> dict[str, int]:
     asked = set(keys)
     others = [key for key in rows.answers if key not in asked]
     materials = set(question.particles.materials.ids.tolist())
@@ -120,7 +120,7 @@ def _warnings(rows: Rows, keys: list[Key], question: Question) -> dict[str, int]
     return {name: count for name, count in found.items() if count}
 
 
-def _is_test(key: Key, question: Question) -> bool:
+def _is_test(key: Key, question: ParticleQuestion) -> bool:
     """Whether there is a test particle of that radius and rotation, asked for or not."""
     _, radius, rotation = key
     particles = question.particles

@@ -29,7 +29,7 @@ from matscale.tasks.reconstruction.declared import commonest_share
 from matscale.tasks.reconstruction.entrants import lines, submitted
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
-    Question,
+    ReconstructionQuestion,
     ask,
     asked_dataset,
     question_of,
@@ -42,7 +42,7 @@ from matscale.tasks.reconstruction.samples import TargetFacts, target_facts
 class _Prepared:
     """A question, what is known of its targets, and how ceiling and floors answer it."""
 
-    question: Question
+    question: ReconstructionQuestion
     facts: TargetFacts
     commonest: float
     baselines: list[Measured[CrystalScores]]
@@ -50,7 +50,7 @@ class _Prepared:
     def rules(self, memory: Memory) -> Reconstruction:
         """For the models."""
         rates = {
-            one.scored.name: one.scored.samples.by_id.scores.composition_right
+            one.scored.name: one.scored.samples.by_target.scores.composition_right
             for one in self.baselines
         }
         chance = rates.get(RandomTraining.name)
@@ -156,7 +156,7 @@ class ReconstructionScorer:
         ]
         return scorecard(rules, run, [*prepared.baselines, *models])
 
-    def _run(self, question: Question, memory: Memory, out: str | Path | None) -> Run:
+    def _run(self, question: ReconstructionQuestion, memory: Memory, out: str | Path | None) -> Run:
         return start_run(
             question.dataset,
             self._protocols,
@@ -166,11 +166,14 @@ class ReconstructionScorer:
             command=self._command,
         )
 
-    def _noted(self, question: Question) -> Question:
+    def _noted(self, question: ReconstructionQuestion) -> ReconstructionQuestion:
         return replace(question, notes=(*self._notes, *question.notes))
 
     def _known(
-        self, asked: datasets.Dataset, memory: Memory, question: Question | None = None
+        self,
+        asked: datasets.Dataset,
+        memory: Memory,
+        question: ReconstructionQuestion | None = None,
     ) -> _Prepared:
         """What is prepared of the dataset's question, at the first call."""
         if self._prepared is None:
@@ -178,7 +181,7 @@ class ReconstructionScorer:
             self._prepared = self._prepare(question, memory)
         return self._prepared
 
-    def _prepare(self, question: Question, memory: Memory) -> _Prepared:
+    def _prepare(self, question: ReconstructionQuestion, memory: Memory) -> _Prepared:
         facts = target_facts(question, memory)
         commonest = commonest_share(question.targets, len(question.ids))
         rules = Reconstruction(question, facts, memory, commonest)

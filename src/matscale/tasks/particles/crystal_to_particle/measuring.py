@@ -24,7 +24,7 @@ from matscale.tasks.harness import Scored
 from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.crystal_to_particle.consistency import COLUMN, Answers
 from matscale.tasks.particles.crystal_to_particle.specs import COVERAGE, REBUILT, REBUILT_A, SPECS
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius
 
@@ -112,7 +112,7 @@ class _Table:
 
 
 def score_entrant(
-    entrant: Entrant, question: Question, memory: Memory, protocols: Sequence[Protocol]
+    entrant: Entrant, question: ParticleQuestion, memory: Memory, protocols: Sequence[Protocol]
 ) -> Scored[ParticleScores]:
     """Ask all samples in batches, score them, and keep a few to look at.
 
@@ -181,7 +181,7 @@ def _write(table: _Table, row: int, found: dict[str, np.ndarray]) -> str:
 
 
 def _cases(
-    question: Question, kept: dict[int, tuple[np.ndarray, np.ndarray]], metric: np.ndarray
+    question: ParticleQuestion, kept: dict[int, tuple[np.ndarray, np.ndarray]], metric: np.ndarray
 ) -> tuple[StructureTable, StructureTable] | None:
     """Predictions and targets of the worst, the median and the best of the kept samples."""
     rows = np.array(sorted(row for row in kept if np.isfinite(metric[row])), dtype=np.int64)

@@ -30,7 +30,7 @@ from matscale.tasks.particles.labels import (
 )
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 
 DEGENERATE = "degenerate cell"
@@ -206,7 +206,7 @@ def unit_slip(found: Any, target: np.ndarray) -> str:
 
 
 def score_entrant(
-    entrant: Entrant, question: Question, targets: Targets, batch: int
+    entrant: Entrant, question: ParticleQuestion, targets: Targets, batch: int
 ) -> Scored[ParticleScores]:
     """Ask all samples in batches and score them.
 
@@ -253,7 +253,7 @@ def score_entrant(
 
 
 def _scores(
-    answers: Sequence[CellAnswer | None], question: Question, targets: Targets
+    answers: Sequence[CellAnswer | None], question: ParticleQuestion, targets: Targets
 ) -> dict[str, np.ndarray]:
     """All metrics by name, (n,); rates are 0 and errors NaN where there is no answer."""
     rates = (*SOUND_RATES, *PUBLISHED_RATES)
