@@ -308,6 +308,17 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert not (tmp_path / PARTIAL).exists()
 
 
+def test_names_are_not_used_twice():
+    def nobody(entrant):
+        raise AssertionError("asked")
+
+    net = entrant("net", "model", model)
+    with pytest.raises(UserError, match="'ten' is the name of a floor"):
+        scored_by(nobody, baselines(), [entrant("ten", "model", model)])
+    with pytest.raises(UserError, match="two submissions are called 'net'"):
+        scored_by(nobody, baselines(), [net, net])
+
+
 def test_models_are_asked_before_floors():
     asked = []
     scored = scored_by(

@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from matscale.predictors.submissions.given import check_names
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
@@ -222,7 +223,14 @@ def scored_by(
     """All entrants' scores: ceilings and floors first, as tables show them.
 
     Models are asked first: what is wrong with them shows before minutes of floors and ceiling.
+
+    Raises:
+        UserError: If two have one name, so that one's results would replace the other's.
     """
+    check_names(
+        [entrant.predictor.name for entrant in models],
+        [entrant.predictor.name for entrant in baselines],
+    )
     own = [score(entrant) for entrant in models]
     return [*(score(entrant) for entrant in baselines), *own]
 

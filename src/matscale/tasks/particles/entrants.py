@@ -98,15 +98,3 @@ def _rows(item: Any, read: Callable[[Path], Rows], objects: Callable[[Any], Rows
             "of sample's id to answer"
         )
     return None
-
-
-def check_names(entrants: Sequence[Entrant]) -> None:
-    """Make sure that the results of two entrants do not overwrite each other.
-
-    Raises:
-        UserError: If two have one name.
-    """
-    names = [own.predictor.name for own in entrants]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two predictors are called {name!r}: rename one of them")

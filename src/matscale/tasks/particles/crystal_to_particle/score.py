@@ -26,7 +26,7 @@ from matscale.tasks.particles.crystal_to_particle.measuring import (
 )
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_A, SPECS
-from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.entrants import entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import ask
 from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
@@ -131,7 +131,6 @@ def score_crystal_to_particle(
         seed=seed,
         memory=run.memory,
     )
-    check_names([*lines, *models])
     scored = scored_by(
         lambda one: score_entrant(one, question, run.memory, protocols), lines, models
     )

@@ -18,7 +18,7 @@ from matscale.results.result import Protocol
 from matscale.tasks.asking import BATCH, baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
 from matscale.tasks.particles.asking import telling
-from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.entrants import entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.measuring import (
@@ -152,7 +152,6 @@ def score_particle_to_crystal(
         seed=seed,
         memory=run.memory,
     )
-    check_names([*lines, *models])
     scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), lines, models)
     labels = label_notes(question, targets)
     rules = ParticleToCrystal(
