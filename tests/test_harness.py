@@ -112,7 +112,8 @@ class Sums(Rules[SumScores]):
 
 
 def entrant(name, kind, answer, protocols=("sound", "published")):
-    predictor = schema.Predictor(name=name, kind="model", told=("numbers",))
+    source = "net.csv" if kind == "model" else None
+    predictor = schema.Predictor(name=name, kind="model", told=("numbers",), source=source)
     answers = lambda rows: [answer(NUMBERS[row]) for row in rows]  # noqa: E731
     return Entrant(predictor, answers, dict.fromkeys(protocols, kind))
 

@@ -208,7 +208,7 @@ class Rules(Generic[Own]):
         return ()
 
     def refuted(self, scored: Scored[Own]) -> str | None:
-        """What the answers say against what a model is declared to have been told, if anything."""
+        """What answers made elsewhere say against the declaration of what was told, if anything."""
         return None
 
 
@@ -249,7 +249,9 @@ class Measured(Generic[Own]):
 def measured(rules: Rules[Own], run: Run, scored: Scored[Own]) -> Measured[Own]:
     """The results of an entrant by itself: metrics, groups, counts, notes, provenance."""
     taken = [protocol for protocol in run.protocols if protocol in scored.entrant.kinds]
-    refuted = rules.refuted(scored) if "model" in scored.entrant.kinds.values() else None
+    # Who answered here was told what the harness told it: that needs no belief.
+    made_elsewhere = scored.entrant.predictor.source is not None
+    refuted = rules.refuted(scored) if made_elsewhere else None
     return Measured(scored, {one: _result(rules, run, scored, one, refuted) for one in taken})
 
 

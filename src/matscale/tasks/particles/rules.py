@@ -65,8 +65,9 @@ class ParticleRules(Rules[ParticleScores]):
     found: Mapping[Protocol, tuple[str, ...]]
     guessed: Mapping[str, float]
 
+    @staticmethod
     def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
+        protocol: Protocol, scored: ParticleScores, rows: np.ndarray
     ) -> dict[str, Measure]:
         """The metrics of a protocol over the samples chosen by a mask (n,)."""
         raise NotImplementedError
@@ -76,7 +77,7 @@ class ParticleRules(Rules[ParticleScores]):
     ) -> dict[str, schema.Metric]:
         """Over all samples."""
         everything = np.ones(len(self.question), np.bool_)
-        return all_measured(self.measures(scored.samples, protocol, everything), seed=seed)
+        return all_measured(self.measures(protocol, scored.samples, everything), seed=seed)
 
     def groups(
         self, scored: Scored[ParticleScores], protocol: Protocol, seed: int
@@ -87,7 +88,7 @@ class ParticleRules(Rules[ParticleScores]):
                 by=by,
                 group=name,
                 n=int(rows.sum()),
-                metrics=all_measured(self.measures(scored.samples, protocol, rows), seed=seed),
+                metrics=all_measured(self.measures(protocol, scored.samples, rows), seed=seed),
             )
             for by, name, rows in _parts(self.question)
         )
@@ -130,7 +131,7 @@ class ParticleRules(Rules[ParticleScores]):
     def refuted(self, scored: Scored[ParticleScores]) -> str | None:
         """Right in more than can be guessed, and than floors that are told nothing either."""
         predictor = scored.entrant.predictor
-        if predictor.source is None or predictor.told != ():
+        if predictor.told != ():
             return None
         best = max(self.guessed, key=lambda floor: self.guessed[floor], default=None)
         return refutation(

@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matscale.datasets.particles import ParticleSet
 from matscale.predictors.floors.particles import PredictZeroNoise
 from matscale.predictors.submissions.particle_objects import particles_of
 from matscale.predictors.submissions.particles import read_particles
 from matscale.report.scorecard import Scorecard
-from matscale.results.measure import Measure
 from matscale.results.result import Protocol
 from matscale.tasks.asking import baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
@@ -29,7 +26,7 @@ from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_
 from matscale.tasks.particles.entrants import entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import ask
-from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
+from matscale.tasks.particles.rules import ParticleRules, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 TELLS = ("numbers", "fractional", "lattice", "radius")
@@ -41,16 +38,11 @@ class CrystalToParticle(ParticleRules):
 
     task = "crystal-to-particle"
     specs = SPECS
+    measures = staticmethod(measures)
 
     def headline(self, protocol: Protocol) -> str:
         """The share of particles that are rebuilt; as published, the RMSD."""
         return REBUILT if protocol == "sound" else "rmsd"
-
-    def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
-    ) -> dict[str, Measure]:
-        """Those of :func:`measures`."""
-        return measures(protocol, scores, rows)
 
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """What counts as rebuilt."""

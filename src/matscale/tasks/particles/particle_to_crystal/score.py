@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matscale.datasets.particles import ParticleSet
 from matscale.predictors.submissions.particle_objects import cells_of
 from matscale.predictors.submissions.particles import read_cells
 from matscale.report.scorecard import Scorecard
-from matscale.results.measure import Measure
 from matscale.results.result import Protocol
 from matscale.tasks.asking import BATCH, baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
@@ -31,7 +28,7 @@ from matscale.tasks.particles.particle_to_crystal.measuring import (
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
 from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
 from matscale.tasks.particles.question import ROTATIONS, ask
-from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
+from matscale.tasks.particles.rules import ParticleRules, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 JOINT_RATE = "joint_rate"
@@ -53,16 +50,11 @@ class ParticleToCrystal(ParticleRules):
 
     task = "particle-to-crystal"
     specs = SPECS
+    measures = staticmethod(measures)
 
     def headline(self, protocol: Protocol) -> str:
         """The share of crystals that are found; as published, the RMSE."""
         return JOINT_RATE if protocol == "sound" else "rmse"
-
-    def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
-    ) -> dict[str, Measure]:
-        """Those of :func:`measures`."""
-        return measures(protocol, scores, rows)
 
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """Tolerances of both protocols."""
