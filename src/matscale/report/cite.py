@@ -12,7 +12,7 @@ from matscale.report.parts.registry import find_part
 from matscale.results.result import Result
 
 _MATERIALS = {"perov-h3": papers.C2NP, "radii-10": papers.RADII}
-"""Papers of sets of particles."""
+"""Papers of sets that no registry of data has."""
 
 _METRICS = {
     "metre": papers.METRE,
