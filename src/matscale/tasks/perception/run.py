@@ -20,9 +20,9 @@ from matscale.results.measure import between_floor_and_ceiling, without_reversed
 from matscale.results.provenance import installed_version, provenance
 from matscale.results.store import save, stored_columns
 from matscale.runtime.files import replaced
-from matscale.tasks.perception import measures
+from matscale.tasks.perception import drawn, measures
 from matscale.tasks.perception.engine import Patience, ask
-from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
+from matscale.tasks.perception.names import BLIND, IMAGE, TOLD, TRUTH, model_name
 from matscale.tasks.perception.pictures import shown, small
 from matscale.tasks.perception.questions import (
     Batch,
@@ -137,6 +137,9 @@ class Run:
     ) -> list[Entrant]:
         settings = self.settings
         found = [Entrant(_predictor(TRUTH, "ceiling", ("answer",)), true_rows(figures))]
+        if drawn.can_be_read(figures):
+            image = _predictor(IMAGE, "ceiling", TOLD[IMAGE])
+            found.insert(0, Entrant(image, drawn.image_rows(figures)))
         for rule in FLOORS:
             found.append(Entrant(_predictor(rule, "floor", TOLD[rule]), floor_rows(figures, rule)))
         found += self._paragraph_floors(figures)
@@ -227,9 +230,14 @@ class Run:
     ) -> list[schema.Result]:
         plain = [self._result(one, protocol, folder, seconds) for one in entrants]
         floors = [one for one in plain if one.predictor.kind == "floor"]
-        ceiling = next(one for one in plain if one.predictor.kind == "ceiling")
+        ceiling = drawn.ceiling_of([one for one in plain if one.predictor.kind == "ceiling"])
         # What a blind model does not answer is no floor of what a seeing one does not.
-        lined = [between_floor_and_ceiling(one, floors, ceiling) for one in plain]
+        lined = [
+            between_floor_and_ceiling(
+                one, floors, one if one.predictor.kind == "ceiling" else ceiling
+            )
+            for one in plain
+        ]
         return [without_reversed_skill(measures.without_lines(one)) for one in lined]
 
     def _result(
