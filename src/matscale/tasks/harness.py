@@ -207,6 +207,12 @@ class Rules(Generic[Own]):
         """Those of the published protocol on what is asked, one sentence each."""
         return ()
 
+    def ceiling(
+        self, result: schema.Result, ceilings: Sequence[schema.Result]
+    ) -> schema.Result | None:
+        """What a result of a protocol is held against: the first of the ceilings, if any."""
+        return next(iter(ceilings), None)
+
     def refuted(self, scored: Scored[Own]) -> str | None:
         """What answers made elsewhere say against the declaration of what was told, if anything."""
         return None
@@ -306,8 +312,6 @@ def counted(outcome: Outcome) -> schema.Counts:
 def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) -> Scorecard:
     """Results between floors and ceiling; written if the run has a folder, which ends it.
 
-    The first ceiling of a protocol is the line that others are held against.
-
     Args:
         rules: Of the task.
         run: Whose results they are.
@@ -324,7 +328,7 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
         floors = [result for result, _ in pairs if result.predictor.kind == "floor"]
         ceilings = [result for result, _ in pairs if result.predictor.kind == "ceiling"]
         for result, names in pairs:
-            lined = between_floor_and_ceiling(result, floors, next(iter(ceilings), None))
+            lined = between_floor_and_ceiling(result, floors, rules.ceiling(result, ceilings))
             lined = without_reversed_skill(_without_lines(lined, rules.diagnostics))
             results.append(lined.model_copy(update=names))
     if run.folder:

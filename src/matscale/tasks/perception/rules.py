@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matscale.results import result as schema
@@ -10,6 +10,7 @@ from matscale.results.result import Protocol
 from matscale.structures.reading import Refusal
 from matscale.tasks.harness import Outcome, Rules, Scored, Table
 from matscale.tasks.perception import measures
+from matscale.tasks.perception.drawn import ceiling_of
 from matscale.tasks.perception.entrants import Rows
 from matscale.tasks.perception.pictures import shown, small
 from matscale.tasks.perception.rows import table
@@ -100,6 +101,12 @@ class Perception(Rules[Rows]):
     def defects(self) -> tuple[str, ...]:
         """Those on the kinds of figures that are asked about."""
         return measures.defects(self.kinds["published"])
+
+    def ceiling(
+        self, result: schema.Result, ceilings: Sequence[schema.Result]
+    ) -> schema.Result | None:
+        """All ceilings as one line; a ceiling stands against itself."""
+        return result if result.predictor.kind == "ceiling" else ceiling_of(ceilings)
 
     def tables(self, scored: Scored[Rows]) -> dict[str, tuple[str, Table]]:
         """The rows, with small pictures of a model's that the page shows."""
