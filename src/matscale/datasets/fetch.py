@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from matscale.datasets.keeping import as_user_errors, only_one
 from matscale.datasets.locate import cache_folder, data_folder, file_sha256, files_in
 from matscale.datasets.registry import Entry, RemoteFile, entry
 from matscale.datasets.transfer import Failed, Patience, discard, download
 from matscale.runtime.errors import UserError
-
-LOCK_WAIT_S = 600.0
 
 
 def fetch(
@@ -55,9 +52,9 @@ def fetch(
         return held / name
     origin = _origin(source)
     folder = cache_folder(cache) / name
-    with _as_user_errors(folder):
+    with as_user_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(folder):
+        with only_one(folder):
             for file in dataset.files:
                 pin = pins.get(file.name) or file.sha256
                 _fetch_file(dataset, file, pin, origin, folder, patience or Patience())
@@ -210,46 +207,6 @@ def _missing(dataset: Entry, file: RemoteFile, reasons: str) -> None:
         "elsewhere and name it with '--from PATH', or put it into "
         f"$MATSCALE_DATA/{dataset.name}/{file.name}"
     )
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the folder; wait for the one that does."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _say(f"another process is fetching into {folder}; waiting for it")
-        try:
-            lock.acquire(timeout=LOCK_WAIT_S)
-        except Timeout:
-            raise UserError(
-                f"another process has been fetching into {folder} for {LOCK_WAIT_S:g} s; "
-                "try again when it has ended"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _as_user_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission and the like into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = f"there is no space left for {folder}"
-        elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            what = f"{error.filename or folder} may not be read or written"
-        else:
-            what = f"cannot keep files in {folder} ({error})"
-        raise UserError(
-            f"{what}: make room or choose another folder with $MATSCALE_CACHE"
-        ) from error
 
 
 def _say(sentence: str) -> None:

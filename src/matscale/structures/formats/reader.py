@@ -165,11 +165,12 @@ def read_json_splits(
         UserError: If the file cannot be read or is not of this kind.
     """
     from matscale.structures.formats import id_json
+    from matscale.structures.formats.json_values import load
 
     limits = limits or Limits()
     file = _single(source, limits, (".json",))
     try:
-        splits = id_json.splits_of(id_json.load(file.content))
+        splits = id_json.splits_of(load(file.content))
     except Refused as refusal:
         raise UserError(f"cannot read {os.fspath(source)!r}: {refusal}") from refusal
     if splits is None:
@@ -211,6 +212,7 @@ def read_columns(
         UserError: If the file cannot be read, or lacks one of the columns.
     """
     from matscale.structures.formats import csv_table
+    from matscale.structures.formats.registry import only_structure
 
     limits = limits or Limits()
     file = _single(source, limits, (".csv",))
@@ -226,7 +228,7 @@ def read_columns(
         )
     return {
         name: gather(
-            csv_table.column_entries(sheet, sheet.header.index(name), file),
+            csv_table.column_entries(sheet, sheet.header.index(name), file, only_structure),
             Rules(limits.atoms, frozenset(tolerate)),
         )
         for name in columns

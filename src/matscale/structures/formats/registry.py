@@ -27,19 +27,6 @@ from matscale.structures.formats.vocabulary import (
     Remark,
 )
 
-FORMATS: tuple[Format, ...] = (
-    cif.FORMAT,
-    poscar.FORMAT,
-    parquet.FORMAT,
-    extxyz.FORMAT,
-    xsf.FORMAT,
-    torch_results.FORMAT,
-    csv_table.FORMAT,
-    jsonl.FORMAT,
-    id_json.FORMAT,
-)
-"""Tried in this order where the name does not tell."""
-
 HEAD = 1 << 14
 """Bytes at the start of a file by which its format is told."""
 
@@ -114,3 +101,17 @@ def only_structure(file: File) -> Parsed:
     if not found:
         raise Refused("empty", file.name)
     return found[0].parsed()
+
+
+FORMATS: tuple[Format, ...] = (
+    cif.FORMAT,
+    poscar.FORMAT,
+    parquet.FORMAT,
+    extxyz.FORMAT,
+    xsf.FORMAT,
+    torch_results.FORMAT,
+    csv_table.csv_format(only_structure),
+    jsonl.FORMAT,
+    id_json.FORMAT,
+)
+"""Tried in this order where the name does not tell."""
