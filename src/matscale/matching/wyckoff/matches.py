@@ -28,8 +28,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from matscale.matching.wyckoff.orbits import Orbits, OrbitTable, orbits_of
-from matscale.matching.wyckoff.positions import WyckoffTable
+from matscale.matching.wyckoff.positions import Orbits, OrbitTable, WyckoffTable, orbits_of
 from matscale.runtime.exact import settled
 from matscale.runtime.execution import run
 from matscale.structures.chemistry import pettifor_distance

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matscale.runtime.errors import Refused, UserError
-from matscale.structures.formats.atomic_file import replacing
+from matscale.runtime.files import replaced
 from matscale.structures.formats.vocabulary import Block, File, Format
 from matscale.structures.table import StructureTable
 
@@ -55,7 +55,7 @@ def write_parquet(table: StructureTable, path: str | os.PathLike[str]) -> None:
         arrow = to_arrow(table)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UserError(f"cannot store this table in {str(path)!r}: {error}") from error
-    with replacing(path) as temporary:
+    with replaced(path) as temporary:
         pq.write_table(
             arrow,
             temporary,

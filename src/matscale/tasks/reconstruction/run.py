@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from matscale.matching.described import crystal_systems, describe
 from matscale.matching.kernels.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.predictors.ceilings import Target
@@ -25,7 +26,6 @@ from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.reading import Reading
 from matscale.tasks.reconstruction.declared import commonest_share, refutation
-from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import TOLERANCES, PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.published import (
     defects,

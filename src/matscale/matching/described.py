@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matscale.matching.canonical import canonical_cells
 from matscale.metrics import sites
 from matscale.runtime.memory import Memory
 from matscale.structures import cells, symmetry
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.canonical import canonical_cells
 
 CHUNK = 1024
 """Crystals or pairs that are one piece of work: about a tenth of a second of kernels."""
