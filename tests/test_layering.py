@@ -43,7 +43,7 @@ INSIDE = {
     "figures": (REST, "synthetic"),
     "figures/synthetic": (REST, "readers"),
     "metrics": ("particles", REST),
-    "predictors": (REST, "floors", "registry"),
+    "predictors": (REST, "floors", "registry", "validate"),
 }
 
 # Folders whose subfolders know nothing of each other, and of which shared files know nothing.
@@ -51,7 +51,7 @@ APART = ("tasks", "tasks/particles", "report/parts")
 
 # Folders that are entered through these modules alone; "" is the folder's own __init__.
 DOORS = {
-    "report/parts": ("", "registry"),
+    "report/parts": ("", "part", "registry"),
     "tasks/novelty/search": ("",),
 }
 

@@ -106,12 +106,12 @@ def _fetch_file(
         _say(f"{target} has changed since it was fetched; fetching it again")
     part = folder / f"{file.name}.part"
     if isinstance(origin, Path):
-        found = _local(dataset, file, expected, origin)
-        if found is None:
+        local = _local(dataset, file, expected, origin)
+        if local is None:
             _missing(dataset, file, f"{origin} does not hold it")
             return
-        shutil.copyfile(found, part)
-        _verify(part, str(found), expected)
+        shutil.copyfile(local, part)
+        _verify(part, str(local), expected)
     elif not _from_web(dataset, file, expected, origin, part, patience):
         return
     if expected is None:
@@ -162,11 +162,11 @@ def _verify(part: Path, origin: str, expected: str | None) -> None:
     """
     if expected is None:
         return
-    found = file_sha256(part)
-    if found != expected:
+    digest = file_sha256(part)
+    if digest != expected:
         discard(part)
         raise UserError(
-            f"the content of {origin} has SHA-256 {found}, expected {expected}; the file was "
+            f"the content of {origin} has SHA-256 {digest}, expected {expected}; the file was "
             "removed: try again, or fetch from another copy with '--from'"
         )
 

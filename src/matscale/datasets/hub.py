@@ -79,9 +79,9 @@ def find_hub(name: str) -> Path:
     """
     known = HUB_SETS[name]
     places = _places(name)
-    for place in places:
-        if not _absent(known, place):
-            return place
+    for folder in places:
+        if not _absent(known, folder):
+            return folder
     raise UserError(
         f"the data set {name!r} is not in {' or '.join(map(str, places))}; get it with "
         f"'matscale data fetch {name}', which takes '--from FOLDER' for a copy"
@@ -89,7 +89,7 @@ def find_hub(name: str) -> Path:
 
 
 def _places(name: str) -> list[Path]:
-    return [place / name for place in (data_folder(), cache_folder()) if place is not None]
+    return [root / name for root in (data_folder(), cache_folder()) if root is not None]
 
 
 def _absent(known: HubSet, folder: Path) -> list[str]:

@@ -97,8 +97,8 @@ class Relaxation:
     @property
     def counts(self) -> dict[str, int]:
         """How many crystals have each status; all statuses are there."""
-        found = Counter(self.statuses.tolist())
-        return {status: found[status] for status in STATUSES}
+        counts = Counter(self.statuses.tolist())
+        return {status: counts[status] for status in STATUSES}
 
 
 def relax(

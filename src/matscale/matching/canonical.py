@@ -39,15 +39,15 @@ def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
     kept = np.arange(len(numbers)) - np.repeat(offsets[:-1], table.n_atoms) < np.repeat(
         sizes, table.n_atoms
     )
-    found = sizes > 0
+    reducible = sizes > 0
     quick = StructureTable(
-        ids=table.ids[found],
-        offsets=np.concatenate([[0], np.cumsum(sizes[found])]),
+        ids=table.ids[reducible],
+        offsets=np.concatenate([[0], np.cumsum(sizes[reducible])]),
         numbers=numbers[kept],
         positions=positions[kept],
-        cells=lattices[found],
+        cells=lattices[reducible],
     )
-    return _with_slow(table, quick, np.flatnonzero(found), slow)
+    return _with_slow(table, quick, np.flatnonzero(reducible), slow)
 
 
 def _reduce(

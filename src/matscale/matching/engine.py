@@ -264,7 +264,7 @@ class Engine:
             matched=int(statuses[MATCH]),
             improved=improved,
             seconds=time.perf_counter() - self.started,
-            undecided=tuple((int(one), int(other)) for one, other in undecided),
+            undecided=tuple((int(first), int(second)) for first, second in undecided),
             oversized=int((np.maximum(*sizes) > MAX_SITES).sum()),
         )
 

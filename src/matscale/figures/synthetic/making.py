@@ -63,8 +63,8 @@ def ask(seed: int, index: int, difficulty: Difficulty | None = None) -> Asking:
         question,
         difficulty or drawn,
         caption,
-        tuple(offered[place] for place in order),
-        tuple(written[place] for place in order),
+        tuple(offered[original] for original in order),
+        tuple(written[original] for original in order),
         int(truths.integers(len(offered))),
     )
 

@@ -42,20 +42,20 @@ def align_row(
     Returns:
         MATCH or another status, in which case ``sites``, ``shifts`` and ``steps`` hold nothing.
     """
-    found = np.zeros(FOUND)
+    outcome = np.zeros(FOUND)
     status = plain_pair(
-        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, outcome
     )
     if status != MATCH:
         return status
     n = len(sites)
-    swapped = found[SWAPPED] > 0
+    swapped = outcome[SWAPPED] > 0
     for k in range(n):
-        one, other = space.integers[BEST_PAIRS, k], k
+        site_1, site_2 = space.integers[BEST_PAIRS, k], k
         if swapped:
-            one, other = other, one
-        sites[k, 0] = one // (n // first.sizes[i])
-        sites[k, 1] = other // (n // second.sizes[j])
+            site_1, site_2 = site_2, site_1
+        sites[k, 0] = site_1 // (n // first.sizes[i])
+        sites[k, 1] = site_2 // (n // second.sizes[j])
     base_is_1 = first.sizes[i] < second.sizes[j]
     _cells_of_pairs(n, n // min(first.sizes[i], second.sizes[j]), base_is_1 != swapped, space,
                     shifts, steps)  # fmt: skip

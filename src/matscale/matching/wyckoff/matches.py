@@ -201,8 +201,8 @@ def match_pairs(item: tuple[np.ndarray, OrbitTable, OrbitTable, str]) -> tuple[n
     pairs, generated, train, pairing = item
     costs = np.empty((len(pairs), 2))
     maps = []
-    for place, (row, train_row) in enumerate(pairs):
-        costs[place], atoms = match_orbits(generated[row], train[train_row], pairing)
+    for pair, (row, train_row) in enumerate(pairs):
+        costs[pair], atoms = match_orbits(generated[row], train[train_row], pairing)
         maps.append(atoms)
     return costs, np.concatenate(maps)
 

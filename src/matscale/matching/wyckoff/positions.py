@@ -182,8 +182,8 @@ def search(item: tuple[StructureTable, float, str, str]) -> dict[str, np.ndarray
             points = np.linalg.solve(table.lattices[row].T, table.positions[sites].T).T
             fractions[sites] = np.round(points, FRACTION_DECIMALS)
             try:
-                found = _ENGINES[engine](table, row, points, symprec)
-                groups[row], letters[sites], orbits[sites] = found
+                symmetry = _ENGINES[engine](table, row, points, symprec)
+                groups[row], letters[sites], orbits[sites] = symmetry
             except (ValueError, TypeError) as error:
                 reason = f"{engine}: {error}"
         reasons.append(reason)
@@ -224,8 +224,8 @@ def _search_moyopy(table: StructureTable, row: int, points: np.ndarray, symprec:
         table.lattices[row].tolist(), points.tolist(), table.row_numbers(row).tolist()
     )
     # No angle tolerance: with pymatgen's 5° it runs forever on some crystals (moyopy 0.21).
-    found = moyopy.MoyoDataset(cell, symprec=symprec)
-    return found.number, _codes(found.wyckoffs), np.asarray(found.orbits)
+    dataset = moyopy.MoyoDataset(cell, symprec=symprec)
+    return dataset.number, _codes(dataset.wyckoffs), np.asarray(dataset.orbits)
 
 
 def _search_spglib(table: StructureTable, row: int, points: np.ndarray, symprec: float) -> _Found:
@@ -236,10 +236,10 @@ def _search_spglib(table: StructureTable, row: int, points: np.ndarray, symprec:
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
     structure = Structure(table.lattices[row], table.row_numbers(row).tolist(), points)
-    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset()
-    if found is None:
+    dataset = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset()
+    if dataset is None:
         raise ValueError("no symmetry found")
-    return found.number, _codes(found.wyckoffs), np.asarray(found.crystallographic_orbits)
+    return dataset.number, _codes(dataset.wyckoffs), np.asarray(dataset.crystallographic_orbits)
 
 
 _ENGINES = {"moyopy": _search_moyopy, "spglib": _search_spglib}

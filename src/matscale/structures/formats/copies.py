@@ -55,10 +55,10 @@ def without_mattergens(
 def _of_mattergen(source: str) -> tuple[str, str, str]:
     """The folder of MatterGen's that a file is in, which copy it is or "", and that copy's path."""
     parts = source.split("/")
-    for place, part in enumerate(parts):
+    for depth, part in enumerate(parts):
         kind = part if part == CRYSTALS else part.removesuffix(".zip")
         if kind in (CRYSTALS, *_AGAIN):
-            return "/".join(parts[:place]), kind, "/".join(parts[: place + 1])
+            return "/".join(parts[:depth]), kind, "/".join(parts[: depth + 1])
     return "", "", ""
 
 

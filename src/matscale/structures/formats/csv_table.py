@@ -73,7 +73,7 @@ class Sheet:
         if name is not None:
             return self.header.index(name)
         others = [
-            place for place, name in enumerate(self.header) if name.lower() not in INDEX_NAMES
+            index for index, name in enumerate(self.header) if name.lower() not in INDEX_NAMES
         ]
         only = others[0] if len(others) == 1 else None
         if only is not None and any(_may_be_structure(self.value(row, only)) for row in range(9)):
@@ -108,7 +108,7 @@ def sheet(data: bytes) -> Sheet:
         csv.field_size_limit(before)
     header = [name.strip() for name in rows[0]] if rows else []
     if any(map(_may_be_structure, header)):
-        names = [str(place) for place in range(len(header))]
+        names = [str(index) for index in range(len(header))]
         names[[_may_be_structure(cell) for cell in header].index(True)] = "structure"
         return Sheet(names, rows, refusal)
     return Sheet(header, rows[1:], refusal)

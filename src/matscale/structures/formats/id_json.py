@@ -74,9 +74,11 @@ def entries(file: File) -> Iterator[Entry | Remark]:
         for split, part in splits.items():
             yield from _said(part, f"{file.source}, split {split}")
             for name, value in _pairs(part):
-                place = f"{file.source}#{split}/{name}"
-                yield Entry(str(name), place, value, parse, {"split": split})
-    elif isinstance(content, Mapping) and all(isinstance(one, Mapping) for one in content.values()):
+                source = f"{file.source}#{split}/{name}"
+                yield Entry(str(name), source, value, parse, {"split": split})
+    elif isinstance(content, Mapping) and all(
+        isinstance(entry, Mapping) for entry in content.values()
+    ):
         yield from _said(content, file.source)
         labels, records = zip(*_pairs(content), strict=True) if content else ((), ())
         yield from entries_of_records(records, file, labels)
@@ -119,7 +121,9 @@ def entries_of_records(
     """
     records = list(records)
     names = None if labels is None else [str(label) for label in labels]
-    keys = list(dict.fromkeys(key for one in records if isinstance(one, Mapping) for key in one))
+    keys = list(
+        dict.fromkeys(key for entry in records if isinstance(entry, Mapping) for key in entry)
+    )
     column = (structure_column(keys, file) or "") if file.column and keys else ""
     if not any(is_structural(record, column) for record in records):
         if keys and not any(key in STRUCTURE_KEYS for key in keys):
@@ -127,8 +131,8 @@ def entries_of_records(
         raise NotStructures("JSON that holds no structures")
     numbered = names is not None and names == [str(row) for row in range(len(names))]
     for index, record in enumerate(records):
-        place = f"{file.stem}-{index}"
-        label = place if names is None else names[index]
+        default = f"{file.stem}-{index}"
+        label = default if names is None else names[index]
         own = id_of(record, "") if names is None or numbered else ""
         yield Entry(
             own or label,

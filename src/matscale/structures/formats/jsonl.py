@@ -33,7 +33,9 @@ def entries(file: File) -> Iterator[Entry]:
     lines = [line for line in decode(file.content).split("\n") if line.strip()]
     values = [_loaded(line) for line in lines]
     sound = [value for value in values if not isinstance(value, Refused)]
-    keys = list(dict.fromkeys(key for one in sound if isinstance(one, Mapping) for key in one))
+    keys = list(
+        dict.fromkeys(key for entry in sound if isinstance(entry, Mapping) for key in entry)
+    )
     column = (structure_column(keys, file) or "") if file.column and sound else ""
     if sound and not any(is_structural(value, column) for value in sound):
         raise NotStructures(f"JSON Lines without structures; {its_columns(keys)}")

@@ -35,7 +35,7 @@ def table_of(content: Any, file: File) -> Table | None:
     if isinstance(content.get("schema"), Mapping) and isinstance(data, list):
         records = [row for row in data if isinstance(row, Mapping)]
         key = _primary_key(content["schema"])
-        return Table(records, [str(row.get(key, place)) for place, row in enumerate(records)])
+        return Table(records, [str(row.get(key, number)) for number, row in enumerate(records)])
     if isinstance(data, list) and isinstance(content.get("index"), list):
         return _split(content, data)
     return _columns(content, file) or _index(content)

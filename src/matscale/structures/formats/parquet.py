@@ -107,7 +107,7 @@ def _stored(values: np.ndarray) -> pa.Array:
     try:
         return pa.array(values.tolist())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if one is None else str(one) for one in values.tolist()])
+        return pa.array([None if value is None else str(value) for value in values.tolist()])
 
 
 def read_parquet(path: str | os.PathLike[str]) -> StructureTable:
@@ -196,7 +196,7 @@ def from_arrow(arrow: pa.Table) -> StructureTable:
 def _ids(column: pa.ChunkedArray) -> np.ndarray:
     """Names as strings: other programs write numbers, and nothing at all."""
     names = np.empty(len(column), dtype=object)
-    names[:] = ["" if one is None else str(one) for one in column.to_pylist()]
+    names[:] = ["" if value is None else str(value) for value in column.to_pylist()]
     return names
 
 
