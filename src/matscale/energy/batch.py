@@ -202,16 +202,16 @@ class Batch:
         if not len(places):
             return outcomes
         last = self._geometry(self._last_coordinates)
-        for place in places.tolist():
+        for row in places.tolist():
             outcome = Outcome(
-                positions=last.row_positions(place).copy(),
-                cell=last.lattices[place].copy(),
-                status=statuses[place],
-                energy=np.nan if place in reasons else float(energies[place]),
-                initial_energy=float(self._initial_energies[place]),
-                force=float(self._last_forces[place]),
-                steps=int(self._steps[place]),
-                reason=reasons.get(place, ""),
+                positions=last.row_positions(row).copy(),
+                cell=last.lattices[row].copy(),
+                status=statuses[row],
+                energy=np.nan if row in reasons else float(energies[row]),
+                initial_energy=float(self._initial_energies[row]),
+                force=float(self._last_forces[row]),
+                steps=int(self._steps[row]),
+                reason=reasons.get(row, ""),
             )
-            outcomes.append((int(self._rows[place]), outcome))
+            outcomes.append((int(self._rows[row]), outcome))
         return outcomes

@@ -169,8 +169,8 @@ def _outcomes(
     if workers is None and not on_cpu(work.potential):
         workers = 1
     for chunk, outcomes in as_they_come(_relax_chunk, items, workers=workers):
-        for place, outcome in outcomes:
-            yield int(rows[places[chunk][place]]), outcome
+        for number, outcome in outcomes:
+            yield int(rows[places[chunk][number]]), outcome
 
 
 def _relax_chunk(item: tuple[StructureTable, list[str], _Work]) -> list[tuple[int, Outcome]]:

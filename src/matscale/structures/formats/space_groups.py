@@ -75,8 +75,8 @@ def by_symbol(text: str) -> Settings:
         match = _CODE.fullmatch(code.strip())
         if not match or not any(match.groups()):
             return ()
-        wanted |= {key: found for key, found in zip(("ext", "code"), match.groups(), strict=True)
-                   if found}  # fmt: skip
+        wanted |= {key: value for key, value in zip(("ext", "code"), match.groups(), strict=True)
+                   if value}  # fmt: skip
     settings = _settings(base.strip())
     if not settings and (match := _SUFFIX.search(base.strip())):
         wanted["ext"] = match[1]
@@ -185,12 +185,12 @@ def _siblings(group: gemmi.SpaceGroup, form: str) -> Settings:
 @cache
 def _short_symbols() -> dict[str, Settings]:
     """Monoclinic settings by short symbol, such as ``p21/c``, those with the axis b first."""
-    by_symbol_: dict[str, Settings] = {}
+    settings_by_symbol: dict[str, Settings] = {}
     for setting in _table():
         if setting.number in MONOCLINIC:
             short = "".join(part for part in setting.hm.split() if part != "1").lower()
-            by_symbol_[short] = (*by_symbol_.get(short, ()), setting)
-    return by_symbol_
+            settings_by_symbol[short] = (*settings_by_symbol.get(short, ()), setting)
+    return settings_by_symbol
 
 
 def _key(symbol: str) -> str:
