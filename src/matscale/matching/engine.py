@@ -69,8 +69,8 @@ class InterruptedWork(Exception):  # noqa: N818 - nobody's mistake
 
 @cache
 def code_version() -> str:
-    """Version of matscale and of the code in this folder: edited kernels give other answers."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """Version of matscale and of the code in this room: edited kernels give other answers."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     return content_key(__version__, *(path.read_text(encoding="utf-8") for path in sources))
 
 
