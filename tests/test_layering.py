@@ -237,10 +237,10 @@ def test_every_room_has_a_floor():
         (upward_inside, "matching/kernels/search", "from matscale.matching.wyckoff import matches"),
         (upward_inside, "matching/engine", "from matscale.matching.wyckoff import matches"),
         (upward_inside, "structures/table", "from matscale.structures.formats import read"),
-        (upward_inside, "predictors/floors/mean_cell", "import matscale.predictors.registry"),
+        (upward_inside, "predictors/floors/crystals", "import matscale.predictors.registry"),
         (sideways, "tasks/novelty/score", "import matscale.tasks.reconstruction.score"),
         (sideways, "tasks/harness", "from matscale.tasks.novelty import TASK"),
-        (sideways, "tasks/particles/run", "import matscale.tasks.particles.crystal_to_particle"),
+        (sideways, "tasks/particles/rules", "import matscale.tasks.particles.crystal_to_particle"),
         (
             sideways,
             "tasks/particles/crystal_to_particle/score",
