@@ -258,7 +258,7 @@ def measured(rules: Rules[Own], run: Run, scored: Scored[Own]) -> Measured[Own]:
     # Who answered here was told what the harness told it: that needs no belief.
     made_elsewhere = scored.entrant.predictor.source is not None
     refuted = rules.refuted(scored) if made_elsewhere else None
-    return Measured(scored, {one: _result(rules, run, scored, one, refuted) for one in taken})
+    return Measured(scored, {of: _result(rules, run, scored, of, refuted) for of in taken})
 
 
 def _result(
@@ -282,8 +282,10 @@ def _result(
         groups=groups,
         counts=counted(outcome),
         refused=tuple(
-            schema.RefusedItem(id=one.id, source=one.source, reason=one.reason, detail=one.detail)
-            for one in outcome.refused
+            schema.RefusedItem(
+                id=item.id, source=item.source, reason=item.reason, detail=item.detail
+            )
+            for item in outcome.refused
         ),
         defects=rules.defects() if protocol == "published" else (),
         notes=notes,
@@ -317,13 +319,13 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
         run: Whose results they are.
         entrants: In the order of the tables.
     """
-    files = _save_tables(rules, run.folder, [one.scored for one in entrants])
+    files = _save_tables(rules, run.folder, [entrant.scored for entrant in entrants])
     results: list[schema.Result] = []
     for protocol in run.protocols:
         pairs = [
-            (one.results[protocol], names)
-            for one, names in zip(entrants, files, strict=True)
-            if protocol in one.results
+            (entrant.results[protocol], names)
+            for entrant, names in zip(entrants, files, strict=True)
+            if protocol in entrant.results
         ]
         floors = [result for result, _ in pairs if result.predictor.kind == "floor"]
         ceilings = [result for result, _ in pairs if result.predictor.kind == "ceiling"]
@@ -349,7 +351,7 @@ def _without_lines(result: schema.Result, names: frozenset[str]) -> schema.Resul
         }
 
     groups = tuple(
-        one.model_copy(update={"metrics": cleared(one.metrics)}) for one in result.groups
+        group.model_copy(update={"metrics": cleared(group.metrics)}) for group in result.groups
     )
     return result.model_copy(update={"metrics": cleared(result.metrics), "groups": groups})
 

@@ -158,17 +158,17 @@ class ParticleRules(Rules[ParticleScores]):
 def guessed_by(floors: Sequence[Scored[ParticleScores]], metric: str) -> dict[str, float]:
     """Share of right answers, by name, of the floors among some entrants that are told nothing."""
     return {
-        one.name: float(np.nanmean(one.samples.values[metric]))
-        for one in floors
-        if set(one.entrant.kinds.values()) == {"floor"} and one.entrant.predictor.told == ()
+        floor.name: float(np.nanmean(floor.samples.values[metric]))
+        for floor in floors
+        if set(floor.entrant.kinds.values()) == {"floor"} and floor.entrant.predictor.told == ()
     }
 
 
 def _parts(question: ParticleQuestion) -> list[tuple[str, str, np.ndarray]]:
     """By what, the group's name, and its samples (n,): radii, then splits."""
     radii = question.samples.radius
-    by_radius = [("radius", f"{one:g}", radii == one) for one in np.unique(radii).tolist()]
-    splits = [("split", str(one), question.split == one) for one in dict.fromkeys(question.split)]
+    by_radius = [("radius", f"{size:g}", radii == size) for size in np.unique(radii).tolist()]
+    splits = [("split", str(own), question.split == own) for own in dict.fromkeys(question.split)]
     return by_radius + splits
 
 

@@ -50,8 +50,8 @@ class _Prepared:
     def rules(self, memory: Memory) -> Reconstruction:
         """For the models."""
         rates = {
-            one.scored.name: one.scored.samples.by_target.scores.composition_right
-            for one in self.baselines
+            line.scored.name: line.scored.samples.by_target.scores.composition_right
+            for line in self.baselines
         }
         chance = rates.get(RandomTraining.name)
         by_chance = None if chance is None else float(chance.mean())
@@ -124,7 +124,7 @@ class ReconstructionScorer:
         submissions = submissions_of(
             predictions, name=name, workers=self._workers, column=self._column
         )
-        telling = declared(told, [one.name for one in submissions])
+        telling = declared(told, [submission.name for submission in submissions])
         asked, _ = asked_dataset(submissions, self._training, self._targets)
         if asked is None:
             question = self._noted(ask(submissions, training=self._training, targets=self._targets))
@@ -147,12 +147,16 @@ class ReconstructionScorer:
             prepared = self._prepare(question, memory)
         else:
             prepared = self._known(asked, memory, question)
-        own = [one.scored.name for one in prepared.baselines]
-        check_names([one.name for one in submissions], own)
+        own = [line.scored.name for line in prepared.baselines]
+        check_names([submission.name for submission in submissions], own)
         rules = prepared.rules(memory)
         models = [
-            measured(rules, run, rules.score(submitted(one, telling[one.name], self._protocols)))
-            for one in submissions
+            measured(
+                rules,
+                run,
+                rules.score(submitted(submission, telling[submission.name], self._protocols)),
+            )
+            for submission in submissions
         ]
         return scorecard(rules, run, [*prepared.baselines, *models])
 
@@ -186,8 +190,8 @@ class ReconstructionScorer:
         commonest = commonest_share(question.targets, len(question.ids))
         rules = Reconstruction(question, facts, memory, commonest)
         run = self._run(question, memory, None)
-        found = [
+        scored = [
             measured(rules, run, rules.score(entrant))
             for entrant in lines(question, self._protocols, self._seed)
         ]
-        return _Prepared(question, facts, commonest, found)
+        return _Prepared(question, facts, commonest, scored)

@@ -110,7 +110,7 @@ def score_crystal_to_particle(
         tells=TELLS,
         cell=True,
         check=check,
-        unit=lambda found, place: unit_slip(found, truths[place]),
+        unit=lambda answer, row: unit_slip(answer, truths[row]),
         told=told,
         protocols=protocols,
     )
@@ -124,7 +124,7 @@ def score_crystal_to_particle(
         memory=run.memory,
     )
     scored = scored_by(
-        lambda one: score_entrant(one, question, run.memory, protocols), lines, models
+        lambda entrant: score_entrant(entrant, question, run.memory, protocols), lines, models
     )
     losses = [line.asked.loss for line in lines if isinstance(line.asked, PredictZeroNoise)]
     rules = CrystalToParticle(
@@ -132,4 +132,4 @@ def score_crystal_to_particle(
         {"published": run_notes(question, scored, losses[0], truths) if losses else ()},
         guessed_by(scored, REBUILT),
     )
-    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+    return scorecard(rules, run, [measured(rules, run, own) for own in scored])

@@ -131,7 +131,7 @@ def score_particle_to_crystal(
         tells=TELLS,
         cell=False,
         check=check,
-        unit=lambda found, place: unit_slip(found, given[place]),
+        unit=lambda answer, row: unit_slip(answer, given[row]),
         told=told,
         protocols=protocols,
     )
@@ -144,7 +144,9 @@ def score_particle_to_crystal(
         seed=seed,
         memory=run.memory,
     )
-    scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), lines, models)
+    scored = scored_by(
+        lambda entrant: score_entrant(entrant, question, targets, BATCH), lines, models
+    )
     labels = label_notes(question, targets)
     rules = ParticleToCrystal(
         question,
@@ -152,4 +154,4 @@ def score_particle_to_crystal(
         guessed_by(scored, JOINT_RATE),
         defects(question, targets),
     )
-    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+    return scorecard(rules, run, [measured(rules, run, own) for own in scored])
