@@ -174,12 +174,19 @@ def _from_dataset(dataset: datasets.Dataset) -> Question:
 
 
 def _values_of(dataset: datasets.Dataset, table: StructureTable) -> dict[str, dict[str, float]]:
-    """The dataset's properties of some of its crystals, and of no others."""
-    ids = set(table.ids.tolist())
-    return {
-        name: {identifier: values[identifier] for identifier in ids & values.keys()}
-        for name, values in dataset.properties.items()
-    }
+    """Properties of some crystals of a dataset, and of no others, by name and id."""
+    return {name: _values(dataset.properties.get(name, {}), name, table) for name in PROPERTIES}
+
+
+def _values(known: Mapping[str, float], name: str, table: StructureTable) -> dict[str, float]:
+    """The numbers that a dataset knows of crystals, or that a column of their table holds."""
+    column = table.columns.get(name, np.full(len(table), np.nan))
+    values = {}
+    for identifier, own in zip(table.ids.tolist(), column.tolist(), strict=True):
+        value = known.get(identifier, own)
+        if isinstance(value, int | float) and np.isfinite(value):
+            values[identifier] = float(value)
+    return values
 
 
 def _from_submissions(submissions: Sequence[Submission]) -> Question:
