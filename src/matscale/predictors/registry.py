@@ -41,7 +41,7 @@ CEILINGS: Factories = {
     "particle-to-crystal": (LatticeRecovery,),
     "perception": (),
 }
-"""The first ceiling of a protocol is the line that others are held against."""
+"""A metric is held against the first ceiling of a protocol that has it."""
 
 FIELDS: Mapping[str, Mapping[str, str]] = {
     "reconstruction": CRYSTAL_FIELDS,

@@ -296,7 +296,8 @@ def counted(outcome: Outcome) -> schema.Counts:
 def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) -> Scorecard:
     """Results between floors and ceiling; written if the run has a folder, which ends it.
 
-    The first ceiling of a protocol is the line that others are held against.
+    A metric is held against the first ceiling of the protocol that has it; a ceiling, against
+    itself.
 
     Args:
         rules: Of the task.
@@ -313,8 +314,10 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
         ]
         floors = [result for result, _ in pairs if result.predictor.kind == "floor"]
         ceilings = [result for result, _ in pairs if result.predictor.kind == "ceiling"]
+        joined = _joined(ceilings)
         for result, names in pairs:
-            lined = between_floor_and_ceiling(result, floors, next(iter(ceilings), None))
+            line = result if result.predictor.kind == "ceiling" else joined
+            lined = between_floor_and_ceiling(result, floors, line)
             lined = without_reversed_skill(_without_lines(lined, rules.diagnostics))
             results.append(lined.model_copy(update=names))
     if run.folder:
@@ -322,6 +325,21 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
             save(result, run.folder)
     run.memory.forget()
     return Scorecard(results, run.folder)
+
+
+def _joined(ceilings: Sequence[schema.Result]) -> schema.Result | None:
+    """One ceiling of several: each metric as the first of them that has it."""
+    if not ceilings:
+        return None
+    metrics: dict[str, schema.Metric] = {}
+    groups: dict[tuple[str, str], schema.Group] = {}
+    for ceiling in ceilings:
+        metrics = ceiling.metrics | metrics
+        for group in ceiling.groups:
+            known = groups.get((group.by, group.group), group)
+            both = group.metrics | known.metrics
+            groups[group.by, group.group] = known.model_copy(update={"metrics": both})
+    return ceilings[0].model_copy(update={"metrics": metrics, "groups": tuple(groups.values())})
 
 
 def _without_lines(result: schema.Result, names: frozenset[str]) -> schema.Result:

@@ -10,7 +10,8 @@ from matscale.predictors.registry import FLOORS
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
 from matscale.tasks.entrant import Entrant
-from matscale.tasks.perception.names import BLIND, TOLD, TRUTH, model_name
+from matscale.tasks.perception import drawn
+from matscale.tasks.perception.names import BLIND, IMAGE, TOLD, TRUTH, model_name
 from matscale.tasks.perception.questions import Batch, Form, Reply, questions_of
 from matscale.tasks.perception.rows import Row, floor_rows, rows_of, true_rows
 from matscale.tasks.perception.settings import PerceptionSettings
@@ -60,7 +61,11 @@ def entrants_of(
         model: As inspect-ai calls it.
         settings: How it was asked.
     """
-    entrants = [_entrant(TRUTH, "ceiling", ("answer",), true_rows(figures), protocol)]
+    entrants = []
+    if drawn.can_be_read(figures):
+        rows = drawn.image_rows(figures)
+        entrants.append(_entrant(IMAGE, "ceiling", TOLD[IMAGE], rows, protocol))
+    entrants.append(_entrant(TRUTH, "ceiling", ("answer",), true_rows(figures), protocol))
     for factory in FLOORS["perception"]:
         floor: Any = factory()
         rows = floor_rows(figures, floor, settings.seed)
