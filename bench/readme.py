@@ -3,9 +3,9 @@
 Usage: python bench/readme.py RESULTS
 
 ``RESULTS`` holds a folder of results per task, as ``make readme`` scores them. Writes
-``docs/images/report.png``, the top of the page of the reconstruction results as chromium shows it, with
-the numbers that it shows in its text, and the rows of the table in ``README.md``; figures are drawn
-and read here, for no model was asked about them.
+``docs/images/report.png``, the top of the page of the reconstruction results as chromium shows it,
+with the numbers that it shows in its text, and the rows of the table in ``README.md``; figures are
+drawn and read here, for no model was asked about them.
 """
 
 import argparse

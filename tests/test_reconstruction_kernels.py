@@ -13,6 +13,8 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from crystals import held_out, training
+from matscale.matching.canonical import canonical_cells
+from matscale.matching.described import describe
 from matscale.matching.kernels.strict import TOO_LARGE
 from matscale.matching.kernels.workspace import MAX_SITES
 from matscale.metrics import sites, statistics
@@ -22,8 +24,6 @@ from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction import recall, rules
-from matscale.tasks.reconstruction.canonical import canonical_cells
-from matscale.tasks.reconstruction.describe import describe
 
 
 @pytest.fixture(scope="module")

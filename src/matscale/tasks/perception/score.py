@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.datasets.hub import HUB_SETS, find_hub
+from matscale.datasets.hub import find_hub
+from matscale.datasets.hub_sets import HUB_SETS
 from matscale.figures.folder import FigureReading, read_figures
 from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard

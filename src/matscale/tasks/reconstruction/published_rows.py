@@ -11,7 +11,7 @@ from matscale.predictors.submissions.crystals import PublishedRows
 from matscale.results.samples import SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
-from matscale.tasks.reconstruction.describe import crystal_systems, describe
+from matscale.matching.described import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.question import Question
 from matscale.tasks.reconstruction.samples import TargetFacts
