@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matscale.matching.described import crystal_systems, describe
 from matscale.predictors.submissions.crystals import PublishedRows
 from matscale.results.samples import SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
-from matscale.matching.described import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import PairScores, match_described, score_pairs
 from matscale.tasks.reconstruction.question import Question
 from matscale.tasks.reconstruction.samples import TargetFacts
