@@ -242,9 +242,13 @@ def test_every_room_has_a_floor():
             "tasks/particles/crystal_to_particle/score",
             "def late():\n    from matscale.tasks.particles.particle_to_crystal import TASK",
         ),
-        (sideways, "report/parts/novelty/part", "import matscale.report.parts.perception"),
-        (through_the_wall, "report/page", "from matscale.report.parts.novelty import part"),
-        (through_the_wall, "tasks/novelty/classify", "import matscale.tasks.novelty.search.sites"),
+        (sideways, "report/parts/novelty/gather", "import matscale.report.parts.perception"),
+        (through_the_wall, "report/page", "from matscale.report.parts.novelty import gather"),
+        (
+            through_the_wall,
+            "tasks/novelty/classify",
+            "import matscale.tasks.novelty.search.site_maps",
+        ),
         (kernels_elsewhere, "matching/engine", "from numba import njit"),
         (
             kernels_elsewhere,
