@@ -18,6 +18,7 @@ from figure_samples import choice
 from matscale.api import score
 from matscale.figures.items import Figure
 from matscale.metrics import statistics
+from matscale.predictors.floors.captions import Chance
 from matscale.results import store
 from matscale.results.differences import paired, unpaired, values_of
 from matscale.results.metric import STATISTICS, error, share
@@ -261,7 +262,7 @@ def test_particles_lead_with_their_headline(particles_card, folder):
 
 def test_perception_is_compared_figure_by_figure(folder, reconstruction):
     figures = [Figure(f"mcq/choice-{k}", choice(k), "mcq") for k in range(12)]
-    made = {"chance": rows.floor_rows(figures, "chance"), "truth": rows.true_rows(figures)}
+    made = {"chance": rows.floor_rows(figures, Chance()), "truth": rows.true_rows(figures)}
     where = folder / "perception"
     where.mkdir()
     template = reconstruction["good.sound"]

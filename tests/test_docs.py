@@ -16,8 +16,8 @@ import typer
 import matscale
 from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
-from matscale.predictors.floors import CRYSTAL_FLOORS
-from matscale.predictors.predictor import FIELDS
+from matscale.predictors.predictor import CRYSTAL_FIELDS
+from matscale.predictors.registry import FLOORS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS
@@ -26,6 +26,7 @@ from test_layering import FLOOR, PACKAGE, room_of
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = {"console", "sh", "bash"}
@@ -98,13 +99,71 @@ def test_a_wrong_command_would_be_found():
             check_parses(line.split())
 
 
-def test_the_readme_shows_every_command():
-    shown = {tuple(word for word in words[:2]) for words in typed_commands(README)}
+def test_the_page_of_commands_shows_every_command():
+    shown = {tuple(word for word in words[:2]) for words in typed_commands(COMMANDS)}
     for name, command in typer.main.get_command(app).commands.items():
         for part in getattr(command, "commands", [""]):
             assert any(words[0] == name and (not part or words[1] == part) for words in shown), (
-                f"README has no example of: matscale {name} {part}"
+                f"docs/commands.md has no example of: matscale {name} {part}"
             )
+
+
+def test_the_readme_is_one_screen_and_has_every_task():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 130
+    table = text.split("<!-- table: make readme -->")[1].split("<!-- end of table -->")[0]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| [")]
+    named = [re.search(r"docs/tasks/(.+)\.md", row[0])[1] for row in rows]
+    assert sorted(named) == sorted(TASKS)
+    for row in rows:
+        assert len(row) == 6 and all(cell.strip() for cell in row)
+        assert re.search(r"`\w+` [\d.]+ %", row[4]) and re.search(r"`\w+` [\d.]+ %", row[5]), row
+
+
+def picture_numbers() -> dict[str, list[float]]:
+    """Match rate, interval and floor of each model that the README's picture shows."""
+    from PIL import Image
+
+    with Image.open(ROOT / "docs" / "images" / "report.png") as picture:
+        lines = picture.text["numbers"].splitlines()
+    return {name: [float(one) for one in rest] for name, *rest in map(str.split, lines)}
+
+
+def test_the_readme_says_what_its_picture_shows():
+    rate, low, high, floor = (round(100 * one) for one in picture_numbers()["atomgpt"])
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"rebuilds {rate} % of 105" in text and f"and rebuilds {floor} %" in text
+    assert f"`atomgpt` {rate} % ({low}–{high})" in text
+
+
+def test_the_picture_is_of_todays_numbers(data_dir, monkeypatch):
+    """If this fails: `make readme`."""
+    from matscale.tasks.reconstruction.score import score_reconstruction
+
+    monkeypatch.setenv("MATSCALE_DATA", str(data_dir))
+    files = [data_dir / "supercon3d" / f"{name}.csv.zip" for name in ("atomgpt", "cdvae")]
+    told = {"atomgpt": "composition,tc", "cdvae": "composition,positions,cell"}
+    card = score_reconstruction(files, train="supercon3d", told=told, protocol="sound")
+    shown = picture_numbers()
+    assert set(shown) == {"atomgpt", "cdvae"}
+    for name, numbers in shown.items():
+        rate = card[name].metrics["match_rate"]
+        assert numbers == pytest.approx([rate.value, rate.low, rate.high, rate.floor], abs=1e-4)
+
+
+def test_the_python_of_the_readme_runs(data_dir, tmp_path):
+    """All but the page; the first line that it prints is the hook's number."""
+    (code,) = blocks(README, {"python"})
+    (tmp_path / "atomgpt.csv.zip").symlink_to(data_dir / "supercon3d" / "atomgpt.csv.zip")
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace('card.report("page")', "")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MATSCALE_DATA": str(data_dir)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0.39 (0.30 to 0.49), floor 0.63\n")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -135,9 +194,9 @@ def test_python_blocks_use_public_names(page):
 
 
 @pytest.mark.parametrize("command", ["doctor", "data list"])
-def test_readme_output_has_the_shape_of_the_real_one(command, tmp_path):
+def test_shown_output_has_the_shape_of_the_real_one(command, tmp_path):
     """Values differ between machines; what each line is about does not."""
-    body = next(body for body in blocks(README, {"console"}) if f"$ matscale {command}\n" in body)
+    body = next(body for body in blocks(COMMANDS, {"console"}) if f"$ matscale {command}\n" in body)
     shown = re.split(r"^\$ ", body.split(f"$ matscale {command}\n", 1)[1], flags=re.MULTILINE)[0]
     environment = {**os.environ, "MATSCALE_CACHE": str(tmp_path)}
     environment.pop("MATSCALE_DATA", None)
@@ -164,7 +223,7 @@ def test_submissions_page_has_the_whole_vocabulary():
     text = mentioned("submissions.md")
     for reason, meaning in REASONS.items():
         assert f"| `{reason}` | {meaning} |" in text
-    for field, meaning in FIELDS.items():
+    for field, meaning in CRYSTAL_FIELDS.items():
         assert f"| `{field}` | {meaning} |" in text
     for form in FORMATS:
         for suffix in form.suffixes:
@@ -179,7 +238,7 @@ def test_task_pages_define_every_metric():
             for name, spec in specs.items():
                 wanted = f"{spec.family.name}_a" if spec.family else name
                 assert f"`{wanted}`" in text, name
-    for floor in CRYSTAL_FLOORS:
+    for floor in (factory() for factory in FLOORS["reconstruction"]):
         assert f"| `{floor.name}` | floor | {', '.join(floor.told) or 'nothing'} |" in text
 
 

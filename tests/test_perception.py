@@ -6,14 +6,18 @@ import math
 import re
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from figure_samples import CAPTIONS, choice, number_of, opened
+from matscale.figures.folder import read_figures
 from matscale.figures.items import Figure
+from matscale.figures.synthetic.build import build
+from matscale.predictors.floors.captions import Chance, Longest, Medoid
 from matscale.runtime.errors import UserError
-from matscale.tasks.perception import measures, rows
+from matscale.tasks.perception import drawn, measures, rows
 from matscale.tasks.perception.questions import Reply, foreign, order_of, question_of
 from matscale.tasks.perception.score import limited, score_perception
 from perception_models import KEY, MODEL
@@ -167,12 +171,77 @@ def test_numbers():
 
 def test_floors_are_scored_as_models_are_and_truth_is_the_ceiling():
     some = [*CHOICES, *figures(number_of(0))]
-    assert measures.metrics(rows.floor_rows(some, "chance"), "sound", 0)["accuracy"].value == 0.25
-    medoid = measures.metrics(rows.floor_rows(some, "medoid"), "sound", 0)
+    assert measures.metrics(rows.floor_rows(some, Chance()), "sound", 0)["accuracy"].value == 0.25
+    medoid = measures.metrics(rows.floor_rows(some, Medoid()), "sound", 0)
     assert medoid["accuracy"].value == 1.0 and set(medoid) == {"accuracy"}
     truth = measures.metrics(rows.true_rows(some), "sound", 0)
     assert (truth["accuracy"].value, truth["within_10"].value) == (1.0, 1.0)
     assert truth["relative_error"].value == 0.0
+
+
+# --- drawn figures, read by image processing ---------------------------------------------
+
+DRAWN, DRAWN_SEED = 100, 77
+
+
+@pytest.fixture(scope="module")
+def drawn_figures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn") / "set"
+    build(folder, DRAWN, seed=DRAWN_SEED)
+    return read_figures(folder).figures
+
+
+@pytest.fixture(scope="module")
+def image_rows(drawn_figures):
+    return drawn.image_rows(drawn_figures)
+
+
+def test_image_processing_beats_the_blind_floors_by_far(drawn_figures, image_rows):
+    """Guessing gets 9 of 10 right among 100 with a chance of 1e-40, and so does the rest."""
+    read = measures.metrics(image_rows, "sound", 0)
+    assert read["accuracy"].n == DRAWN and read["accuracy"].value >= 0.9
+    for rule in (Chance(), Medoid(), Longest()):
+        floor = measures.metrics(rows.floor_rows(drawn_figures, rule), "sound", 0)["accuracy"]
+        assert floor.high < 0.4 < read["accuracy"].low - 0.4, rule.name
+    numbers = sum(figure.kind == "numeric" for figure in drawn_figures)
+    assert read["within_10"].n == numbers and read["within_10"].value >= 0.9
+    assert read["relative_error"].value < 0.02
+    assert "judge_score" not in read
+
+
+def test_image_processing_is_not_told_the_truth(drawn_figures, image_rows):
+    """Answers stay what they were when everything that knows the truth is wrong in the items."""
+    turned = {label: "ABCD"[(k + 1) % 4] for k, label in enumerate("ABCD")}
+    lied = []
+    for figure in drawn_figures[:60]:
+        false = {"seed": 1, "index": 1, "parameters": {}, "difficulty": 1}
+        if figure.kind == "mcq":
+            false["correct_answer"] = turned[figure.item.correct_answer]
+        if figure.kind == "numeric":
+            false["truth"] = 7.0
+        lied.append(replace(figure, item=figure.item.model_copy(update=false)))
+    for true, false in zip(image_rows, drawn.image_rows(lied), strict=False):
+        assert false.picks == true.picks
+        assert false.value == true.value or math.isnan(true.value)
+
+
+def test_what_image_processing_cannot_read_is_wrong_and_stays(drawn_figures, monkeypatch):
+    some = [figure for figure in drawn_figures if figure.kind != "open"][:20]
+    monkeypatch.setattr(drawn, "_readings", lambda files: dict.fromkeys(dict(files)))
+    found = measures.metrics(drawn.image_rows(some), "sound", 0)
+    for name, kind in (("accuracy", "mcq"), ("within_10", "numeric")):
+        count = sum(figure.kind == kind for figure in some)
+        assert count == 0 or (found[name].value, found[name].n) == (0.0, count)
+    assert found["unparsable"].value == 1.0
+
+
+def test_only_sets_that_matscale_drew_are_read(drawn_figures):
+    assert drawn.can_be_read(drawn_figures)
+    assert not drawn.can_be_read([*drawn_figures, *CHOICES])
+    assert not drawn.can_be_read([one for one in drawn_figures if one.kind == "open"])
+    (first, *_) = (one for one in drawn_figures if one.kind == "mcq")
+    borrowed = replace(first, item=first.item.model_copy(update={"source": "someone else"}))
+    assert not drawn.can_be_read([borrowed])
 
 
 def test_what_is_picked_by_kind_of_distractor():
@@ -192,7 +261,7 @@ def test_what_is_picked_by_kind_of_distractor():
 
 def test_the_table_beside_a_result_has_the_columns_that_its_docstring_names():
     named = re.findall(r"^ +(\w+) +(?:string|double|binary)  ", rows.table.__doc__, re.M)
-    made = rows.table(rows.floor_rows(CHOICES, "chance"), {})
+    made = rows.table(rows.floor_rows(CHOICES, Chance()), {})
     assert sorted(named) == sorted(made.column_names)
     options = json.loads(made["options"][0].as_py())
     assert [one["kind"] for one in options] == ["right", "technique", "element", "number"]
@@ -216,7 +285,7 @@ def test_options_are_checked_first(tmp_path):
         score_perception(MODEL, data=tmp_path, judge="gpt4")
     with pytest.raises(UserError, match="'mockllm/' names no model"):
         score_perception("mockllm/", data=tmp_path)
-    for name in ("truth", "chance", ".hidden", "gpt-4o blind"):
+    for name in ("truth", "chance", "image_processing", ".hidden", "gpt-4o blind"):
         with pytest.raises(UserError, match=r"a name of matscale's own"):
             score_perception(f"mockllm/{name}", data=tmp_path)
     for options in ({"orders": 0}, {"orders": 9}, {"limit": -1}, {"limit": 0}):

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from figure_samples import CAPTIONS, choice, small_set
 from matscale.cli import app
 from matscale.figures.folder import write_figures
+from matscale.figures.synthetic.build import build
 from matscale.report.page import write_report
 from matscale.results.store import load_all
 from matscale.runtime.errors import UserError
@@ -137,6 +138,30 @@ def test_a_whole_run(scored, folder, tmp_path, inspect):
     assert again["gpt-4o.sound"].metrics == sound.metrics
 
     assert KEY.encode() not in everything_under(tmp_path)
+
+
+def test_drawn_figures_have_what_image_processing_reads_as_their_ceiling(
+    inspect, quick, monkeypatch, tmp_path
+):
+    """A model that always says B and 1, on 8 figures; the judge's ceiling is the truth's."""
+    build(tmp_path / "drawn", 8, seed=3, workers=1)
+    with OpenAIServer(lambda asked: "Score: 5" if "Grade" in asked.text else "Answer: B") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        card = score_perception(MODEL, data=tmp_path / "drawn", judge=JUDGE, out=tmp_path / "out")
+    for protocol in ("sound", "published"):
+        image, model = card[f"image_processing.{protocol}"], card[f"gpt-4o.{protocol}"]
+        assert (image.predictor.kind, card[f"truth.{protocol}"].predictor.kind) == ("ceiling",) * 2
+        assert image.predictor.told == ("figure", "options", "question")
+        line = image.metrics["accuracy"].value
+        assert model.metrics["accuracy"].ceiling == line and line >= 0.75
+        assert card[f"truth.{protocol}"].metrics["accuracy"].ceiling == 1.0
+        truth = card[f"truth.{protocol}"].metrics["judge_score"]
+        assert model.metrics["judge_score"].ceiling == truth.value is not None
+        assert ("within_10" in image.metrics) == (protocol == "sound")
+    sound = card["gpt-4o.sound"].metrics["within_10"]
+    assert sound.ceiling == card["image_processing.sound"].metrics["within_10"].value
+    loaded, place = load_all([tmp_path / "out"])
+    assert "image_processing" in write_report(loaded, place, tmp_path / "page").read_text()
 
 
 def test_trouble_is_told_apart_and_a_second_run_asks_only_what_is_missing(

@@ -4,7 +4,26 @@ import json
 
 import pytest
 
+import published_rows
 from matscale.tasks.reconstruction.score import score_reconstruction
+
+
+def test_twenty_rows_of_our_own_agree_with_the_formulas(tmp_path):
+    """Without real data: the authors' definitions written down once more, on crystals made here."""
+    path = published_rows.write(tmp_path / "model.csv")
+    result = score_reconstruction(path, targets="submitted", protocol="published")["model"]
+    expected = published_rows.reference()
+    assert 0.3 < expected["metrics"]["match_rate"] < 0.9, "the rows must tell right from wrong"
+    assert (result.counts.submitted, result.counts.read) == (20, expected["n"]) == (20, 19)
+    assert result.metrics["rms"].n == expected["matched"]
+    assert result.metrics.keys() == expected["metrics"].keys()
+    for name, value in expected["metrics"].items():
+        assert result.metrics[name].value == pytest.approx(value, rel=1e-6), name
+    systems = {group.group: group.metrics for group in result.groups}
+    assert systems.keys() == expected["systems"].keys() == {"cubic"}
+    for name, value in expected["systems"]["cubic"].items():
+        assert systems["cubic"][name].value == pytest.approx(value, rel=1e-6), name
+
 
 FILES = [("supercon3d", "atomgpt"), ("supercon3d", "cdvae"), ("carbon24", "atomgpt")]
 

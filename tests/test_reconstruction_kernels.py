@@ -13,6 +13,8 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from crystals import held_out, training
+from matscale.matching.canonical import canonical_cells
+from matscale.matching.described import describe
 from matscale.matching.kernels.strict import TOO_LARGE
 from matscale.matching.kernels.workspace import MAX_SITES
 from matscale.metrics import sites, statistics
@@ -21,9 +23,7 @@ from matscale.results.metric import error, share
 from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction import recall, run
-from matscale.tasks.reconstruction.canonical import canonical_cells
-from matscale.tasks.reconstruction.describe import describe
+from matscale.tasks.reconstruction import recall, rules
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +190,8 @@ def test_pairs_too_large_to_match_are_noted(monkeypatch):
     found, undecided = recall.recalled(described, rows, described, memory, label="")
     assert not found.any()
     assert undecided.all()
-    assert run._undecided("model", 0, 0) == ()
-    pairs, recalled = run._undecided("model", 3, 2)
+    assert rules.undecided_notes("model", 0, 0) == ()
+    pairs, recalled = rules.undecided_notes("model", 3, 2)
     assert pairs.startswith("3 predictions of model could not be matched")
     assert "2 targets" in recalled
 

@@ -187,12 +187,19 @@ def stacked(letters: str) -> Structure:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_polytype_longer_than_the_particle_is_not_taken_for_a_shorter_one(seed):
-    """A sphere of 8 Å shows six or seven layers; some sequences fit a period of five but for
-    1e-4 Å.
+    """A sphere of 8 Å holds seven layers of 2.5 Å at most, one more than the period: that one comes
+    again proves nothing, and some sequences fit a period of five but for 1e-4 Å.
     """
     found = recover(*cut(stacked("ABCACB"), 8, seed))
-    if found.status == DETERMINED:
-        assert found.cell.n_atoms[0] == 6
+    assert found.status == NOT_DETERMINED
+    assert found.cell is None
+    assert found.reason
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_polytype_is_determined_where_the_particle_holds_two_periods(seed):
+    """A sphere of 16 Å holds twelve layers or more, two whole periods of six."""
+    assert_is(recover(*cut(stacked("ABCACB"), 16, seed)), stacked("ABCACB"))
 
 
 def bilayers(letters: str) -> Structure:
@@ -290,12 +297,24 @@ def vacant_layers() -> Structure:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_gaps_of_a_longer_period_are_no_vacancies(seed):
-    """Mg2Ni (space group 180) in 7 Å: a cell of two thirds its length with gaps describes it."""
+def test_gaps_of_a_longer_period_are_not_vacancies(seed):
+    """Mg2Ni (space group 180) in 7 Å: a cell of two thirds its length with gaps describes it.
+
+    14 Å are no more than the period of 13.2 Å, so that nothing along it comes again.
+    """
     found = recover(*cut(vacant_layers(), 7, seed))
-    if found.status == DETERMINED:
-        assert found.vacancies == 0
-        assert found.cell.n_atoms[0] == len(vacant_layers())
+    assert found.status == NOT_DETERMINED
+    assert found.cell is None
+    assert found.reason
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_longer_period_is_found_where_much_of_it_comes_again(seed):
+    """In 11 Å two thirds of the period come again; all its sites are filled."""
+    found = recover(*cut(vacant_layers(), 11, seed))
+    assert_is(found, vacant_layers())
+    assert found.cell.n_atoms[0] == len(vacant_layers()) == 18
+    assert found.vacancies == 0
 
 
 @pytest.mark.parametrize(("decimals", "noise"), [(3, 1e-3), (None, 1e-7)])

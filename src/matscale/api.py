@@ -20,7 +20,7 @@ from matscale.tasks.task import TASKS, find_task
 if TYPE_CHECKING:
     from matscale.datasets.particles import ParticleSet
     from matscale.tasks.novelty.settings import NoveltySettings
-    from matscale.tasks.perception.run import Settings
+    from matscale.tasks.perception.settings import PerceptionSettings
 
 Told = str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
 """Fields that models were told: ``"composition,tc"``, a list of fields, or either by model."""
@@ -69,6 +69,7 @@ def score(
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
     column: str = "",
+    count: int = 1000,
 ) -> Scorecard: ...
 
 
@@ -122,7 +123,7 @@ def score(
     out: str | Path | None = None,
     seed: int = 0,
     command: str = "matscale.score",
-    settings: Settings | None = None,
+    settings: PerceptionSettings | None = None,
 ) -> Scorecard: ...
 
 
@@ -133,9 +134,9 @@ def score(task: str, predictions: Any, **options: Any) -> Scorecard:
         task: Such as ``"reconstruction"``.
         predictions: Files or folders of predictions, one model each; or, in place of a file, a
             dict of id to pymatgen ``Structure`` or ASE ``Atoms``, a list of those in the order of
-            the targets, or a :class:`StructureTable`. A dict of model's name to any of these is
-            several models. For particles also Python objects that predict; for perception the
-            name of a model.
+            the targets, or a :class:`StructureTable`; or a predictor of your own, as
+            :class:`matscale.predictors.predictor.Predictor` describes it. A dict of model's name to
+            any of these is several models. For perception the name of a model.
         **options: The task's own, as on the command line; see for instance
             :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
 
@@ -196,6 +197,7 @@ class Scorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = 1000,
     ) -> None: ...
 
     def __init__(self, task: str, **options: Any) -> None:

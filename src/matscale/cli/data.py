@@ -23,7 +23,8 @@ DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`
 def data_list(as_json: AsJson = False) -> None:
     """The datasets that matscale knows."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, describe_hub
+    from matscale.datasets.hub import describe_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     found = [*datasets.list_datasets(), *map(describe_hub, HUB_SETS)]
     if as_json:
@@ -40,7 +41,8 @@ def data_list(as_json: AsJson = False) -> None:
 def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """All that is known of a dataset, or of a folder of particles, and what leaks in it."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, describe_hub
+    from matscale.datasets.hub import describe_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if Path(name, "particles.json").is_file():
         data_particles.show_particles(Path(name), as_json)
@@ -78,7 +80,8 @@ def data_fetch(
 ) -> None:
     """Download a dataset into the cache, or take it from a file; verify its hash."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, fetch_hub
+    from matscale.datasets.hub import fetch_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if name in HUB_SETS:
         if pins:
@@ -102,7 +105,8 @@ def _pin(text: str) -> tuple[str, str]:
 def data_path(name: Annotated[str, typer.Argument()]) -> None:
     """Where the dataset's files are on this machine."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, find_hub
+    from matscale.datasets.hub import find_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if name in HUB_SETS:
         print(find_hub(name))

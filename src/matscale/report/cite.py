@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from matscale.datasets import DATASETS, papers
-from matscale.datasets.hub import HUB_SETS
+from matscale.datasets.hub_sets import HUB_SETS
 from matscale.datasets.papers import Paper
 from matscale.report.parts.registry import find_part
 from matscale.results.result import Result

@@ -1,4 +1,4 @@
-"""The per-sample scores of a result, read from the Parquet file beside it."""
+"""The per-sample scores of a result, in the Parquet file beside it: status words, and reading."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ import numpy as np
 from matscale.results.result import Result
 
 SCORED = "scored"
+"""Status of a sample that has a score."""
+
+MISSING = "missing"
+"""Status of one that was asked for and not answered."""
+
+FAILED = "failed"
+"""Status of one whose answer has no score, where the reason stands in a column of its own."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from matscale.figures.items import LABELS, SCALES
 from matscale.metrics import clusters
 from matscale.results.measure import Measure, all_measured
 from matscale.results.metric import MetricSpec
-from matscale.results.result import Group, Metric, Protocol, Result
+from matscale.results.result import Group, Metric, Protocol
 from matscale.tasks.perception.rows import NAN, Row
 from matscale.tasks.perception.specs import SPECS
 
@@ -120,22 +120,11 @@ def _measured(measures: Mapping[str, tuple[Measure, int]], seed: int) -> dict[st
     }
 
 
-_BESIDE = ("judge_spread", "unparsable", "unanswered")
-"""Metrics that say how a run went; they have no floor and no ceiling."""
+DIAGNOSTICS = frozenset({"judge_spread", "unparsable", "unanswered"})
+"""Metrics that say how a run went; they have no floor and no ceiling.
 
-
-def without_lines(result: Result) -> Result:
-    """A result whose diagnostic metrics stand between no lines."""
-    bare = {"floor": None, "floor_name": None, "ceiling": None, "skill": None}
-
-    def cleared(found: Mapping[str, Metric]) -> dict[str, Metric]:
-        return {
-            name: metric.model_copy(update=bare) if name in _BESIDE else metric
-            for name, metric in found.items()
-        }
-
-    parts = tuple(one.model_copy(update={"metrics": cleared(one.metrics)}) for one in result.groups)
-    return result.model_copy(update={"metrics": cleared(result.metrics), "groups": parts})
+What a blind model does not answer is no floor of what a seeing one does not.
+"""
 
 
 # --- groups ------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from matscale.results.store import SUFFIX, load
 from matscale.runtime.errors import UserError
 
 TRUTH = "truth"
+IMAGE = "image_processing"
+"""What is made for drawn figures and sees nothing but them: their ceiling."""
 BLIND = " blind"
 """What is put behind the name of a model that was not shown the figures."""
 TOLD: dict[str, tuple[str, ...]] = {
@@ -16,8 +18,9 @@ TOLD: dict[str, tuple[str, ...]] = {
     "longest": ("options",),
     "caption": ("caption",),
     "foreign": (),
+    IMAGE: ("figure", "options", "question"),
 }
-"""What each floor sees of a figure."""
+"""What matscale's own predictors see of a figure."""
 
 
 def model_name(model: str) -> str:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from matscale.metrics import lattice
-from matscale.runtime.memory import Memory
-from matscale.structures.reading import Reading
-from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.describe import (
+from matscale.matching.described import (
     Description,
     crystal_systems,
     describe,
     prototypes,
 )
+from matscale.metrics import lattice
+from matscale.results.samples import MISSING, SCORED
+from matscale.runtime.memory import Memory
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.pairs import (
     PairScores,
     reduced_composition,
@@ -24,9 +25,6 @@ from matscale.tasks.reconstruction.pairs import (
 )
 from matscale.tasks.reconstruction.question import Question
 from matscale.tasks.reconstruction.recall import recalled
-
-SCORED = "scored"
-MISSING = "missing"
 
 
 @dataclass(frozen=True)
