@@ -22,11 +22,12 @@ from matscale.predictors.floors.captions import Chance
 from matscale.results import store
 from matscale.results.differences import paired, unpaired, values_of
 from matscale.results.metric import STATISTICS, error, share
-from matscale.results.result import Metric
+from matscale.results.result import Metric, definitions_of
 from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.perception import measures, rows
+from matscale.tasks.perception.specs import SPECS as FIGURE_SPECS
 from matscale.tasks.task import TASKS, find_task
 from particle_tasks import Constant
 from test_cli import matscale
@@ -273,6 +274,7 @@ def test_perception_is_compared_figure_by_figure(folder, reconstruction):
                 "task": "perception",
                 "headline": "accuracy",
                 "metrics": found,
+                "definitions": definitions_of(FIGURE_SPECS["sound"], found),
                 "groups": (),
                 "predictor": template.predictor.model_copy(update={"name": name}),
                 "samples": f"{name}.parquet",

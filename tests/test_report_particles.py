@@ -1,7 +1,6 @@
 """The page of the particle tasks as written: its parts, its tables, the paper's, two splits."""
 
 import csv
-import html
 import io
 import json
 import math
@@ -11,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from markupsafe import escape
 from scipy.stats import spearmanr
 
 import particle_report_samples as made
@@ -79,7 +79,7 @@ def test_every_part_is_there_and_linked(written):
     assert charts[0] == "rebuilt (%)" and "Chamfer (Å)" in charts
     assert radius.count("<summary>Numbers</summary>") == len(charts) == len(set(charts))
     for name in made.FORWARD_PREDICTORS:
-        shown_name = html.escape(name)
+        shown_name = str(escape(name))
         assert shown_name in radius and shown_name in part_of(page, "s0-diagnostics")
     surface = part_of(page, "s0-surface")
     assert re.findall(r"<figure><h5>(.*?)</h5>", surface) == [
