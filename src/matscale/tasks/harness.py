@@ -210,8 +210,8 @@ class Rules(Generic[Own]):
     def ceiling(
         self, result: schema.Result, ceilings: Sequence[schema.Result]
     ) -> schema.Result | None:
-        """What a result of a protocol is held against: the first of the ceilings, if any."""
-        return next(iter(ceilings), None)
+        """What a result of a protocol is held against: each metric of the first that has it."""
+        return _joined(ceilings)
 
     def refuted(self, scored: Scored[Own]) -> str | None:
         """What answers made elsewhere say against the declaration of what was told, if anything."""
@@ -338,6 +338,21 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
             save(result, run.folder)
     run.memory.forget()
     return Scorecard(results, run.folder)
+
+
+def _joined(ceilings: Sequence[schema.Result]) -> schema.Result | None:
+    """One ceiling of several: each metric as the first of them that has it."""
+    if not ceilings:
+        return None
+    metrics: dict[str, schema.Metric] = {}
+    groups: dict[tuple[str, str], schema.Group] = {}
+    for ceiling in ceilings:
+        metrics = ceiling.metrics | metrics
+        for group in ceiling.groups:
+            known = groups.get((group.by, group.group), group)
+            both = group.metrics | known.metrics
+            groups[group.by, group.group] = known.model_copy(update={"metrics": both})
+    return ceilings[0].model_copy(update={"metrics": metrics, "groups": tuple(groups.values())})
 
 
 def _without_lines(result: schema.Result, names: frozenset[str]) -> schema.Result:

@@ -10,7 +10,6 @@ from matscale.results.result import Protocol
 from matscale.structures.reading import Refusal
 from matscale.tasks.harness import Outcome, Rules, Scored, Table
 from matscale.tasks.perception import measures
-from matscale.tasks.perception.drawn import ceiling_of
 from matscale.tasks.perception.entrants import Rows
 from matscale.tasks.perception.pictures import shown, small
 from matscale.tasks.perception.rows import table
@@ -105,8 +104,9 @@ class Perception(Rules[Rows]):
     def ceiling(
         self, result: schema.Result, ceilings: Sequence[schema.Result]
     ) -> schema.Result | None:
-        """All ceilings as one line; a ceiling stands against itself."""
-        return result if result.predictor.kind == "ceiling" else ceiling_of(ceilings)
+        """As for all tasks, but a ceiling stands against itself."""
+        own = result.predictor.kind == "ceiling"
+        return result if own else super().ceiling(result, ceilings)
 
     def tables(self, scored: Scored[Rows]) -> dict[str, tuple[str, Table]]:
         """The rows, with small pictures of a model's that the page shows."""
