@@ -182,7 +182,7 @@ def test_an_interrupted_command_says_that_its_work_is_kept(scored):
         [sys.executable, "-c", code], cwd=scored, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 130
-    assert done.stderr.strip() == "matscale: interrupted; the same command goes on where it stopped"
+    assert done.stderr.strip() == "matscale: interrupted; the same command resumes where it stopped"
 
 
 def test_a_wrong_option_is_exit_code_two(tmp_path):

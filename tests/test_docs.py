@@ -22,7 +22,7 @@ from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS
 from matscale.tasks.task import TASKS
-from test_layering import FLOOR, PACKAGE, room_of
+from test_layering import FLOOR, room_of, sources
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -259,7 +259,7 @@ def test_results_page_explains_every_field():
 
 def test_architecture_page_has_every_room_on_its_floor():
     drawn = re.findall(r"^  (\w+)(?:\.py|/) .* (\d)$", mentioned("architecture.md"), re.MULTILINE)
-    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")}
+    rooms = {room_of(module) for module in sources()}
     assert dict(drawn) == {room: str(FLOOR[room]) for room in rooms if not room.startswith("__")}
 
 

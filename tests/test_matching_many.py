@@ -392,7 +392,7 @@ def test_an_interrupted_command_ends_at_once_and_goes_on(long_work):
     }
     code, said = stop_midway(commands["pairs.csv"], long_work, kept, signal.SIGINT, 2)
     assert code == 130
-    assert said == "matscale: interrupted; the same command goes on where it stopped\n"
+    assert said == "matscale: interrupted; the same command resumes where it stopped\n"
     assert not (long_work / "pairs.csv").exists()
     assert len(list(kept.glob("*.npz"))) >= 2
     for command in commands.values():

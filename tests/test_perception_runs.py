@@ -244,7 +244,7 @@ def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         done = CliRunner().invoke(app, words.split())
         assert done.exit_code == 130 and not list((tmp_path / "out").glob("*.json"))
-        assert "the same command goes on where it stopped" in done.stderr
+        assert "the same command resumes where it stopped" in done.stderr
         assert "Traceback" not in done.output
         assert list((tmp_path / "out/logs").glob("*.eval"))
         assert KEY.encode() not in everything_under(tmp_path)

@@ -49,7 +49,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of user errors.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks for user errors.")
+    ] = False,
     version: Annotated[
         bool,
         typer.Option(
@@ -62,14 +64,14 @@ def _main(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(help="A result's JSON file.")],
+    first: Annotated[Path, typer.Argument(help="JSON file of a result.")],
     second: Annotated[
-        Path, typer.Argument(help="Another's, of the same task, data set and protocol.")
+        Path, typer.Argument(help="Another result of the same task, dataset and protocol.")
     ],
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two results of one task in words: paired by id, where both have the same ids."""
+    """Compare two results of one task in words, paired by id where both have the same ids."""
     from dataclasses import asdict
 
     from matscale import api
@@ -97,11 +99,9 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder for the page, tables and figures.")] = Path(
         "matscale-report"
     ),
-    show: Annotated[
-        bool, typer.Option("--open", help="Open the page in the browser when it is made.")
-    ] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Make one page of results that opens offline, with tables and figures beside it."""
+    """Make an HTML page of results that opens offline, with tables and figures beside it."""
     from matscale.api import load_results
 
     page = load_results(*results).report(out)
@@ -133,7 +133,7 @@ def _open_in_browser(page: Path) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the demonstration.")] = Path("demo"),
 ) -> None:
-    """Score made-up predictions on crystals that pymatgen ships; make the page."""
+    """Score demonstration predictions on crystals that pymatgen ships, and make the page."""
     from matscale.demo import run_demo
     from matscale.report.console import print_last, print_scores
 
@@ -145,7 +145,7 @@ def demo(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Versions, extras, cores, GPU and cache; what is missing and how to get it."""
+    """Check the installation: versions, extras, cores, GPU, cache, and what is missing."""
     from matscale.doctor import examine, print_findings
 
     findings = examine()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 20
 """Refused items of a source that are named on stderr."""
 
-Crystals = Annotated[Path, typer.Argument(help="Crystals: any file, folder or archive.")]
+Crystals = Annotated[Path, typer.Argument(help="Crystals: a file, folder or archive.")]
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class ToleranceOptions:
 
     ltol: Annotated[
         float | None,
-        typer.Option("--ltol", min=0, help="Relative tolerance of lengths.", show_default="0.2"),
+        typer.Option("--ltol", min=0, help="Relative tolerance on lengths.", show_default="0.2"),
     ] = None
     stol: Annotated[
         float | None,
         typer.Option(
-            "--stol", min=0, help="Largest displacement, in (V/n)^(1/3).", show_default="0.3"
+            "--stol", min=0, help="Site tolerance, in units of (V/n)^(1/3).", show_default="0.3"
         ),
     ] = None
     angle_tol: Annotated[
         float | None,
         typer.Option(
-            "--angle-tol", min=0, help="Tolerance of angles in degrees.", show_default="5"
+            "--angle-tol", min=0, help="Tolerance on angles, in degrees.", show_default="5"
         ),
     ] = None
 
@@ -75,7 +75,7 @@ class Comparison(ToleranceOptions):
         bool | None,
         typer.Option(
             "--scale/--no-scale",
-            help="Bring crystals to one volume per site first.",
+            help="Scale crystals to equal volume per site first.",
             show_default="scale",
         ),
     ] = None
@@ -87,7 +87,7 @@ class Comparison(ToleranceOptions):
     ] = None
     supercell: Annotated[
         bool | None,
-        typer.Option("--supercell", help="One crystal may be a supercell of the other."),
+        typer.Option("--supercell", help="Allow one crystal to be a supercell of the other."),
     ] = None
 
     @property

@@ -12,16 +12,14 @@ from matscale.cli import data_particles
 from matscale.cli.options import AsJson
 from matscale.runtime.errors import UserError
 
-data_app = typer.Typer(
-    help="Datasets: what is known, what is here, fetch more.", no_args_is_help=True
-)
+data_app = typer.Typer(help="Datasets: list, describe, fetch and build.", no_args_is_help=True)
 data_particles.register(data_app)
-DatasetName = Annotated[str, typer.Argument(help="A name of `matscale data list`.")]
+DatasetName = Annotated[str, typer.Argument(help="Name of a dataset, as in `matscale data list`.")]
 
 
 @data_app.command("list")
 def data_list(as_json: AsJson = False) -> None:
-    """The datasets that matscale knows."""
+    """List the datasets that matscale knows."""
     from matscale import datasets
     from matscale.datasets.hub import describe_hub
     from matscale.datasets.hub_sets import HUB_SETS
@@ -39,7 +37,7 @@ def data_list(as_json: AsJson = False) -> None:
 
 @data_app.command("info")
 def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """All that is known of a dataset, or of a folder of particles, and what leaks in it."""
+    """Describe a dataset, or a folder of particles and any leakage in it."""
     from matscale import datasets
     from matscale.datasets.hub import describe_hub
     from matscale.datasets.hub_sets import HUB_SETS
@@ -71,14 +69,14 @@ def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -
 def data_fetch(
     name: DatasetName,
     source: Annotated[
-        str | None, typer.Option("--from", help="A local file or folder, or a mirror's address.")
+        str | None, typer.Option("--from", help="A local file or folder, or the URL of a mirror.")
     ] = None,
     pins: Annotated[
         list[str] | None,
-        typer.Option("--sha256", help="FILE=HASH to verify a file whose hash is not on record."),
+        typer.Option("--sha256", help="FILE=HASH, to verify a file whose hash is not on record."),
     ] = None,
 ) -> None:
-    """Download a dataset into the cache, or take it from a file; verify its hash."""
+    """Download a dataset into the cache, or import it from a file; verify its hash."""
     from matscale import datasets
     from matscale.datasets.hub import fetch_hub
     from matscale.datasets.hub_sets import HUB_SETS
@@ -103,7 +101,7 @@ def _pin(text: str) -> tuple[str, str]:
 
 @data_app.command("path")
 def data_path(name: Annotated[str, typer.Argument()]) -> None:
-    """Where the dataset's files are on this machine."""
+    """Print where the files of a dataset are on this machine."""
     from matscale import datasets
     from matscale.datasets.hub import find_hub
     from matscale.datasets.hub_sets import HUB_SETS

@@ -63,9 +63,11 @@ class ParticleTask(StrEnum):
     particle_to_crystal = "particle-to-crystal"
 
 
-OutFolder = Annotated[Path, typer.Option(help="Folder for the set.", show_default=False)]
+OutFolder = Annotated[
+    Path, typer.Option(help="Folder for the set of particles.", show_default=False)
+]
 SetFolder = Annotated[
-    Path, typer.Argument(help="A folder that build or import made.", show_default=False)
+    Path, typer.Argument(help="A folder made by build or import.", show_default=False)
 ]
 
 
@@ -78,14 +80,19 @@ def data_build(
     ] = "perov-h3",
     split: Annotated[
         RadiusSplit | None,
-        typer.Option(help="Whose radii.", show_default="those that the materials came with"),
+        typer.Option(
+            help="Which benchmark's radii to use.", show_default="those of the material set"
+        ),
     ] = None,
     centre: Annotated[
-        str, typer.Option(help="Of the spheres: origin, centroid, or an atom's place in the cell.")
+        str,
+        typer.Option(
+            help="Centre of the spheres: origin, centroid, or the index of an atom in the cell."
+        ),
     ] = "origin",
     as_json: AsJson = False,
 ) -> None:
-    """Cut particles from crystals and draw their rotations; look for leaks."""
+    """Cut particles from crystals, draw their rotations, and check for leakage."""
     from matscale.datasets.particles import MATERIAL_SETS, build_particles
     from matscale.structures.carving import centre_of_words
 
@@ -93,7 +100,7 @@ def data_build(
     table, refused = _materials(materials)
     if not len(table):
         raise UserError(
-            f"--materials {materials}: there are no materials to cut particles from "
+            f"--materials {materials}: it holds no material to cut particles from "
             f"({refused[0] if refused else 'it holds no crystals'})"
         )
     known = MATERIAL_SETS.get(materials)
@@ -114,15 +121,17 @@ def data_import(
     source: Annotated[
         Path,
         typer.Argument(
-            help="The authors' raw archive or tree, or RADII's: a folder or archive.",
+            help="The authors' raw data, or RADII's: a folder or archive.",
             show_default=False,
         ),
     ],
     out: OutFolder,
-    split: Annotated[RadiusSplit, typer.Option(help="Whose radii.")] = RadiusSplit.c2np,
+    split: Annotated[
+        RadiusSplit, typer.Option(help="Which benchmark's radii to use.")
+    ] = RadiusSplit.c2np,
     as_json: AsJson = False,
 ) -> None:
-    """Read particles that the benchmarks' authors made; look for leaks."""
+    """Import particles made by the authors of a benchmark, and check for leakage."""
     from matscale.datasets.particles.importing import import_particles, regrouped
 
     found = import_particles(source, name=source.name, split=split.value)
@@ -141,15 +150,17 @@ def data_import(
 
 def data_export(
     folder: SetFolder,
-    layout: Annotated[Layout, typer.Option(help="How particles are laid out.", show_default=False)],
+    layout: Annotated[
+        Layout, typer.Option(help="Layout of the exported files.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.", show_default=False)],
     material: Annotated[
         list[str] | None,
-        typer.Option(help="Only this one; may be given again.", show_default="all"),
+        typer.Option(help="Export this material only; may be repeated.", show_default="all"),
     ] = None,
     workers: Workers = None,
 ) -> None:
-    """Write every particle: the authors' tree, extended XYZ or Parquet for Hugging Face."""
+    """Export all particles as the authors' tree, extended XYZ, or Parquet for Hugging Face."""
     from matscale.datasets.particles import load_particles
     from matscale.datasets.particles.exporting import export_particles, only
 
@@ -166,10 +177,10 @@ def data_materials(
     name: Annotated[MaterialSetName, typer.Argument(show_default=False)],
     out: Annotated[Path, typer.Option(help="File to write.", show_default=False)],
     relax: Annotated[
-        str, typer.Option(help="Potential for perov-h3; none keeps the cells that radii give.")
+        str, typer.Option(help="Potential for perov-h3; none keeps the cells given by ionic radii.")
     ] = "chgnet",
 ) -> None:
-    """Make a material set anew, as the one that comes with matscale was made."""
+    """Rebuild a bundled material set from scratch."""
     from matscale.datasets.particles import hydrides, literature, prototypes
     from matscale.structures.formats import write
 
@@ -203,7 +214,7 @@ def data_template(
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
-    """Write a file that shows what a submission looks like, to what score asks with these options.
+    """Write a template of a submission for the samples that score asks with these options.
 
     Scoring asks the same samples where it is given the same data, split, limit and seed.
     """
@@ -249,7 +260,7 @@ def _materials(source: str) -> tuple[StructureTable, list[str]]:
         return material_set(source), []
     if not Path(source).exists():
         raise UserError(
-            f"--materials {source!r} is no set ({', '.join(MATERIAL_SETS)}) and no file; "
+            f"--materials {source!r} is neither a set ({', '.join(MATERIAL_SETS)}) nor a file; "
             "check the name"
         )
     reading = read(source)

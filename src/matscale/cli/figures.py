@@ -13,18 +13,21 @@ from matscale.cli.options import AsJson, Workers
 from matscale.runtime.errors import UserError
 
 figures_app = typer.Typer(
-    help="Sets of figures: what they hold, what their text gives away.", no_args_is_help=True
+    help="Sets of figures: build synthetic ones, audit any.", no_args_is_help=True
 )
 
 
 @figures_app.command("audit")
 def figures_audit(
     data: Annotated[
-        Path, typer.Argument(help="A folder of figures, or a JSON list of CSMBench's authors.")
+        Path,
+        typer.Argument(
+            help="A folder of figures, or a JSON list as written by CSMBench's authors."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Counts, duplicates, and how far one gets without looking at the figures."""
+    """Audit a set: counts, duplicates, and what can be answered without seeing the figures."""
     from matscale.figures.audit import audit
 
     found = audit(data)
@@ -50,13 +53,13 @@ def figures_build(
         typer.Option(metavar="PATH", help="A new folder for the figures.", show_default=False),
     ],
     count: Annotated[int, typer.Option(min=1, help="Number of figures.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     difficulty: Annotated[
-        DifficultyChoice, typer.Option(help="How hard the figures are to read.")
+        DifficultyChoice, typer.Option(help="Difficulty of reading the figures.")
     ] = DifficultyChoice.mixed,
     workers: Workers = None,
 ) -> None:
-    """Draw figures whose truth is known, with questions about them."""
+    """Draw synthetic figures with known truth, and questions about them."""
     from matscale.figures.synthetic.appearance import DIFFICULTIES
     from matscale.figures.synthetic.build import build
 

@@ -80,36 +80,38 @@ def match(
     *,
     mode: Annotated[
         MatchMode,
-        typer.Option(help=f"{MODES}; wyckoff: equal space group and Wyckoff positions."),
+        typer.Option(help=f"{MODES}; wyckoff: same space group and Wyckoff positions."),
     ] = MatchMode.direct,
     symprec: Annotated[
         float | None,
         typer.Option(
             min=1e-6,
             max=10.0,
-            help="For --mode wyckoff: distance in Å within which sites are equivalent.",
+            help="For --mode wyckoff: symmetry tolerance in Å.",
             show_default="0.01",
         ),
     ] = None,
     criterion: Annotated[
         Criterion | None,
         typer.Option(
-            help="What --stol limits and the best match has least of: the largest displacement, "
+            help="What --stol limits and the best match minimises: the largest displacement, "
             "as in pymatgen's fit, or their rms, as in get_rms_dist.",
             show_default="largest",
         ),
     ] = None,
     keep_first: Annotated[
         bool,
-        typer.Option("--first", help="Keep the first match in pymatgen's order, not the best."),
+        typer.Option(
+            "--first", help="Keep the first match in pymatgen's order instead of the best."
+        ),
     ] = False,
     how: Comparison,
     column: StructureColumn = "",
-    out: Annotated[Path, typer.Option(help="CSV of the pairs that match.")] = Path("pairs.csv"),
+    out: Annotated[Path, typer.Option(help="CSV file for the matching pairs.")] = Path("pairs.csv"),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find all pairs of crystals in two files that pymatgen's StructureMatcher accepts."""
+    """Find all pairs of crystals in two files that match by pymatgen's StructureMatcher."""
     check_writable(out)
     if mode is MatchMode.wyckoff:
         own = {"--criterion": criterion, "--first": keep_first}
@@ -204,19 +206,19 @@ def group(
         bool,
         typer.Option(
             "--symmetric",
-            help="A crystal must match the first of its group both ways, as pymatgen's "
+            help="Require each crystal to match the first of its group both ways, as pymatgen's "
             "group_structures(symmetric=True) has it.",
         ),
     ] = False,
     how: Comparison,
     column: StructureColumn = "",
-    out: Annotated[Path, typer.Option(help="CSV: id, group, and the rows of both.")] = Path(
+    out: Annotated[Path, typer.Option(help="CSV file for id, group, and the rows of both.")] = Path(
         "groups.csv"
     ),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Group the crystals of a file that are the same; the first of each group stands for it."""
+    """Group equal crystals of a file; the first of each group represents it."""
     check_writable(out)
     if symmetric and mode is GroupMode.anonymous:
         raise UserError(
@@ -244,12 +246,12 @@ def group(
 
 def reduce(
     crystals: Crystals,
-    out: Annotated[Path, typer.Option(help="Where to write: .parquet, .extxyz, .jsonl, .zip.")],
+    out: Annotated[Path, typer.Option(help="File to write: .parquet, .extxyz, .jsonl or .zip.")],
     column: StructureColumn = "",
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the primitive, Niggli-reduced cells of all crystals of a file."""
+    """Reduce all crystals of a file to primitive Niggli cells."""
     check_writable(out)
     import numpy as np
 

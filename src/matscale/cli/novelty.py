@@ -30,37 +30,37 @@ def score_novelty(
         ),
     ],
     train: Annotated[
-        str, typer.Option(help="Training set: a dataset's name or a file.", show_default=False)
+        str, typer.Option(help="Training set: a dataset name or a file.", show_default=False)
     ],
     *,
     held_out: Annotated[
         str | None,
         typer.Option(
             "--held-out",
-            help="Real crystals that are not in training, a dataset's name (its test split) or a "
+            help="Held-out real crystals: a dataset name (its test split) or a "
             "file: the reference line.",
         ),
     ] = None,
     relax: Annotated[
         str,
         typer.Option(
-            help="Potential that relaxes generated crystals and candidates, such as 'chgnet', "
+            help="Potential for relaxing generated crystals and candidates, such as 'chgnet', "
             "'mace:medium-mpa-0' or 'module:factory'; 'none' compares them as they are."
         ),
     ] = "none",
     relaxed: Annotated[
-        bool, typer.Option("--relaxed", help="The generated crystals come relaxed.")
+        bool, typer.Option("--relaxed", help="The generated crystals are already relaxed.")
     ] = False,
     hull: Annotated[
         Path | None,
         typer.Option(
-            help="Reference entries of the hull: a file of pymatgen JSON, plain or gzipped, or "
+            help="Reference entries for the hull: a pymatgen JSON file, plain or gzipped, or "
             "'mp' for the Materials Project's (needs mp-api and MP_API_KEY). Default: the training "
             "crystals, relaxed with the same potential."
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, help="Cheapest training crystals of each kind to try.")
+        int, typer.Option(min=1, help="Number of cheapest candidates of each kind to verify.")
     ] = 3,
     how: ToleranceOptions,
     column: StructureColumn = "",
@@ -68,20 +68,20 @@ def score_novelty(
         float,
         typer.Option(
             min=1e-6,
-            help="Distance in Å within which sites are equivalent, for Wyckoff candidates.",
+            help="Symmetry tolerance for Wyckoff candidates, in Å.",
         ),
     ] = 0.01,
     fmax: Annotated[
-        float, typer.Option(help="Largest generalised force of a relaxed crystal, in eV/Å.")
+        float, typer.Option(help="Maximum generalised force at convergence, in eV/Å.")
     ] = 0.05,
     max_steps: Annotated[
-        int, typer.Option(min=0, help="Moves after which a relaxation ends.")
+        int, typer.Option(min=0, help="Maximum number of relaxation steps.")
     ] = 500,
     protocol: Annotated[
-        ProtocolChoice, typer.Option(help="Which protocol to score under.")
+        ProtocolChoice, typer.Option(help="Protocol to score under.")
     ] = ProtocolChoice.both,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of floors and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     workers: Workers = None,
     cluster: Annotated[
         str | None,
@@ -91,12 +91,12 @@ def score_novelty(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if any crystal could not be read.")
+        bool, typer.Option("--strict", help="Exit with code 1 if any crystal could not be read.")
     ] = False,
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Are generated crystals copies of training, copies with swapped elements, or neither?"""
+    """Are generated crystals copies of the training set, element swaps of it, or neither?"""
     from matscale.api import score
     from matscale.runtime import execution
     from matscale.tasks.novelty.settings import NoveltySettings

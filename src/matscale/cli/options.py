@@ -20,19 +20,22 @@ from matscale.runtime.errors import UserError
 
 DONE, REFUSED_ITEMS, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Everything = Annotated[
-    bool, typer.Option("--all", help="Print every metric, and the published protocol's tables.")
+    bool, typer.Option("--all", help="Print all metrics, and the tables of the published protocol.")
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Cores to use.", show_default="all, where worth it")
+    int | None,
+    typer.Option(
+        min=1, help="Number of worker processes.", show_default="all cores, where worth it"
+    ),
 ]
 
 StructureColumn = Annotated[
     str,
     typer.Option(
         "--column",
-        help="Column of CSV or JSON tables that holds the structures.",
+        help="Column of a CSV or JSON table that holds the structures.",
         show_default="prediction, cif, structure or poscar",
     ),
 ]
@@ -47,7 +50,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("matscale: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        print("matscale: interrupted; the same command resumes where it stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -12,9 +12,7 @@ from matscale.report.tables.choices import Format, Interval
 from matscale.runtime.errors import UserError
 
 Results = Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")]
-Out = Annotated[
-    Path | None, typer.Option(help="File to write.", show_default="printed on the screen")
-]
+Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
 
 
 def table(
@@ -22,7 +20,7 @@ def table(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Metrics in their order, such as 'match_rate,rms_angstrom'.",
+            help="Metrics to show, in order, such as 'match_rate,rms_angstrom'.",
             show_default="the first six, or as many as fit a page",
         ),
     ] = None,
@@ -30,9 +28,9 @@ def table(
         str | None,
         typer.Option(help="Models to show, such as 'mine,theirs'.", show_default="all"),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Of the table.")] = Format.latex,
+    form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = Format.latex,
     interval: Annotated[
-        Interval, typer.Option(help="How 95 % intervals are written.")
+        Interval, typer.Option(help="How to write 95 % intervals.")
     ] = Interval.plus_minus,
     protocol: Annotated[
         ProtocolChoice | None,
@@ -40,7 +38,7 @@ def table(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Make one table for a paper: models, floors and ceiling, narrow enough for a page."""
+    """Make one table for a paper: models, floors and ceiling, no wider than a page."""
     from matscale.api import load_results
     from matscale.report.tables.paper import on_a_page, paper_table
     from matscale.report.tables.paper_formats import render
@@ -80,7 +78,7 @@ def _deliver(text: str, out: Path | None) -> None:
 
 
 def cite(results: Results, out: Out = None) -> None:
-    """BibTeX of what to cite: matscale, the benchmark, the data sets, the methods."""
+    """Print BibTeX of what to cite: matscale, the benchmark, the datasets, the methods."""
     from matscale.api import load_results
     from matscale.report.cite import bibtex
 

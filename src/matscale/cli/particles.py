@@ -21,31 +21,32 @@ class SplitChoice(StrEnum):
 
 Data = Annotated[
     str,
-    typer.Option(
-        help="A folder that `matscale data build` made, or perov-h3, diverse or radii-10."
-    ),
+    typer.Option(help="A folder made by `matscale data build`, or perov-h3, diverse or radii-10."),
 ]
 Split = Annotated[
     SplitChoice,
-    typer.Option(help="What tests are apart from training by: radius, as published, or material."),
+    typer.Option(help="How train and test are split: by radius, as published, or by material."),
 ]
 Limit = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Particles of each material at each radius, in so many orientations.",
+        help="Orientations to ask per material and radius.",
         show_default="1; for crystal-to-particle 1 of some 20 materials at each radius",
     ),
 ]
 Told = Annotated[
     str | None,
-    typer.Option(help="What the models were told, such as 'numbers,positions', or 'nothing'."),
+    typer.Option(
+        help="Fields that the models were conditioned on (told), such as 'numbers,positions', or "
+        "'nothing'."
+    ),
 ]
-Protocol = Annotated[ProtocolChoice, typer.Option(help="Which protocol to score under.")]
+Protocol = Annotated[ProtocolChoice, typer.Option(help="Protocol to score under.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of draws, floors and the bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 if any answer was refused or missing.")
+    bool, typer.Option("--strict", help="Exit with code 1 if any answer was refused or missing.")
 ]
 
 
@@ -105,7 +106,7 @@ def score_particle_to_crystal(
     hard: Annotated[
         str | None,
         typer.Option(
-            help="Disturb the particles before they are told: TRACK=LEVEL, such as thermal=0.05.",
+            help="Perturb the input particles: TRACK=LEVEL, such as thermal=0.05.",
             show_default="as they were cut",
         ),
     ] = None,

@@ -22,32 +22,36 @@ def score_perception(
     ],
     data: Annotated[
         str,
-        typer.Option(help="A folder of figures, a JSON list of CSMBench's authors, or 'csmbench'."),
+        typer.Option(
+            help="A folder of figures, a JSON list as written by CSMBench's authors, or 'csmbench'."
+        ),
     ] = "csmbench",
     protocol: Annotated[
-        ProtocolChoice, typer.Option(help="Which protocol to score under.")
+        ProtocolChoice, typer.Option(help="Protocol to score under.")
     ] = ProtocolChoice.both,
     orders: Annotated[
-        int, typer.Option(min=1, max=4, help="In how many orders options are shown (sound).")
+        int,
+        typer.Option(min=1, max=4, help="Number of orders in which the options are shown (sound)."),
     ] = 2,
     judge: Annotated[
         str | None,
-        typer.Option(help="Model that scores descriptions; without one they are left out."),
+        typer.Option(help="Model that grades descriptions; without one they are left out."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Figures of each kind at most, drawn by seed.")
+        int | None,
+        typer.Option(min=1, help="Maximum number of figures of each kind, drawn at random."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results and logs.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the results and logs.")] = Path(
         "matscale-results"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of orders, draws and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if any figure was not answered.")
+        bool, typer.Option("--strict", help="Exit with code 1 if any figure was not answered.")
     ] = False,
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Does a multimodal model read figures, and what does it get without seeing them?"""
+    """Does a multimodal model read figures, and how well does it do without seeing them?"""
     from matscale.api import score
 
     with resumable():

@@ -23,12 +23,12 @@ def recover(
         Path, typer.Argument(help="Particles: XYZ without a cell, Parquet, a folder, an archive.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="CIF of the crystals, one block a particle.")
+        Path | None, typer.Option(help="CIF file to write, one block per particle.")
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recover the crystal of each particle: cell, space group, sites, and how sure that is."""
+    """Recover the crystal of each particle: cell, space group, sites, and confidence."""
     if out is not None:
         check_writable(out)
         if out.exists() and particles.exists() and out.samefile(particles):
@@ -130,8 +130,8 @@ def _in_words(name: str, found: Recovered) -> str:
             f"  space group  {_symbol(found.space_group)}",
             f"  cell         {_parameters(cell)} (primitive, Niggli-reduced)",
             f"  confidence   {found.confidence:.2f}",
-            f"  noise        {found.noise:.3f} Å an axis, {100 * found.vacancies:.1f} % vacancies, "
-            f"{found.strays} stray atoms",
+            f"  noise        {found.noise:.3f} Å per axis, {100 * found.vacancies:.1f} % vacancies"
+            f", {found.strays} stray atoms",
             "  sites",
         ]
         lines += [

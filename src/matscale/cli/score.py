@@ -1,4 +1,4 @@
-"""``matscale score``: a subcommand a task."""
+"""``matscale score``: one subcommand per task."""
 
 from __future__ import annotations
 
@@ -39,43 +39,44 @@ def score_reconstruction(
     ],
     train: Annotated[
         str | None,
-        typer.Option(help="Training set: a dataset's name or a file. Floors need it."),
+        typer.Option(help="Training set: a dataset name or a file. Floors need it."),
     ] = None,
     targets: Annotated[
         str | None,
         typer.Option(
-            help="What was asked: a dataset (its test split), a file, or 'submitted' for those "
-            "that the submissions carry. Default: the test split of --train, else 'submitted'."
+            help="Targets: a dataset (its test split), a file, or 'submitted' for those that the "
+            "submissions contain. Default: the test split of --train, else 'submitted'."
         ),
     ] = None,
     told: Annotated[
         list[str] | None,
         typer.Option(
-            help="What the models were told, such as 'composition,tc' or 'nothing'; or "
-            "'MODEL=composition,tc' once a model. Fields: composition, tc, space_group, volume, "
-            "cell, positions."
+            help="Fields that the models were conditioned on (told), such as 'composition,tc' or "
+            "'nothing'; or 'MODEL=composition,tc', repeated per model. Fields: composition, tc, "
+            "space_group, volume, cell, positions."
         ),
     ] = None,
     protocol: Annotated[
-        ProtocolChoice, typer.Option(help="Which protocol to score under.")
+        ProtocolChoice, typer.Option(help="Protocol to score under.")
     ] = ProtocolChoice.both,
     hygiene: Annotated[
-        str | None, typer.Option(help="Cleaning step of a known dataset: 'atombench'.")
+        str | None, typer.Option(help="Cleaning step of a known dataset, such as 'atombench'.")
     ] = None,
     column: StructureColumn = "",
     by_order: Annotated[
         bool,
         typer.Option(
             "--by-order",
-            help="Answers are in the order of the targets, whatever their ids; answers without "
-            "ids always are.",
+            help="Match answers to targets by order, whatever their ids; answers without ids "
+            "always are.",
         ),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of floors and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     workers: Workers = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if any prediction was refused or missing.")
+        bool,
+        typer.Option("--strict", help="Exit with code 1 if any prediction was refused or missing."),
     ] = False,
     everything: Everything = False,
     as_json: AsJson = False,

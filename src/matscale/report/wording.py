@@ -27,7 +27,7 @@ WORDS: tuple[tuple[str, str], ...] = (
         "(model − floor) / (ceiling − floor). 0 is trivial, 1 is attained, below 0 is worse than "
         "trivial.",
     ),
-    ("told", "The fields of a sample that the predictor saw before it answered."),
+    ("told", "The conditioning: the fields of a sample that the predictor saw before it answered."),
     ("protocol", "“published” is the original benchmark to the letter; “sound” mends its defects."),
     ("interval", "95 % bootstrap interval over samples. Digits end where the interval ends them."),
 )

@@ -149,7 +149,7 @@ class Cluster:
             self._is_lost = True
             raise UserError(
                 f"the scheduler at {self._address} went away; "
-                "the same command goes on where it stopped"
+                "the same command resumes where it stopped"
             ) from None
 
     def _sent_once(self, function: Callable[[Any], Any], items: Sequence[Any]) -> dict[int, Any]:

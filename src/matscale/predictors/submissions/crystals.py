@@ -56,15 +56,15 @@ class Submission:
 def read_submissions(
     sources: Sequence[Path], *, workers: int | None, column: str = ""
 ) -> list[Submission]:
-    """Read files of predictions, one model each.
+    """Read files of predictions, one model per file.
 
     A source is a CSV with the columns id, target, prediction (AtomBench; plain or compressed), any
     file or archive of structures whose ids are the targets', a folder of such CSVs, a folder with
-    one subfolder a model, or a folder of structure files of one model.
+    one subfolder per model, or a folder of structure files of one model.
 
     Args:
         sources: Files and folders.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
 
     Raises:
