@@ -16,7 +16,7 @@ from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.measures import Compared, metrics
 from matscale.tasks.novelty.samples import unread_samples
-from matscale.tasks.particles.particle_to_crystal import scoring as cells
+from matscale.tasks.particles.particle_to_crystal import measuring as cells
 from matscale.tasks.perception import measures, rows
 from particle_tasks import small_set
 
