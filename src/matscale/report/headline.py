@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matscale.report.tables.best import strongest_place
-from matscale.report.tables.score import Cell, Column, make_cell, make_columns
+from matscale.report.tables.cells import Cell, Column, make_cell, make_columns
 from matscale.report.wording import text_of, told_fields, told_text
 from matscale.results.measure import same
 from matscale.results.result import Metric, Result
