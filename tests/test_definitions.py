@@ -1,6 +1,7 @@
 """The page of definitions: matscale gives the value that is worked out by hand for each metric."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.measures import Compared, metrics
 from matscale.tasks.novelty.samples import unread_samples
-from matscale.tasks.particles.particle_to_crystal import scoring as cells
+from matscale.tasks.particles.particle_to_crystal import measuring as cells
 from matscale.tasks.perception import measures, rows
+from matscale.tasks.task import TASKS
 from particle_tasks import small_set
 
 PAGE = Path(__file__).parent.parent / "docs" / "definitions.md"
@@ -286,8 +288,8 @@ def test_perception():
 
 
 def test_every_metric_that_results_may_have_is_on_the_page():
-    """Those whose words tables and pages know, whatever module keeps them."""
-    from matscale.report.metric_wording import METRIC_TEXT
-
+    """Those that tasks declare, under either protocol."""
     named = {family(name) for section in worked().values() for name in section}
-    assert {family(name) for name in METRIC_TEXT} <= named
+    specs = [import_module(f"{module}.specs").SPECS for module in TASKS.values()]
+    declared = {name for protocols in specs for one in protocols.values() for name in one}
+    assert {family(name) for name in declared} <= named

@@ -163,7 +163,7 @@ def test_many_points_are_thinned(monkeypatch):
 class Reader(HTMLParser):
     """Tags, attributes, text, and whether every element is closed in order."""
 
-    VOID = frozenset({"meta", "input", "br", "img", "link", "hr"})
+    VOID = frozenset({"meta", "input", "br", "img", "link", "hr", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

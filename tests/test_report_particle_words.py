@@ -20,7 +20,7 @@ from matscale.report.parts.particles.profiles import (
 )
 from matscale.report.parts.particles.published import PRINTED_PARTICLES, beside_published
 from matscale.report.sections import OPEN_LIST, _refused
-from matscale.report.tables.score import Column, make_cell
+from matscale.report.tables.cells import Column, make_cell
 from matscale.report.wording import reason_text
 from matscale.results.result import Metric, RefusedItem
 from matscale.results.samples import Samples

@@ -8,13 +8,8 @@ import pytest
 
 from matscale.report.headline import headline
 from matscale.report.tables import text as tables
-from matscale.report.tables.score import (
-    breakdown_tables,
-    make_columns,
-    make_rows,
-    score_tables,
-    strongest_floor,
-)
+from matscale.report.tables.cells import make_columns, make_rows
+from matscale.report.tables.score import breakdown_tables, score_tables, strongest_floor
 from matscale.report.wording import told_text
 from matscale.results.metric import unknown
 from matscale.results.result import Metric, Predictor, Result

@@ -34,15 +34,17 @@ def to_cite(results: Sequence[Result]) -> list[Cited]:
 
 
 def _all(results: Sequence[Result]) -> Iterator[Cited]:
-    for version in sorted({one.provenance.matscale for one in results}):
+    for version in sorted({result.provenance.matscale for result in results}):
         yield Cited("the scores", papers.matscale(version))
-    for task in dict.fromkeys(one.task for one in results):
+    for task in dict.fromkeys(result.task for result in results):
         yield from (Cited("the benchmark", paper) for paper in find_part(task).papers)
-    names = [name for one in results for name in (one.dataset.name, one.dataset.train_name)]
+    names = [
+        name for result in results for name in (result.dataset.name, result.dataset.train_name)
+    ]
     for name in dict.fromkeys(name for name in names if name):
         yield from (Cited(f"the data set {name}", paper) for paper in _data(name))
-    for one in results:
-        yield from _methods(one)
+    for result in results:
+        yield from _methods(result)
 
 
 def _data(name: str) -> Sequence[Paper]:

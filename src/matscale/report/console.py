@@ -87,10 +87,10 @@ def _tables(
 def _left_out(part: Sequence[Result], shown: Sequence[ScoreTable]) -> str:
     """What ``--all`` adds, in words."""
     tables = list(_tables(part, part, everything=True))
-    more = sum(len(one.columns) for one in tables) - sum(len(one.columns) for one in shown)
+    more = sum(len(table.columns) for table in tables) - sum(len(table.columns) for table in shown)
     if not more:
         return ""
-    others = sorted({one.protocol for one in tables} - {one.protocol for one in shown})
+    others = sorted({table.protocol for table in tables} - {table.protocol for table in shown})
     under = f", some under the {others[0]} protocol" if others else ""
     return f"{more} more metrics{under}" if more > 1 else f"1 more metric{under}"
 
@@ -98,10 +98,12 @@ def _left_out(part: Sequence[Result], shown: Sequence[ScoreTable]) -> str:
 def _last_lines(leading: Sequence[Result]) -> list[str]:
     """Such as ``match rate: atomgpt 38 %, cdvae 0.0 %; strongest floor substitution 63 %``."""
     models = [result for result in leading if result.predictor.kind == "model"]
-    said = [f"{one.predictor.name}: {line}" for one in models if (line := division(one))]
+    said = [f"{model.predictor.name}: {line}" for model in models if (line := division(model))]
     names = dict.fromkeys(result.headline for result in models if not division(result))
     for name in names:
-        table = next((one for one in score_tables(leading) if _place(one, name) is not None), None)
+        table = next(
+            (table for table in score_tables(leading) if _place(table, name) is not None), None
+        )
         if table is None:
             continue
         place = _place(table, name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matscale.report.tables.best import strongest_place
-from matscale.report.tables.score import Cell, Column, make_cell, make_columns
+from matscale.report.tables.cells import Cell, Column, make_cell, make_columns
 from matscale.report.wording import text_of, told_fields, told_text
 from matscale.results.measure import same
 from matscale.results.result import Metric, Result
@@ -54,7 +54,7 @@ def headline(result: Result, others: Sequence[Result] = ()) -> Headline:
         others: Results on the same question; of those under its protocol, the floors say which is
             the strongest, and how many digits a floor has.
     """
-    others = [one for one in others if one.protocol == result.protocol]
+    others = [other for other in others if other.protocol == result.protocol]
     metric = result.metrics.get(result.headline)
     labels, explained = _labels(result)
     spec = result.spec(result.headline)
@@ -156,7 +156,7 @@ def _strongest_sentence(
     result: Result, column: Column, metric: Metric, others: Sequence[Result]
 ) -> str:
     """The strongest floor, where it was told more and is not the one that the model is held to."""
-    entries = [(one.predictor, "", None, one.metrics) for one in (result, *others)]
+    entries = [(held.predictor, "", None, held.metrics) for held in (result, *others)]
     place = strongest_place(column.spec, entries)
     if not place:  # none, or the result itself
         return ""
@@ -189,7 +189,7 @@ def shares_of(result: Result, others: Sequence[Result]) -> tuple[str, str, str, 
     first, *rest = _shares(result, intervals=True)
     before = f"has, of {result.counts.submitted:,} crystals,"
     value, _, after = first.partition(" % ")
-    line = next((one for one in others if one.predictor.kind == "ceiling"), None)
+    line = next((other for other in others if other.predictor.kind == "ceiling"), None)
     if line is None:
         beside = "Held-out real crystals beside them (--held-out) would say what is usual."
     else:

@@ -101,7 +101,9 @@ def _files(sections: Sequence[Section], own: Sequence[str], kind: str) -> list[s
     """Styles or scripts: those of every page, then those of the blocks that this one shows."""
     blocks = [block for section in sections for block, _ in section.blocks]
     every = [f"matscale.report:assets/{name}" for name in own]
-    return list(dict.fromkeys([*every, *(name for one in blocks for name in getattr(one, kind))]))
+    return list(
+        dict.fromkeys([*every, *(name for block in blocks for name in getattr(block, kind))])
+    )
 
 
 @cache
@@ -191,7 +193,7 @@ def _write(path: Path, text: str) -> None:
 
 def _stems(sections: Sequence[Section]) -> list[str]:
     """Start of the file names of each section: task and dataset, numbered where they repeat."""
-    stems = [slug(f"{one.results[0].task}-{one.title}") for one in sections]
+    stems = [slug(f"{section.results[0].task}-{section.title}") for section in sections]
     return [stem if stems.count(stem) == 1 else f"{stem}-{k + 1}" for k, stem in enumerate(stems)]
 
 
@@ -217,7 +219,10 @@ def _drawings(section: Section) -> dict[str, str]:
     opening = section.opening
     found = {opening.file: opening.drawing} if opening and opening.file else {}
     key = [(name, series[name]) for name in section.drawn]
-    found |= {f"by-{slug(one.by)}": svg.keyed(one.chart, key) for one in section.breakdowns}
+    found |= {
+        f"by-{slug(breakdown.by)}": svg.keyed(breakdown.chart, key)
+        for breakdown in section.breakdowns
+    }
     for _, made in section.blocks:
         found |= made.drawings
     return found

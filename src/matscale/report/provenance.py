@@ -40,7 +40,7 @@ def shared_facts(results: Sequence[Result]) -> Shared:
     shared = {
         what: value
         for what, value in every[0].items()
-        if all(one.get(what) == value for one in every)
+        if all(facts.get(what) == value for facts in every)
     }
     own: dict[str, list[tuple[str, Facts]]] = {}
     for result, facts in zip(results, every, strict=True):

@@ -81,7 +81,9 @@ class Section:
     @property
     def drawn(self) -> tuple[str, ...]:
         """Predictors whose dots appear in the charts by group."""
-        return tuple(dict.fromkeys(name for one in self.breakdowns for name in one.drawn))
+        return tuple(
+            dict.fromkeys(name for breakdown in self.breakdowns for name in breakdown.drawn)
+        )
 
     def reason(self, words: str) -> str:
         """A count's name in words."""
@@ -128,7 +130,7 @@ def make_section(
         blocks=tuple(blocks),
         refused=_refused(leading),
         series=series,
-        problems=_gathered([(name, one.problem) for name, one in samples.items() if one.problem]),
+        problems=_gathered([(name, own.problem) for name, own in samples.items() if own.problem]),
         counted=_counted(results),
         shared=shared_facts(ordered(results)),
     )
@@ -256,7 +258,7 @@ def _refused(results: Sequence[Result]) -> tuple[RefusedList, ...]:
     """Models first, then ceilings, whose failures say what cannot be known; floors last."""
     found = []
     kinds = ("model", "ceiling", "floor")
-    for result in sorted(ordered(results), key=lambda one: kinds.index(one.predictor.kind)):
+    for result in sorted(ordered(results), key=lambda result: kinds.index(result.predictor.kind)):
         counts = result.counts.refused
         reasons = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         total = sum(counts.values())

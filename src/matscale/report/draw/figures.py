@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from matscale.report.draw.svg import Axis, bottom_axis, drawing, left_axis, tag
-from matscale.report.tables.score import Cell, Column, Row, ScoreTable
+from matscale.report.tables.cells import Cell, Column, Row
+from matscale.report.tables.score import ScoreTable
 from matscale.results.result import Result
 from matscale.results.samples import Samples
 

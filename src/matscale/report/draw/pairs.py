@@ -43,7 +43,7 @@ class Pairs:
     @property
     def embedded(self) -> dict[str, Any]:
         """Cells of all models with the elements that they contain, for the viewer."""
-        models = {one.name: list(one.cases) for one in self.models if one.cases}
+        models = {model.name: list(model.cases) for model in self.models if model.cases}
         pairs = [case for cases in models.values() for case in cases]
         views = [case[side] for case in pairs for side in ("target", "predicted")]
         return {"models": models, "elements": elements(views)}

@@ -11,18 +11,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from matscale.report.tables import text as tables
+from matscale.report.tables.cells import Cell, Column, Row, make_columns, make_rows
 from matscale.report.tables.choices import Interval
 from matscale.report.tables.latex_width import TEXT_WIDTH, text_width
-from matscale.report.tables.score import (
-    Cell,
-    Column,
-    Row,
-    make_columns,
-    make_rows,
-    ordered,
-    score_tables,
-    specs_of,
-)
+from matscale.report.tables.score import ordered, score_tables, specs_of
 from matscale.report.wording import told_fields
 from matscale.results.result import Protocol, Result
 from matscale.runtime.errors import UserError, did_you_mean

@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 
 from matscale.report.tables import text as tables
+from matscale.report.tables.cells import Cell
 from matscale.report.tables.choices import Format, Interval
 from matscale.report.tables.latex_width import TEXT_WIDTH
 from matscale.report.tables.paper import GAP, PaperTable, heading_lines, row_name, written
-from matscale.report.tables.score import Cell
 from matscale.report.tables.text import latex_text
 from matscale.results.result import Metric
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from matscale.report.tables.score import Cell, Column, Row, ScoreTable, strongest_floor
+from matscale.report.tables.cells import Cell, Column, Row
+from matscale.report.tables.score import ScoreTable, strongest_floor
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 _GAP = 2

@@ -10,15 +10,8 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from matscale.report.tables.score import (
-    Cell,
-    Column,
-    Row,
-    ScoreTable,
-    breakdown_tables,
-    score_tables,
-    strongest_floor,
-)
+from matscale.report.tables.cells import Cell, Column, Row
+from matscale.report.tables.score import ScoreTable, breakdown_tables, score_tables, strongest_floor
 from matscale.report.wording import text_of, told_fields
 from matscale.results.result import Metric, Result
 

@@ -11,8 +11,8 @@ import numpy as np
 from matscale.datasets.particles.published import RADIUS_SPLITS
 from matscale.metrics import clusters, scales
 from matscale.metrics.scales import Profile
+from matscale.report.tables.cells import rounding
 from matscale.report.tables.grid import Grid, Value
-from matscale.report.tables.score import rounding
 from matscale.results.metric import MetricSpec
 from matscale.results.result import Result
 from matscale.results.samples import Samples

@@ -7,6 +7,7 @@ from matscale.report.draw import lattice, pairs
 from matscale.report.draw.cases import case_views
 from matscale.report.draw.pairs import Cases
 from matscale.report.parts.part import Block, Gathered, Made, Part, TaskText
+from matscale.results.result import Result
 
 PREDICTIONS = (
     "The worst predictions by AMD distance, a near miss and a typical match, target and prediction"
@@ -21,12 +22,12 @@ FLOORS = {
 
 
 def _cases(gathered: Gathered) -> Made | None:
-    models = [one for one in gathered.leading if one.predictor.kind == "model"]
-    return pairs.made([_cases_of(gathered, one.predictor.name) for one in models])
+    models = [result for result in gathered.leading if result.predictor.kind == "model"]
+    return pairs.made([_cases_of(model, gathered) for model in models])
 
 
-def _cases_of(gathered: Gathered, name: str) -> Cases:
-    result = next(one for one in gathered.leading if one.predictor.name == name)
+def _cases_of(result: Result, gathered: Gathered) -> Cases:
+    name = result.predictor.name
     views, problem = case_views(result, gathered.samples[name], gathered.folder)
     return Cases(name, tuple(views), problem, about=PREDICTIONS)
 
