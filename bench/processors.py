@@ -60,8 +60,8 @@ def reconstruction(folder):
 def novelty(folder):
     """Prototypes and swapped, stretched and moved copies of them against half of the prototypes."""
     from matscale.demo import prototype_crystals
+    from matscale.predictors.floors.generation import random_substitution
     from matscale.structures.formats import write
-    from matscale.tasks.novelty.floors import random_substitution
     from matscale.tasks.novelty.score import score_novelty
 
     crystals = prototype_crystals()
@@ -214,8 +214,9 @@ def decisions(folder):
     from matscale.datasets.particles.hydrides import hydride_perovskites
     from matscale.datasets.particles.literature import measured_materials
     from matscale.metrics.particles.superposition import SpeciesTrees, superpose
-    from matscale.predictors.floors import CRYSTAL_FLOORS
     from matscale.predictors.predictor import Told
+    from matscale.predictors.registry import FLOORS
+    from matscale.predictors.training import CrystalTraining
     from matscale.recovery import recover
     from matscale.structures import chemistry
     from matscale.structures.carving import carve
@@ -235,9 +236,13 @@ def decisions(folder):
     }
     train = material_set("diverse")[:40]
     units = [chemistry.composition(train.row_numbers(row)) for row in range(20)]
-    for floor in CRYSTAL_FLOORS:
-        told = Told(tuple(train.ids[:20]), {"composition": units})
-        tables[floor.name] = floor(train[20:], 0).predict(told).table
+    for factory in FLOORS["reconstruction"]:
+        floor = factory()
+        floor.fit(CrystalTraining(train[20:]))
+        told = Told({"composition": units}).only(floor.told)
+        answers = dict(zip(train.ids[:20], floor.predict(told), strict=True))
+        found = {name: own for name, own in answers.items() if isinstance(own, StructureTable)}
+        tables[floor.name] = StructureTable.concatenate(list(found.values())).with_ids(list(found))
     found = {name: [table.sha256(), table.ids.tolist()] for name, table in tables.items()}
 
     sphere = carve(train[[0]], 9.0)

@@ -144,7 +144,7 @@ class Bench:
     """One question, one submission, and the seconds of each stage."""
 
     def __init__(self, folder, rows):
-        from matscale.predictors.from_file import read_submissions
+        from matscale.predictors.submissions.crystals import read_submissions
         from matscale.runtime.memory import Memory
         from matscale.tasks.reconstruction.question import ask
 

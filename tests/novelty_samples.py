@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from matscale.report.novelty import SYSTEMS
+from matscale.report.parts.novelty.gather import SYSTEMS
 from matscale.results.result import Counts, Dataset, Predictor, Provenance, RefusedItem, Result
 from report_samples import (
     HOSTILE,

@@ -10,7 +10,7 @@ import pytest
 
 import matscale as ms
 from crystals import held_out
-from matscale.predictors.from_file import read_submissions
+from matscale.predictors.submissions.crystals import read_submissions
 from matscale.runtime.errors import UserError
 from matscale.tasks.reconstruction.by_order import aligned
 from test_cli import matscale

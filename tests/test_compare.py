@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matscale.report.metric_wording import METRIC_TEXT
 
 import matscale as ms
 from crystals import described_otherwise, held_out, training
@@ -17,7 +18,7 @@ from figure_samples import choice
 from matscale.api import score
 from matscale.figures.items import Figure
 from matscale.metrics import statistics
-from matscale.report.metric_wording import METRIC_TEXT
+from matscale.predictors.floors.captions import Chance
 from matscale.results import store
 from matscale.results.compared import ComparedMetric, column, share
 from matscale.results.differences import paired, unpaired
@@ -262,7 +263,7 @@ def test_particles_lead_with_their_headline(particles_card, folder):
 
 def test_perception_is_compared_figure_by_figure(folder, reconstruction):
     figures = [Figure(f"mcq/choice-{k}", choice(k), "mcq") for k in range(12)]
-    made = {"chance": rows.floor_rows(figures, "chance"), "truth": rows.true_rows(figures)}
+    made = {"chance": rows.floor_rows(figures, Chance()), "truth": rows.true_rows(figures)}
     where = folder / "perception"
     where.mkdir()
     template = reconstruction["good.sound"]

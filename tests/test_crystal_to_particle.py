@@ -19,7 +19,7 @@ from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import read_parquet, write
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles import question as asking
-from matscale.tasks.particles.crystal_to_particle.scoring import check
+from matscale.tasks.particles.crystal_to_particle.measuring import check
 from particle_tasks import holds, reachable, small_set
 
 

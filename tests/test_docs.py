@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -15,9 +16,9 @@ import typer
 import matscale
 from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
-from matscale.predictors.floors import CRYSTAL_FLOORS
-from matscale.predictors.predictor import FIELDS
-from matscale.report.metric_wording import METRIC_TEXT, PARAMETERS
+from matscale.metrics.lattice import PARAMETERS
+from matscale.predictors.predictor import CRYSTAL_FIELDS
+from matscale.predictors.registry import FLOORS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS
@@ -215,6 +216,12 @@ def labels(output: str) -> list[str]:
     return [re.split(r"\s{2,}", line)[0] for line in output.splitlines() if line[:1].strip()]
 
 
+def metric_names() -> set[str]:
+    """Every metric that a task describes, of both protocols."""
+    specs = [import_module(f"{module}.specs").SPECS for module in TASKS.values()]
+    return {name for protocols in specs for found in protocols.values() for name in found}
+
+
 def mentioned(page: str) -> str:
     return (ROOT / "docs" / page).read_text(encoding="utf-8")
 
@@ -223,7 +230,7 @@ def test_submissions_page_has_the_whole_vocabulary():
     text = mentioned("submissions.md")
     for reason, meaning in REASONS.items():
         assert f"| `{reason}` | {meaning} |" in text
-    for field, meaning in FIELDS.items():
+    for field, meaning in CRYSTAL_FIELDS.items():
         assert f"| `{field}` | {meaning} |" in text
     for form in FORMATS:
         for suffix in form.suffixes:
@@ -234,11 +241,11 @@ def test_task_pages_define_every_metric():
     pages = sorted((ROOT / "docs" / "tasks").glob("*.md"))
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     families = {"wasserstein", "histogram_kl", "kld", "mae"}
-    for name in METRIC_TEXT:
+    for name in metric_names():
         family, _, parameter = name.rpartition("_")
         wanted = f"{family}_a" if family in families and parameter in PARAMETERS else name
         assert f"`{wanted}`" in text, name
-    for floor in CRYSTAL_FLOORS:
+    for floor in (factory() for factory in FLOORS["reconstruction"]):
         assert f"| `{floor.name}` | floor | {', '.join(floor.told) or 'nothing'} |" in text
 
 

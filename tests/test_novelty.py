@@ -16,15 +16,16 @@ from pymatgen.core import Lattice, Structure
 
 from crystals import described_otherwise, held_out, perovskite, rock_salt, rutile, training
 from matscale.matching.tolerances import Tolerances
+from matscale.predictors.floors.generation import random_atoms
 from matscale.report.headline import headline
 from matscale.runtime.errors import UserError
+from matscale.runtime.memory import PARTIAL
 from matscale.structures.formats import read, read_parquet, write
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty import classify as classifying
-from matscale.tasks.novelty.floors import random_atoms
 from matscale.tasks.novelty.samples import unread_samples, without_own_images
-from matscale.tasks.novelty.score import WORK, score_novelty
+from matscale.tasks.novelty.score import score_novelty
 from matscale.tasks.novelty.settings import NoveltySettings
 from novelty_runs import score
 
@@ -305,35 +306,61 @@ def test_a_submission_without_structures(train, tmp_path):
 # --- resuming --------------------------------------------------------------------------------
 
 
-def test_second_run_computes_nothing_again(train, monkeypatch):
-    first, _ = score(held_out(), train)
-    work = train.parent / "results" / WORK
-    before = {path: path.stat().st_mtime_ns for path in work.rglob("*.npz")}
-    assert before
-    second, _ = score(held_out(), train)
-    assert {path: path.stat().st_mtime_ns for path in work.rglob("*.npz")} == before
-    for one, other in zip(first, second, strict=True):
+def refuse(*_: object) -> None:
+    raise AssertionError("computed again")
+
+
+STAGES = (
+    "matscale.tasks.reconstruction.describe.canonical_cells",
+    "matscale.tasks.reconstruction.describe.sites.average_minimum_distances",
+    "matscale.tasks.novelty.valid.primitive_neighbor_list",
+    "smact.screening.smact_validity",
+)
+
+
+def interrupted(train, monkeypatch) -> Path:
+    """The unfinished work of a run that was stopped before it wrote anything."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("matscale.tasks.novelty.scorer.scorecard", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            score(held_out(), train)
+    results = train.parent / "results"
+    assert not list(results.glob("*.json"))
+    return results / PARTIAL
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(train, monkeypatch):
+    work = interrupted(train, monkeypatch)
+    assert list(work.glob("*.npz"))
+    for name in STAGES:
+        monkeypatch.setattr(name, refuse)
+    monkeypatch.setattr("matscale.matching.wyckoff.positions._ENGINES", {"moyopy": refuse})
+    resumed, _ = score(held_out(), train)
+    assert not work.exists()
+    monkeypatch.undo()
+    whole, _ = score(held_out(), train, out="whole")
+    for one, other in zip(resumed, whole, strict=True):
         assert one.metrics == other.metrics and one.groups == other.groups
 
 
 def test_a_changed_threshold_computes_only_what_it_must(train, monkeypatch):
     """Validity, cells, symmetry and fingerprints do not hang on tolerances; matches do."""
-    score(held_out(), train)
-    work = train.parent / "results" / WORK
-    before = {path.parent.name for path in work.rglob("*.npz")} | set(work.glob("*.npz"))
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("computed again")
-
-    for name in ("describe.canonical_cells", "describe.sites.average_minimum_distances"):
-        monkeypatch.setattr(f"matscale.tasks.reconstruction.{name}", refuse)
+    work = interrupted(train, monkeypatch)
+    before = len(list(work.rglob("*.npz")))
+    for name in STAGES:
+        monkeypatch.setattr(name, refuse)
     monkeypatch.setattr("matscale.matching.wyckoff.positions._ENGINES", {"moyopy": refuse})
-    monkeypatch.setattr("matscale.tasks.novelty.valid.primitive_neighbor_list", refuse)
-    monkeypatch.setattr("smact.screening.smact_validity", refuse)
-    narrow = NoveltySettings(tolerances=Tolerances(site=0.05))
-    card, _ = score(held_out(), train, settings=narrow)
+    kept = []
+    monkeypatch.setattr(
+        "matscale.runtime.memory.Memory.forget", lambda _: kept.extend(work.rglob("*.npz"))
+    )
+    card, _ = score(held_out(), train, settings=NoveltySettings(tolerances=Tolerances(site=0.05)))
     assert card["model"].settings["stol"] == 0.05
-    assert set(work.glob("*.npz")) > {path for path in before if isinstance(path, Path)}
+    assert len(kept) > before
 
 
 SLOW = """

@@ -15,6 +15,12 @@ from crystals import held_out, rock_salt, training
 from matscale.matching import batch
 from matscale.matching.wyckoff.matches import wyckoff_matches
 from matscale.matching.wyckoff.positions import symmetry_of
+from matscale.predictors.floors.generation import (
+    CLOSEST,
+    FEWEST_ATOMS,
+    random_atoms,
+    random_substitution,
+)
 from matscale.runtime.memory import Memory
 from matscale.structures import cells
 from matscale.structures.chemistry import PETTIFOR, pettifor_distance
@@ -23,7 +29,6 @@ from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.candidates import find_candidates, substituted, swaps_of
 from matscale.tasks.novelty.cheapest import cheapest, cheapest_matches, cheapest_wyckoff
 from matscale.tasks.novelty.distances import element_distances, element_profiles, nearest
-from matscale.tasks.novelty.floors import CLOSEST, FEWEST_ATOMS, random_atoms, random_substitution
 from matscale.tasks.novelty.settings import NoveltySettings
 from matscale.tasks.novelty.site_maps import costs, site_maps
 from matscale.tasks.novelty.valid import charge_balanced, validity

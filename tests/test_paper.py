@@ -14,12 +14,12 @@ import matscale as ms
 from matscale.cli import app
 from matscale.datasets import DATASETS, papers
 from matscale.datasets.papers import Paper
-from matscale.report.choices import Format, Interval
 from matscale.report.cite import bibtex, to_cite
-from matscale.report.latex_width import TEXT_WIDTH, text_width
-from matscale.report.paper import MOST_METRICS, on_a_page, paper_table
-from matscale.report.paper_formats import render, to_latex
-from matscale.report.scoretable import score_tables
+from matscale.report.tables.choices import Format, Interval
+from matscale.report.tables.latex_width import TEXT_WIDTH, text_width
+from matscale.report.tables.paper import MOST_METRICS, on_a_page, paper_table
+from matscale.report.tables.paper_formats import render, to_latex
+from matscale.report.tables.score import score_tables
 from matscale.results.store import save
 from report_samples import write_results
 

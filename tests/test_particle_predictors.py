@@ -7,9 +7,9 @@ import matscale
 from matscale.api import score
 from matscale.runtime.errors import Refused, UserError
 from matscale.tasks.particles import question as asking
-from matscale.tasks.particles.crystal_to_particle.scoring import check as check_particle
-from matscale.tasks.particles.particle_to_crystal.scoring import check as check_cell
-from matscale.tasks.particles.particle_to_crystal.scoring import targets_of
+from matscale.tasks.particles.crystal_to_particle.measuring import check as check_particle
+from matscale.tasks.particles.particle_to_crystal.measuring import check as check_cell
+from matscale.tasks.particles.particle_to_crystal.measuring import targets_of
 from particle_tasks import Constant, holds, reachable
 
 # --- predictors of one's own -----------------------------------------------------------------

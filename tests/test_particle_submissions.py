@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS
-from matscale.predictors.particles.submission import read_cells, read_particles
+from matscale.predictors.submissions.particles import read_cells, read_particles
 from matscale.runtime.errors import UserError
 
 HEADER = ",".join((*KEY_COLUMNS, *CELL_COLUMNS))

@@ -12,16 +12,17 @@ import pytest
 from matscale.api import score
 from matscale.datasets.particles.hard import TRACKS
 from matscale.datasets.particles.template import CELL_COLUMNS, KEY_COLUMNS, write_template
-from matscale.predictors.particles.to_crystal import NearestRdf
+from matscale.predictors.floors.cells import NearestRdf
 from matscale.report.console import print_scores
-from matscale.report.scoretable import score_tables
+from matscale.report.tables.score import score_tables
 from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
+from matscale.tasks.asking import entrant
 from matscale.tasks.particles import question as asking
-from matscale.tasks.particles.asking import entrant, tell
+from matscale.tasks.particles.asking import tell, telling
+from matscale.tasks.particles.particle_to_crystal.measuring import check, sound_scores, targets_of
 from matscale.tasks.particles.particle_to_crystal.notes import defects
-from matscale.tasks.particles.particle_to_crystal.scoring import check, sound_scores, targets_of
 from matscale.tasks.particles.training import training_samples
 from particle_tasks import Constant
 
@@ -377,10 +378,8 @@ def test_a_sample_of_which_nothing_is_left_is_a_refused_answer(particles):
     groups = targets_of(particles.materials).groups
     one = entrant(
         Constant((np.array([4.0, 4, 4, 90, 90, 90]), 221)),
-        question,
+        telling(question, ("positions",), cell=False),
         training_samples(particles, "radius", groups),
-        tells=("positions",),
-        cell=False,
         check=check,
         kinds={"sound": "model"},
     )

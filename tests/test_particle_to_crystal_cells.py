@@ -19,7 +19,7 @@ from matscale.structures.cells import lattice_parameters
 from matscale.structures.table import StructureTable
 from matscale.tasks.particles import labels
 from matscale.tasks.particles.particle_to_crystal import equivalent
-from matscale.tasks.particles.particle_to_crystal.scoring import (
+from matscale.tasks.particles.particle_to_crystal.measuring import (
     CellAnswer,
     balanced,
     check,

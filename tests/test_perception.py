@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from figure_samples import CAPTIONS, choice, number_of, opened
-from matscale.figures.blind import FLOORS
 from matscale.figures.folder import read_figures
 from matscale.figures.items import Figure
 from matscale.figures.synthetic.build import build
+from matscale.predictors.floors.captions import Chance, Longest, Medoid
 from matscale.runtime.errors import UserError
 from matscale.tasks.perception import drawn, measures, rows
 from matscale.tasks.perception.questions import Reply, foreign, order_of, question_of
@@ -171,8 +171,8 @@ def test_numbers():
 
 def test_floors_are_scored_as_models_are_and_truth_is_the_ceiling():
     some = [*CHOICES, *figures(number_of(0))]
-    assert measures.metrics(rows.floor_rows(some, "chance"), "sound", 0)["accuracy"].value == 0.25
-    medoid = measures.metrics(rows.floor_rows(some, "medoid"), "sound", 0)
+    assert measures.metrics(rows.floor_rows(some, Chance()), "sound", 0)["accuracy"].value == 0.25
+    medoid = measures.metrics(rows.floor_rows(some, Medoid()), "sound", 0)
     assert medoid["accuracy"].value == 1.0 and set(medoid) == {"accuracy"}
     truth = measures.metrics(rows.true_rows(some), "sound", 0)
     assert (truth["accuracy"].value, truth["within_10"].value) == (1.0, 1.0)
@@ -200,9 +200,9 @@ def test_image_processing_beats_the_blind_floors_by_far(drawn_figures, image_row
     """Guessing gets 9 of 10 right among 100 with a chance of 1e-40, and so does the rest."""
     read = measures.metrics(image_rows, "sound", 0)
     assert read["accuracy"].n == DRAWN and read["accuracy"].value >= 0.9
-    for rule in FLOORS:
-        floor = measures.metrics(rows.floor_rows(drawn_figures, rule), "sound", 0)["accuracy"]
-        assert floor.high < 0.4 < read["accuracy"].low - 0.4, rule
+    for blind in (Chance(), Medoid(), Longest()):
+        floor = measures.metrics(rows.floor_rows(drawn_figures, blind), "sound", 0)["accuracy"]
+        assert floor.high < 0.4 < read["accuracy"].low - 0.4, blind.name
     numbers = sum(figure.kind == "numeric" for figure in drawn_figures)
     assert read["within_10"].n == numbers and read["within_10"].value >= 0.9
     assert read["relative_error"].value < 0.02
@@ -261,7 +261,7 @@ def test_what_is_picked_by_kind_of_distractor():
 
 def test_the_table_beside_a_result_has_the_columns_that_its_docstring_names():
     named = re.findall(r"^ +(\w+) +(?:string|double|binary)  ", rows.table.__doc__, re.M)
-    made = rows.table(rows.floor_rows(CHOICES, "chance"), {})
+    made = rows.table(rows.floor_rows(CHOICES, Chance()), {})
     assert sorted(named) == sorted(made.column_names)
     options = json.loads(made["options"][0].as_py())
     assert [one["kind"] for one in options] == ["right", "technique", "element", "number"]

@@ -18,9 +18,9 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 import matscale as ms
 from crystals import held_out, training
 from matscale import api, datasets
-from matscale.predictors.from_file import Submission
 from matscale.predictors.predictor import parse_told
-from matscale.predictors.submissions import submissions_of
+from matscale.predictors.submissions.crystals import Submission
+from matscale.predictors.submissions.given import submissions_of
 from matscale.runtime.errors import did_you_mean
 from matscale.structures.formats import read_objects, write
 from matscale.structures.table import StructureTable

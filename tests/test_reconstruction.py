@@ -12,13 +12,14 @@ from matscale.report.headline import headline
 from matscale.results.result import Predictor
 from matscale.runtime import execution
 from matscale.runtime.errors import UserError
+from matscale.runtime.memory import PARTIAL
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty import measures
 from matscale.tasks.perception import measures as perception
 from matscale.tasks.reconstruction.declared import refutation
 from matscale.tasks.reconstruction.published import defects
-from matscale.tasks.reconstruction.score import PARTIAL, score_reconstruction
+from matscale.tasks.reconstruction.score import score_reconstruction
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from matscale.results.measure import Measure, all_measured, mean_of, measured, s
 from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction import recall, run
+from matscale.tasks.reconstruction import recall, rules
 from matscale.tasks.reconstruction.canonical import canonical_cells
 from matscale.tasks.reconstruction.describe import describe
 
@@ -189,8 +189,8 @@ def test_pairs_too_large_to_match_are_noted(monkeypatch):
     found, undecided = recall.recalled(described, rows, described, memory, label="")
     assert not found.any()
     assert undecided.all()
-    assert run._undecided("model", 0, 0) == ()
-    pairs, recalled = run._undecided("model", 3, 2)
+    assert rules.undecided_notes("model", 0, 0) == ()
+    pairs, recalled = rules.undecided_notes("model", 3, 2)
     assert pairs.startswith("3 predictions of model could not be matched")
     assert "2 targets" in recalled
 

@@ -11,12 +11,12 @@ import pytest
 from ase.data.colors import jmol_colors
 
 from matscale.report import figures, metric_wording, wording
-from matscale.report.cases import choose_cases
-from matscale.report.crystal_view import bonds, complete_boundary, elements, upright, view
+from matscale.report.draw.cases import choose_cases
+from matscale.report.draw.crystals import bonds, complete_boundary, elements, upright, view
 from matscale.report.page import embedded_json, write_report
-from matscale.report.samples import Samples, read_samples
 from matscale.report.scorecard import Scorecard
 from matscale.results.result import Metric, RefusedItem, Result
+from matscale.results.samples import Samples, read_samples
 from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 from report_samples import (

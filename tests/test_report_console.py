@@ -10,8 +10,8 @@ from rich.console import Console
 import novelty_samples
 import particle_report_samples as particle_samples
 from matscale.report.console import MOST_METRICS, print_last, print_scores
-from matscale.report.plain_table import table_lines
-from matscale.report.scoretable import score_tables
+from matscale.report.tables.plain import table_lines
+from matscale.report.tables.score import score_tables
 from matscale.results.result import Metric, Result
 from report_samples import write_results
 

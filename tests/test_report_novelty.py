@@ -11,13 +11,13 @@ from markupsafe import escape
 
 import novelty_samples
 import report_samples
-from matscale.report import novelty_figures as figures
-from matscale.report.crystal_view import formula
+from matscale.report.draw.crystals import formula
 from matscale.report.headline import headline
-from matscale.report.novelty import classes_of, farthest_from_training, novelty_cases
 from matscale.report.page import write_report
-from matscale.report.samples import Samples, read_samples
+from matscale.report.parts.novelty import figures
+from matscale.report.parts.novelty.gather import classes_of, farthest_from_training, novelty_cases
 from matscale.results.result import Result
+from matscale.results.samples import Samples, read_samples
 from matscale.structures.formats import read_parquet, write_parquet
 
 COUNT = 120

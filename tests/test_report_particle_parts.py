@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import particle_report_samples as made
 from matscale.datasets.particles import C2NP
-from matscale.report import particle_figures as figures
 from matscale.report import particle_view as view
-from matscale.report.particle_profiles import Curve, Radii, curve_of, metric_of, radii_of
-from matscale.report.particle_tables import Grid, grid_to_csv, grid_to_latex, shown
-from matscale.report.samples import Samples
+from matscale.report.parts.particles import figures
+from matscale.report.parts.particles.profiles import Curve, Radii, curve_of, metric_of, radii_of
+from matscale.report.tables.grid import Grid, grid_to_csv, grid_to_latex, shown
 from matscale.results.result import Result
+from matscale.results.samples import Samples
 
 
 def samples_of(**columns: list) -> Samples:

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from matscale.report.particle_wording import reason_text
 from scipy.spatial.transform import Rotation
 
 import particle_report_samples as made
 from matscale.metrics.particles import REASONS
 from matscale.metrics.scales import Profile
-from matscale.report.particle_profiles import (
+from matscale.report.parts.particles.gather import _surface_row
+from matscale.report.parts.particles.profiles import (
     Curve,
     Radii,
     diagnostics_row,
@@ -17,13 +19,11 @@ from matscale.report.particle_profiles import (
     places_of,
     turned_grid,
 )
-from matscale.report.particle_wording import reason_text
-from matscale.report.particles import _surface_row
-from matscale.report.published_particles import beside_published
-from matscale.report.samples import Samples
-from matscale.report.scoretable import Column, make_cell
+from matscale.report.parts.particles.published import beside_published
 from matscale.report.sections import OPEN_LIST, _refused
+from matscale.report.tables.score import Column, make_cell
 from matscale.results.result import Metric, RefusedItem
+from matscale.results.samples import Samples
 from matscale.tasks.particles.crystal_to_particle.consistency import Answers
 
 

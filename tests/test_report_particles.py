@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from matscale.report.parts.particles.splits import memory
 from scipy.stats import spearmanr
 
 import particle_report_samples as made
@@ -17,13 +18,12 @@ import report_samples
 from matscale.datasets.particles import C2NP
 from matscale.report import particle_view as view
 from matscale.report.page import write_report
-from matscale.report.particle_profiles import metric_of
-from matscale.report.particle_splits import memory
-from matscale.report.particle_tables import shown
-from matscale.report.particles import particles
-from matscale.report.published_particles import CELLS, PARTICLES, beside_published
-from matscale.report.samples import read_samples
+from matscale.report.parts.particles.gather import particles
+from matscale.report.parts.particles.profiles import metric_of
+from matscale.report.parts.particles.published import CELLS, PARTICLES, beside_published
+from matscale.report.tables.grid import shown
 from matscale.results.result import Result
+from matscale.results.samples import read_samples
 
 FORWARD_PARTS = ("radius", "diagnostics", "surface", "particles", "paper")
 

@@ -7,7 +7,7 @@ import pytest
 
 from matscale.report import metric_wording, tables
 from matscale.report.headline import headline
-from matscale.report.scoretable import (
+from matscale.report.tables.score import (
     breakdown_tables,
     make_columns,
     make_rows,

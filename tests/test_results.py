@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from matscale.tasks.reconstruction.compared import COMPARED
 from scipy import stats
 
 from matscale import load_results
@@ -22,7 +23,6 @@ from matscale.results.measure import (
 )
 from matscale.results.result import Metric
 from matscale.runtime.errors import UserError
-from matscale.tasks.reconstruction.compared import COMPARED
 from report_samples import write_results
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crystals import held_out
-from matscale.predictors.from_file import read_submissions
+from matscale.predictors.submissions.crystals import read_submissions
 from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 

@@ -14,12 +14,13 @@ from matscale.results.compare import Comparison
 from matscale.runtime.errors import UserError, did_you_mean
 from matscale.structures import formats
 from matscale.structures.reading import Reading
+from matscale.tasks.definitions import with_definitions
 from matscale.tasks.task import TASKS, find_task
 
 if TYPE_CHECKING:
     from matscale.datasets.particles import ParticleSet
     from matscale.tasks.novelty.settings import NoveltySettings
-    from matscale.tasks.perception.run import Settings
+    from matscale.tasks.perception.settings import PerceptionSettings
 
 Told = str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
 """Fields that models were told: ``"composition,tc"``, a list of fields, or either by model."""
@@ -68,6 +69,7 @@ def score(
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
     column: str = "",
+    count: int = 1000,
 ) -> Scorecard: ...
 
 
@@ -121,7 +123,7 @@ def score(
     out: str | Path | None = None,
     seed: int = 0,
     command: str = "matscale.score",
-    settings: Settings | None = None,
+    settings: PerceptionSettings | None = None,
 ) -> Scorecard: ...
 
 
@@ -132,9 +134,9 @@ def score(task: str, predictions: Any, **options: Any) -> Scorecard:
         task: Such as ``"reconstruction"``.
         predictions: Files or folders of predictions, one model each; or, in place of a file, a
             dict of id to pymatgen ``Structure`` or ASE ``Atoms``, a list of those in the order of
-            the targets, or a :class:`StructureTable`. A dict of model's name to any of these is
-            several models. For particles also Python objects that predict; for perception the
-            name of a model.
+            the targets, or a :class:`StructureTable`; or a predictor of your own, as
+            :class:`matscale.predictors.predictor.Predictor` describes it. A dict of model's name to
+            any of these is several models. For perception the name of a model.
         **options: The task's own, as on the command line; see for instance
             :func:`matscale.tasks.reconstruction.score.score_reconstruction`.
 
@@ -195,6 +197,7 @@ class Scorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = 1000,
     ) -> None: ...
 
     def __init__(self, task: str, **options: Any) -> None:
@@ -271,7 +274,7 @@ def read(source: str | Path, *, workers: int | None = None) -> Reading:
 def load_results(*sources: str | Path) -> Scorecard:
     """Load results from their JSON files or folders of them."""
     results, folder = store.load_all([Path(source) for source in sources])
-    return Scorecard(results, folder)
+    return Scorecard([with_definitions(result) for result in results], folder)
 
 
 def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Comparison]:
@@ -293,6 +296,6 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Com
         UserError: If a file is no result, or the two do not answer the same question.
     """
     one, other = Path(first), Path(second)
-    left, right = store.load(one), store.load(other)
+    left, right = (with_definitions(store.load(path)) for path in (one, other))
     how = find_task(left.task).compared
     return comparing.compare(left, one.parent, right, other.parent, how, seed=seed)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matscale.predictors.floors import RandomTraining, Substitution
+from matscale.predictors.floors.crystals import RandomTraining
+from matscale.predictors.floors.substitution import Substitution
 from matscale.predictors.predictor import Told
+from matscale.predictors.training import CrystalTraining
 from matscale.report.scorecard import Scorecard
+from matscale.runtime.errors import Refused
 from matscale.structures import chemistry
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
@@ -43,11 +46,9 @@ def run_demo(out: Path) -> tuple[Scorecard, Path]:
     out.mkdir(parents=True, exist_ok=True)
     write(train, out / "train.parquet")
     write(targets, out / "targets.parquet")
-    compositions = [chemistry.composition(targets.row_numbers(row)) for row in range(len(targets))]
-    told = Told(tuple(targets.ids), {"composition": compositions})
     submissions = {
-        "demo_swapper": Substitution(train, SEED).predict(told).table,
-        "demo_guesser": RandomTraining(train, SEED).predict(told).table,
+        "demo_swapper": _answers(Substitution(), targets, train),
+        "demo_guesser": _answers(RandomTraining(), targets, train),
         "demo_copier": _rattled(targets, 0.15),
     }
     for name, answers in submissions.items():
@@ -71,6 +72,18 @@ def run_demo(out: Path) -> tuple[Scorecard, Path]:
         ),
     )
     return card, card.report(out / "report")
+
+
+def _answers(
+    floor: Substitution | RandomTraining, targets: StructureTable, train: StructureTable
+) -> StructureTable:
+    """What a floor answers of what it is not refused, under the targets' ids."""
+    floor.fit(CrystalTraining(train))
+    compositions = [chemistry.composition(targets.row_numbers(row)) for row in range(len(targets))]
+    answers = floor.predict(Told({"composition": compositions}), seed=SEED)
+    answered = [row for row in range(len(answers)) if not isinstance(answers[row], Refused)]
+    table = StructureTable.concatenate([answers[row] for row in answered])
+    return table.with_ids([targets.ids[row] for row in answered])
 
 
 def _rattled(table: StructureTable, amplitude: float) -> StructureTable:

@@ -75,7 +75,6 @@ def compare(
     from dataclasses import asdict
 
     from matscale import api
-    from matscale.report.metric_wording import long_label
 
     comparisons = api.compare(first, second, seed=seed)
     if as_json:
@@ -84,7 +83,7 @@ def compare(
         left_out = [one for one in comparisons if not one.comparable]
         print("\n".join(one.sentence for one in comparisons if one.comparable))
         if left_out:
-            names = [long_label(one.metric) for one in left_out]
+            names = [one.label for one in left_out]
             rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
             print(
                 f"Not compared: {'; '.join(names[:MOST_NAMED])}{rest}. Only main metrics with a "

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from matscale.cli.scoring import ProtocolChoice
-from matscale.report.choices import Format, Interval
+from matscale.report.tables.choices import Format, Interval
 from matscale.runtime.errors import UserError
 
 Results = Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")]
@@ -40,8 +40,8 @@ def table(
 ) -> None:
     """Make one table for a paper: models, floors and ceiling, no wider than a page."""
     from matscale.api import load_results
-    from matscale.report.paper import on_a_page, paper_table
-    from matscale.report.paper_formats import render
+    from matscale.report.tables.paper import on_a_page, paper_table
+    from matscale.report.tables.paper_formats import render
 
     if protocol is ProtocolChoice.both:
         raise UserError("--protocol both: a table is of one protocol; give sound or published")

@@ -1,1 +1,1 @@
-"""Predictors: floors, ceilings and files of predictions."""
+"""Predictors: what they are and are told, floors, ceilings, and answers that come in files."""

@@ -8,16 +8,8 @@ from typing import NamedTuple
 from matscale.datasets import DATASETS, papers
 from matscale.datasets.hub import HUB_SETS
 from matscale.datasets.papers import Paper
+from matscale.report.parts.registry import find_part
 from matscale.results.result import Result
-
-_BENCHMARKS = {
-    "reconstruction": (papers.ATOMBENCH,),
-    "novelty": (papers.NOVELTY,),
-    "crystal-to-particle": (papers.C2NP, papers.RADII),
-    "particle-to-crystal": (papers.C2NP, papers.RADII),
-    "perception": (papers.CSMBENCH,),
-}
-"""Papers of each task."""
 
 _MATERIALS = {"perov-h3": papers.C2NP, "radii-10": papers.RADII}
 """Papers of sets of particles."""
@@ -51,7 +43,7 @@ def _all(results: Sequence[Result]) -> Iterator[Cited]:
     for version in sorted({one.provenance.matscale for one in results}):
         yield Cited("the scores", papers.matscale(version))
     for task in dict.fromkeys(one.task for one in results):
-        yield from (Cited("the benchmark", paper) for paper in _BENCHMARKS.get(task, ()))
+        yield from (Cited("the benchmark", paper) for paper in find_part(task).papers)
     names = [name for one in results for name in (one.dataset.name, one.dataset.train_name)]
     for name in dict.fromkeys(name for name in names if name):
         yield from (Cited(f"the data set {name}", paper) for paper in _data(name))

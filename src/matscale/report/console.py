@@ -7,15 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from matscale.report.headline import division, headline
-from matscale.report.particle_wording import reason_text
-from matscale.report.plain_table import table_lines
-from matscale.report.scoretable import ScoreTable, first_columns, score_tables, strongest_floor
-from matscale.report.tables import by_dataset, describe_dataset
-from matscale.report.wording import TASK_TEXT, TaskText
+from matscale.report.tables.plain import table_lines
+from matscale.report.tables.score import ScoreTable, first_columns, score_tables, strongest_floor
+from matscale.report.tables.text import by_dataset, describe_dataset
+from matscale.report.wording import reason_text, text_of
 from matscale.results.result import Result
-
-_PLAIN = TaskText("", {}, "")
-"""How results of a task without words of its own are presented."""
 
 MOST_METRICS = 6
 """Metrics that are printed unless all are asked for."""
@@ -135,10 +131,13 @@ def _warnings(results: Sequence[Result]) -> list[str]:
             lines[note] = None
         if result.predictor.kind != "model":
             continue
-        text = TASK_TEXT.get(result.task, _PLAIN)
+        text = text_of(result.task)
         for group, end in ((lost, text.fates[result.protocol]), (counts.warnings, text.warned)):
             if group:
-                items = ", ".join(f"{count} {reason_text(what)}" for what, count in group.items())
+                items = ", ".join(
+                    f"{count} {reason_text(what, result.definitions, result.task)}"
+                    for what, count in group.items()
+                )
                 ending = f"; {end}" if end else ""
                 lines[f"{result.predictor.name}: {items}{ending}"] = None
     return list(lines)

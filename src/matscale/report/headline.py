@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matscale.report.best import strongest_place
-from matscale.report.metric_wording import long_label
-from matscale.report.scoretable import Cell, Column, make_cell, make_columns
-from matscale.report.wording import FLOOR_TEXT, TASK_TEXT, told_fields, told_text
+from matscale.report.tables.best import strongest_place
+from matscale.report.tables.score import Cell, Column, make_cell, make_columns
+from matscale.report.wording import text_of, told_fields, told_text
 from matscale.results.measure import same
 from matscale.results.result import Metric, Result
 
@@ -58,20 +57,19 @@ def headline(result: Result, others: Sequence[Result] = ()) -> Headline:
     others = [one for one in others if one.protocol == result.protocol]
     metric = result.metrics.get(result.headline)
     labels, explained = _labels(result)
-    task = TASK_TEXT.get(result.task)
-    if task is not None and result.headline in task.cautions:
-        explained = (*explained, task.cautions[result.headline])
-    told = told_text(result.predictor, result.task) if task is None or task.tells else ""
+    spec = result.spec(result.headline)
+    explained = (*explained, spec.caution) if spec.caution else explained
+    told = told_text(result.predictor, result.task) if text_of(result.task).tells else ""
     name = result.predictor.name
     if metric is None or metric.value is None:
-        reason = "was not scored" if metric is None else f"has no {long_label(result.headline)}"
+        reason = "was not scored" if metric is None else f"has no {spec.long_label}"
         empty = ("", "", "") if metric is None else ("", "", _why(result, metric))
         return Headline(name, reason, empty[1], empty[2], "", "", told, labels, explained)
-    if task is not None and result.headline in task.shares:
+    if spec.division:
         before, value, after, beside = shares_of(result, others)
         return Headline(name, before, value, after, beside, "", told, labels, explained)
     floors = {r.predictor.name: r.metrics for r in others if r.predictor.kind == "floor"}
-    (column,) = make_columns([result.headline], [result.metrics])
+    column = _column(result, result.headline)
     cell = make_cell(column, metric, floors)
     before, after = _phrase(result)
     interval = f" (95 % interval {cell.low} to {cell.high})" if cell.low else ""
@@ -89,18 +87,24 @@ def headline(result: Result, others: Sequence[Result] = ()) -> Headline:
     )
 
 
+def _column(result: Result, name: str) -> Column:
+    """A column of one metric of one result."""
+    (column,) = make_columns([name], [result.metrics], result.definitions)
+    return column
+
+
 def _why(result: Result, metric: Metric) -> str:
-    (column,) = make_columns([result.headline], [result.metrics])
+    column = _column(result, result.headline)
     return f"({make_cell(column, metric).absent})"
 
 
 def _phrase(result: Result) -> tuple[str, str]:
     size = _size(result)
-    task = TASK_TEXT.get(result.task)
-    if task is not None and result.headline in task.says:
-        before, after = task.says[result.headline]
+    spec = result.spec(result.headline)
+    if spec.headline:
+        before, after = spec.headline
         return before, after.format(n=size)
-    return f"has a {long_label(result.headline)} of", f"over {size} samples"
+    return f"has a {spec.long_label} of", f"over {size} samples"
 
 
 def _size(result: Result) -> str:
@@ -141,7 +145,7 @@ def _floor_sentence(result: Result, column: Column, metric: Metric, cell: Cell) 
     if metric.floor is None:
         return ""
     name = metric.floor_name or "floor"
-    rule = FLOOR_TEXT.get(name, f"The floor “{name}”")
+    rule = text_of(result.task).floors.get(name, f"The floor “{name}”")
     value = _with_unit(cell.floor, column)
     stands = _STANDS[metric.better][_verdict(metric)]
     ends = f" (skill {cell.skill})" if cell.skill else ""
@@ -153,7 +157,7 @@ def _strongest_sentence(
 ) -> str:
     """The strongest floor, where it was told more and is not the one that the model is held to."""
     entries = [(one.predictor, "", None, one.metrics) for one in (result, *others)]
-    place = strongest_place(column.name, entries)
+    place = strongest_place(column.spec, entries)
     if not place:  # none, or the result itself
         return ""
     floor = others[place - 1]
@@ -168,8 +172,8 @@ def _strongest_sentence(
 
 
 def _reaches(result: Result) -> str:
-    task = TASK_TEXT.get(result.task)
-    return task.says[result.headline][0] if task and result.headline in task.says else "reaches"
+    words = result.spec(result.headline).headline
+    return words[0] if words else "reaches"
 
 
 # --- shares in place of one number ---------------------------------------------------------
@@ -195,11 +199,15 @@ def shares_of(result: Result, others: Sequence[Result]) -> tuple[str, str, str, 
     return before, f"{value}\N{NO-BREAK SPACE}%", _listed([after, *rest]), beside
 
 
+def is_division(result: Result) -> bool:
+    """Whether the headline is one class of several, of which more is not better."""
+    return bool(result.spec(result.headline).division)
+
+
 def division(result: Result) -> str:
     """All the classes in a few words; "" where the headline is a number of its own."""
-    task = TASK_TEXT.get(result.task)
     metric = result.metrics.get(result.headline)
-    if task is None or result.headline not in task.shares or not metric or metric.value is None:
+    if not is_division(result) or not metric or metric.value is None:
         return ""
     return _listed(_shares(result, intervals=False))
 
@@ -209,7 +217,7 @@ def _shares(result: Result, *, intervals: bool) -> list[str]:
 
     The last class, what could not be judged, is left out where nothing is in it.
     """
-    classes = TASK_TEXT[result.task].shares[result.headline]
+    classes = result.spec(result.headline).division
     found = []
     for name, words in classes.items():
         metric = result.metrics.get(name)
@@ -217,8 +225,7 @@ def _shares(result: Result, *, intervals: bool) -> list[str]:
             continue
         if name == list(classes)[-1] and metric.value == 0:
             continue
-        (column,) = make_columns([name], [{name: metric}])
-        cell = make_cell(column, metric)
+        cell = make_cell(_column(result, name), metric)
         interval = f" ({cell.low} to {cell.high})" if intervals and cell.low else ""
         found.append(f"{cell.value} % {words}{interval}")
     return found

@@ -12,26 +12,23 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FunctionLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from matscale.report import metric_wording, svg, tables, wording
+from matscale.report import wording
 from matscale.report.cite import bibtex, to_cite
-from matscale.report.crystal_view import elements
-from matscale.report.novelty import Novelty
-from matscale.report.particle_splits import memory
-from matscale.report.particle_tables import grid_to_csv, grid_to_latex, shown
-from matscale.report.particle_view import cloud_data
-from matscale.report.particle_wording import reason_text
-from matscale.report.particles import Particles
+from matscale.report.draw import svg
+from matscale.report.names import breakable, slug
 from matscale.report.sections import Section, make_section
-from matscale.results.paths import without_paths
+from matscale.report.tables import text as tables
+from matscale.report.tables.grid import shown
+from matscale.report.tables.score import specs_of
 from matscale.results.result import Result
 from matscale.runtime.errors import UserError
 from matscale.runtime.files import replaced
 
-STYLES = ("base.css", "score.css", "figures.css", "novelty.css", "perception.css", "particles.css")
-SCRIPTS = ("page.js", "table.js", "turning.js", "viewer.js", "particles.js")
+STYLES = ("base.css", "score.css", "figures.css")
+SCRIPTS = ("page.js", "table.js")
 
 
 def write_report(results: Sequence[Result], folder_of_results: Path | None, out: Path) -> Path:
@@ -51,16 +48,13 @@ def write_report(results: Sequence[Result], folder_of_results: Path | None, out:
     """
     if not results:
         raise UserError("there are no results to report; score something first")
-    parts = tables.by_dataset(_without_repeats(results))
+    every = _without_repeats(results)
     sections = [
-        make_section(f"s{k}", part, folder_of_results) for k, part in enumerate(parts.values())
+        make_section(f"s{k}", part, folder_of_results, every)
+        for k, part in enumerate(tables.by_dataset(every).values())
     ]
     for section, stem in zip(sections, _stems(sections), strict=True):
         _write_tables(section, out / "tables", stem)
-        both = memory(section.results, [one for part in sections for one in part.results])
-        if both is not None:
-            _write(out / "tables" / f"{stem}-splits.csv", grid_to_csv(both))
-            _write(out / "tables" / f"{stem}-splits.tex", grid_to_latex(both))
         _write_figures(section, out / "figures", stem)
     page = out / "index.html"
     _write(page, render(sections))
@@ -80,7 +74,7 @@ def _without_repeats(results: Sequence[Result]) -> list[Result]:
 
 def render(sections: Sequence[Section]) -> str:
     """The page as text."""
-    scripts = "\n".join(_asset(name) for name in SCRIPTS)
+    scripts = "\n".join(map(_asset, _files(sections, SCRIPTS, "js")))
     results = [result for section in sections for result in section.results]
     names = {result.task for result in results}
     return (
@@ -92,7 +86,7 @@ def render(sections: Sequence[Section]) -> str:
             results=results,
             created=max(result.provenance.created for result in results),
             versions=sorted({result.provenance.matscale for result in results}),
-            style=Markup("\n".join(_asset(name) for name in STYLES)),
+            style=Markup("\n".join(map(_asset, _files(sections, STYLES, "css")))),
             script=Markup(scripts),
             script_hash=_csp_hash(scripts),
             wording=wording,
@@ -103,10 +97,19 @@ def render(sections: Sequence[Section]) -> str:
     )
 
 
+def _files(sections: Sequence[Section], own: Sequence[str], kind: str) -> list[str]:
+    """Styles or scripts: those of every page, then those of the blocks that this one shows."""
+    blocks = [block for section in sections for block, _ in section.blocks]
+    every = [f"matscale.report:assets/{name}" for name in own]
+    return list(dict.fromkeys([*every, *(name for one in blocks for name in getattr(one, kind))]))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("matscale.report", "templates"),
+        loader=ChoiceLoader(
+            [PackageLoader("matscale.report", "templates"), FunctionLoader(_template)]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -118,19 +121,22 @@ def _environment() -> Environment:
         slug=slug,
         thousands=lambda count: f"{count:,}",
         grid_value=shown,
-        reason=reason_text,
-        without_paths=without_paths,
+        breakable=breakable,
         glued=lambda text: re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text),
     )
-    environment.globals.update(
-        case_data=_case_data, cloud_data=cloud_data, copies=_copies, memory=memory
-    )
+    environment.globals.update(copies=_copies)
     return environment
 
 
 @cache
 def _asset(name: str) -> str:
-    return resources.files("matscale.report").joinpath("assets", name).read_text("utf-8")
+    """The text of a file that is named ``package:file``."""
+    package, _, path = name.partition(":")
+    return resources.files(package).joinpath(path).read_text("utf-8")
+
+
+def _template(name: str) -> str | None:
+    return _asset(name) if ":" in name else None
 
 
 def _csp_hash(script: str) -> str:
@@ -148,14 +154,6 @@ def embedded_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _case_data(section: Section) -> dict[str, Any]:
-    """Cases of all models of a section with the elements that they contain."""
-    models = {one.name: list(one.cases) for one in section.cases if one.cases}
-    pairs = [case for cases in models.values() for case in cases]
-    views = [case[side] for case in pairs for side in ("target", "predicted")]
-    return {"models": models, "elements": elements(views)}
-
-
 def _copies(section: Section, protocol: str) -> dict[str, str]:
     """The score tables of a protocol as text to copy."""
     results = [result for result in section.results if result.protocol == protocol]
@@ -168,27 +166,20 @@ def _copies(section: Section, protocol: str) -> dict[str, str]:
 
 def _definitions(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
     """Label, unit and definition of every metric on the page; a family of metrics once."""
-    names = dict.fromkeys(
-        name for section in sections for result in section.results for name in result.metrics
-    )
-    found: dict[str, tuple[str, str, str]] = {}
-    for name in names:
-        family = metric_wording.family_of(name)
-        text = metric_wording.metric_text(name)
-        if family is not None:
-            definition = metric_wording.family_definition(family[0])
-            found.setdefault(family[0], (metric_wording.family_label(family[0]), "", definition))
-        else:
-            found[name] = (text.label, text.unit, text.definition)
-    return [entry for entry in found.values() if entry[2]]
+    found: dict[tuple[str, str, str], None] = {}
+    for section in sections:
+        specs = specs_of(section.results)
+        names = dict.fromkeys(name for result in section.results for name in result.metrics)
+        for spec in (specs[name] for name in names if name in specs):
+            if spec.family:
+                found[spec.family.label, "", spec.family.definition] = None
+            else:
+                unit = "%" if spec.percent else spec.shown_unit or spec.unit
+                found[spec.label, unit, spec.definition] = None
+    return [entry for entry in found if entry[2]]
 
 
 # --- files beside the page ---------------------------------------------------------------
-
-
-def slug(text: str) -> str:
-    """A file name or anchor from any text."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "x"
 
 
 def _write(path: Path, text: str) -> None:
@@ -209,8 +200,9 @@ def _write_tables(section: Section, folder: Path, stem: str) -> None:
         _write(folder / f"{stem}-{protocol}.md", tables.to_markdown(results, breakdowns=True))
         _write(folder / f"{stem}-{protocol}.tex", tables.to_latex(results, breakdowns=True))
         _write(folder / f"{stem}-{protocol}.csv", tables.to_csv(results))
-    for name, text in (section.particles.files if section.particles else {}).items():
-        _write(folder / f"{stem}-{name}", text)
+    for _, made in section.blocks:
+        for name, text in made.tables.items():
+            _write(folder / f"{stem}-{name}", text)
 
 
 def _write_figures(section: Section, folder: Path, stem: str) -> None:
@@ -221,36 +213,10 @@ def _write_figures(section: Section, folder: Path, stem: str) -> None:
 def _drawings(section: Section) -> dict[str, str]:
     """All figures of a section by name, each with the key that the page has beside it."""
     series = {name: f"st {colour}" for name, colour in section.series.items()}
-    found = {"ladder": section.ladder} if section.ladder else {}
+    opening = section.opening
+    found = {opening.file: opening.drawing} if opening and opening.file else {}
     key = [(name, series[name]) for name in section.drawn]
     found |= {f"by-{slug(one.by)}": svg.keyed(one.chart, key) for one in section.breakdowns}
-    if section.curves:
-        key = [(one.name, series[one.name]) for one in section.lattice]
-        found["errors-all"] = svg.keyed(svg.grid(list(section.curves), 3, "errors"), key)
-    for one in section.lattice:
-        key = [(f"{one.name}, matched", series[one.name]), ("not matched", "no")]
-        parity = svg.grid(list(one.parity), 3, f"{one.name}: prediction against target")
-        found[f"parity-{slug(one.name)}"] = svg.keyed(parity, key)
-        errors = svg.grid(list(one.errors), 3, f"{one.name}: errors")
-        found[f"errors-{slug(one.name)}"] = svg.keyed(errors, [(one.name, series[one.name])])
-    found |= _novelty_drawings(section.novelty, series) if section.novelty else {}
-    return found | (_particle_drawings(section.particles) if section.particles else {})
-
-
-def _novelty_drawings(novelty: Novelty, series: dict[str, str]) -> dict[str, str]:
-    key = [(name, f"st {colour}") for name, colour in novelty.classes]
-    found = {"classes": svg.keyed(novelty.overall, key)}
-    for one in novelty.generated:
-        found[f"classes-{slug(one.name)}"] = svg.keyed(one.by_system, key)
-        if one.swaps:
-            found[f"swapped-out-{slug(one.name)}"] = one.swaps.out
-            found[f"swapped-in-{slug(one.name)}"] = one.swaps.into
-    lines = [(name, series[name]) for name in novelty.drawn]
-    for k, curve in enumerate(novelty.curves, start=1):
-        found[f"novelty-curve-{k}"] = svg.keyed(curve, lines)
+    for _, made in section.blocks:
+        found |= made.drawings
     return found
-
-
-def _particle_drawings(particles: Particles) -> dict[str, str]:
-    key = [(name, f"st {colour}") for name, _, colour, _ in particles.lines]
-    return {slug(name): svg.keyed(one, key) for name, one in particles.drawings.items()}

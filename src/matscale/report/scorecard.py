@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from matscale.report import tables
-from matscale.report.flat import flat
 from matscale.report.headline import headline
-from matscale.report.scoretable import Cell, Column, Row, ScoreTable, score_tables
+from matscale.report.tables import text as tables
+from matscale.report.tables.flat import flat
+from matscale.report.tables.score import Cell, Column, Row, ScoreTable, score_tables
 from matscale.results.result import PredictorKind, Protocol, Result
 from matscale.results.store import check_folder, rounded
 from matscale.runtime.errors import UserError

@@ -8,35 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matscale.report import figures
-from matscale.report.cases import case_views
-from matscale.report.headline import Headline, headline
-from matscale.report.metric_wording import PARAMETERS
-from matscale.report.novelty import Novelty, has_classes, novelty, novelty_cases
-from matscale.report.particles import TASKS as PARTICLE_TASKS
-from matscale.report.particles import Particles, is_particles, particles
-from matscale.report.perception import Perception, perception
-from matscale.report.samples import Samples, read_samples
-from matscale.report.scoretable import (
+from matscale.report.draw import figures
+from matscale.report.headline import Headline, headline, is_division
+from matscale.report.parts.part import Block, Gathered, Made, Opening, Part, TaskText
+from matscale.report.parts.registry import find_part
+from matscale.report.settings import Shared, shared_facts
+from matscale.report.tables.score import (
     ScoreTable,
     breakdown_tables,
     ordered,
     score_tables,
+    specs_of,
 )
-from matscale.report.wording import TASK_TEXT, members_of
+from matscale.report.wording import reason_text
 from matscale.results.result import Counts, RefusedItem, Result
-
-PREDICTIONS = (
-    "The worst predictions by AMD distance, a near miss and a typical match, target and prediction"
-)
-UNMATCHED = (
-    "Crystals that no training crystal matches, even with its elements swapped, and the training "
-    "crystal nearest by AMD,"
-)
-"""What the cases are, for the sentence above them."""
-
-OWN_CASES = ("perception", *PARTICLE_TASKS)
-"""Tasks whose samples are shown in a part of their own."""
+from matscale.results.samples import read_samples
 
 OPEN_LIST = 8
 """A list of refused items longer than this starts folded."""
@@ -52,33 +38,6 @@ class Breakdown:
     heading: str
     better: str
     table: ScoreTable
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Lattice parameters of one predictor: six parity plots, six error distributions."""
-
-    name: str
-    kind: str
-    parity: tuple[str, ...]
-    errors: tuple[str, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Samples of one model to look at in 3D, or why there are none.
-
-    ``sides`` says what is drawn on the left and on the right, ``named`` which of the two a button
-    is called after.
-    """
-
-    name: str
-    cases: tuple[dict[str, Any], ...]
-    problem: str
-    sides: tuple[str, str] = ("target", "predicted")
-    about: str = PREDICTIONS
-    named: str = "target"
 
 
 @dataclass(frozen=True)
@@ -103,71 +62,87 @@ class Section:
 
     key: str
     title: str
+    text: TaskText
     results: tuple[Result, ...]
-    members: str
     headlines: tuple[Headline, ...]
-    ladder: str
+    opening: Opening | None
     tables: dict[str, list[ScoreTable]]
     published_groups: tuple[ScoreTable, ...]
     defects: tuple[str, ...]
     notes: tuple[str, ...]
     breakdowns: tuple[Breakdown, ...]
-    curves: tuple[str, ...]
-    lattice: tuple[Lattice, ...]
-    novelty: Novelty | None
-    perception: Perception | None
-    particles: Particles | None
-    cases: tuple[Cases, ...]
+    blocks: tuple[tuple[Block, Made], ...]
     refused: tuple[RefusedList, ...]
     series: dict[str, str]
     problems: tuple[str, ...]
     counted: tuple[tuple[str, str, Counts], ...]
+    shared: Shared
 
     @property
     def drawn(self) -> tuple[str, ...]:
         """Predictors whose dots appear in the charts by group."""
         return tuple(dict.fromkeys(name for one in self.breakdowns for name in one.drawn))
 
+    def reason(self, words: str) -> str:
+        """A count's name in words."""
+        return reason_text(words, specs_of(self.results), self.results[0].task)
 
-def make_section(key: str, results: Sequence[Result], folder: Path | None) -> Section:
-    """Everything the page says of results that share task and dataset."""
-    leading = _leading(results)
-    series = figures.series_of(ordered(leading))
-    samples = {result.predictor.name: read_samples(result, folder) for result in ordered(leading)}
+
+LADDER = "Every predictor with its 95 % interval, best first."
+
+
+def make_section(
+    key: str, results: Sequence[Result], folder: Path | None, every: Sequence[Result]
+) -> Section:
+    """Everything the page says of results that share task and dataset.
+
+    Args:
+        key: Beginning of the anchors.
+        results: Of the section.
+        folder: Where the files are that the results name, or None.
+        every: Results of the whole page.
+    """
+    part = find_part(results[0].task)
+    leading = ordered(_leading(results))
+    series = figures.series_of(leading)
+    samples = {result.predictor.name: read_samples(result, folder) for result in leading}
     tables = score_tables(results)
-    lead = next((table for table in tables if not table.family), None)
+    ladder = _ladder(tables, leading, series)
+    gathered = Gathered(
+        tuple(ordered(results)), leading, samples, series, folder, every, ladder is not None
+    )
+    blocks = [(block, made) for block in part.blocks if (made := block.make(gathered))]
+    openings = [made.opening for _, made in blocks if made.opening]
     return Section(
         key=key,
         title=_title(results[0]),
+        text=part.text,
         results=tuple(ordered(results)),
-        members=members_of(results[0].task),
         headlines=tuple(_headlines(leading)),
-        ladder=figures.ladder(lead, series) if lead and not _is_division(leading) else "",
+        opening=ladder or next(iter(openings), None),
         tables=_by_protocol(tables),
-        published_groups=_published_groups(results, leading),
+        published_groups=_published_groups(results, leading, part),
         defects=_distinct(d for r in results for d in r.defects),
         notes=_notes(results),
-        breakdowns=_breakdowns(leading, series),
-        curves=_curves(samples, series),
-        lattice=_lattice(leading, samples, series),
-        novelty=novelty(ordered(leading), samples, series, folder),
-        perception=perception(results, ordered(leading), samples),
-        particles=particles(ordered(results), samples, series, folder),
-        cases=_cases(leading, samples, folder),
+        breakdowns=_breakdowns(leading, series, part),
+        blocks=tuple(blocks),
         refused=_refused(leading),
         series=series,
         problems=_gathered([(name, one.problem) for name, one in samples.items() if one.problem]),
         counted=_counted(results),
+        shared=shared_facts(ordered(results)),
     )
 
 
-def _is_division(leading: Sequence[Result]) -> bool:
-    """Whether the headline is one class of several, of which more is not better."""
-    return any(
-        result.headline in TASK_TEXT[result.task].shares
-        for result in leading
-        if result.task in TASK_TEXT
-    )
+def _ladder(
+    tables: Sequence[ScoreTable], leading: Sequence[Result], series: dict[str, str]
+) -> Opening | None:
+    """All predictors on one scale; none where the headline is one class of several."""
+    lead = next((table for table in tables if not table.family), None)
+    if lead is None or any(map(is_division, leading)):
+        return None
+    drawing = figures.ladder(lead, series)
+    return Opening(drawing, LADDER, file="ladder") if drawing else None
 
 
 def _title(result: Result) -> str:
@@ -205,16 +180,11 @@ def _counted(results: Sequence[Result]) -> tuple[tuple[str, str, Counts], ...]:
 
 
 def _published_groups(
-    results: Sequence[Result], leading: Sequence[Result]
+    results: Sequence[Result], leading: Sequence[Result], part: Part
 ) -> tuple[ScoreTable, ...]:
     """Breakdowns under the published protocol that the charts do not show already."""
     others = [r for r in results if r.protocol == "published" and r not in leading]
-    return tuple(table for table in breakdown_tables(others) if not _drawn_elsewhere(table, others))
-
-
-def _drawn_elsewhere(table: ScoreTable, results: Sequence[Result]) -> bool:
-    """Whether a breakdown is by radius, which particles have curves of."""
-    return table.by == "radius" and is_particles(results)
+    return tuple(table for table in breakdown_tables(others) if table.by not in part.charted)
 
 
 def _headlines(leading: Sequence[Result]) -> list[Headline]:
@@ -248,12 +218,14 @@ def _by_protocol(tables: list[ScoreTable]) -> dict[str, list[ScoreTable]]:
 # --- by group ----------------------------------------------------------------------------
 
 
-def _breakdowns(results: Sequence[Result], series: dict[str, str]) -> tuple[Breakdown, ...]:
+def _breakdowns(
+    results: Sequence[Result], series: dict[str, str], part: Part
+) -> tuple[Breakdown, ...]:
     found = []
     for table in breakdown_tables(results):
         names = [column.name for column in table.columns]
         headlines = [result.headline for result in results if result.headline in names]
-        if not names or _drawn_elsewhere(table, results):
+        if not names or table.by in part.charted:
             continue
         column = table.columns[names.index(headlines[0]) if headlines else 0]
         calm = _calm(table, results, column.name)
@@ -277,66 +249,7 @@ def _calm(table: ScoreTable, results: Sequence[Result], metric: str) -> ScoreTab
     return replace(table, rows=rows)
 
 
-# --- lattice parameters ------------------------------------------------------------------
-
-
-def _curves(samples: dict[str, Samples], series: dict[str, str]) -> tuple[str, ...]:
-    every = [(name, one) for name, one in samples.items() if figures.has_lattice(one)]
-    every = [pair for pair in every if series[pair[0]] != "ceiling"]
-    if not every:
-        return ()
-    limits = figures.error_limits([one for _, one in every])
-    drawn = [(series[name], one) for name, one in every]
-    return tuple(figures.error_curves(drawn, p, limits[p]) for p in PARAMETERS)
-
-
-def _lattice(
-    results: Sequence[Result], samples: dict[str, Samples], series: dict[str, str]
-) -> tuple[Lattice, ...]:
-    shown = []
-    for result in ordered(results):
-        pairs = figures.has_lattice(samples[result.predictor.name])
-        if pairs and result.predictor.kind != "ceiling":
-            shown.append(result)
-    limits = figures.error_limits([samples[result.predictor.name] for result in shown])
-    return tuple(_lattice_of(r, samples[r.predictor.name], series, limits) for r in shown)
-
-
-def _lattice_of(
-    result: Result, samples: Samples, series: dict[str, str], limits: dict[str, float]
-) -> Lattice:
-    colour = series[result.predictor.name]
-    pairs = int(samples.scored.sum())
-    note = ""
-    if pairs > figures.MOST_POINTS:
-        note = f"Each plot draws {figures.MOST_POINTS} of {pairs} points, chosen at random."
-    return Lattice(
-        result.predictor.name,
-        result.predictor.kind,
-        tuple(figures.parity_plot(samples, p, colour) for p in PARAMETERS),
-        tuple(figures.error_histogram(samples, p, colour, limits[p]) for p in PARAMETERS),
-        note,
-    )
-
-
-# --- cases and refusals ------------------------------------------------------------------
-
-
-def _cases(
-    results: Sequence[Result], samples: dict[str, Samples], folder: Path | None
-) -> tuple[Cases, ...]:
-    found = []
-    for result in ordered(results):
-        if result.predictor.kind == "model" and result.task not in OWN_CASES:
-            name = result.predictor.name
-            if has_classes(samples[name]):
-                views, problem = novelty_cases(result, samples[name], folder)
-                sides = "nearest in training", "generated"
-                found.append(Cases(name, tuple(views), problem, sides, UNMATCHED, "predicted"))
-            else:
-                views, problem = case_views(result, samples[name], folder)
-                found.append(Cases(name, tuple(views), problem))
-    return tuple(found)
+# --- refusals ---------------------------------------------------------------------------
 
 
 def _refused(results: Sequence[Result]) -> tuple[RefusedList, ...]:

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from matscale.results.compared import ComparedMetric, ComparedTask
+from matscale.results.compared import ComparedTask
 from matscale.results.differences import Difference, paired, unpaired
+from matscale.results.metric import ComparedWords, MetricSpec
 from matscale.results.result import Dataset, Result
 from matscale.results.rounding import interval_decimals, show
 from matscale.results.store import load_samples
@@ -39,6 +40,7 @@ class Comparison:
         sentence: The comparison in words, or why there is none.
         caution: What makes the comparison unfair, in a sentence; "" where nothing is known to.
         comparable: Whether ``compare`` can take this metric at all.
+        label: What the metric is called.
     """
 
     metric: str
@@ -52,6 +54,7 @@ class Comparison:
     sentence: str
     caution: str
     comparable: bool = True
+    label: str = ""
 
 
 def compare(
@@ -74,12 +77,12 @@ def compare(
         first_folder: The folder of its files.
         second: Another.
         second_folder: The folder of its files.
-        task: How the task compares.
+        task: What the samples of the task are.
         seed: Of the bootstrap.
 
     Returns:
-        The headline metric first, then the task's others in order, then those of both results
-        that cannot be compared, with the reason in their sentence.
+        The headline metric first, then the others that both results define and compare, then those
+        of both that cannot be compared, with the reason in their sentence.
 
     Raises:
         UserError: If the results do not answer the same question, or have no sample in common.
@@ -87,6 +90,7 @@ def compare(
     _check_comparable(first, second, by_id=task.paired)
     names = _names(first, second)
     tables = _samples(first, first_folder), _samples(second, second_folder)
+    specs = _ordered(first, second)
     cautions = [_told(first, second, names), _settings(first, second, names, task)]
     if task.paired:
         if tables[0] is None or tables[1] is None:
@@ -98,21 +102,19 @@ def compare(
         pair, lost = _joined(first, second, tables[0], tables[1])
         cautions.append(lost)
         differences = {
-            name: paired(metric, *pair, task.clusters, seed)
-            for name, metric in _ordered(task, first, second).items()
+            name: paired(spec, *pair, task.clusters, seed) for name, spec in specs.items()
         }
     else:
         if first.counts.submitted != second.counts.submitted:
             cautions.append(task.sizes_matter)
         differences = {
-            name: unpaired(metric, (first.metrics[name], second.metrics[name]), tables, seed)
-            for name, metric in _ordered(task, first, second).items()
+            name: unpaired(spec, (first.metrics[name], second.metrics[name]), tables, seed)
+            for name, spec in specs.items()
         }
     caution = " ".join(one for one in cautions if one)
-    metrics = task.metrics.get(first.protocol, {})
     return [
         *(
-            _comparison(name, metrics[name], task, names, difference, caution)
+            _comparison(name, specs[name], task, names, difference, caution)
             for name, difference in differences.items()
             if difference is not None
         ),
@@ -198,10 +200,14 @@ def _rows_by_id(result: Result, table: pa.Table) -> dict[str, int]:
     return rows
 
 
-def _ordered(task: ComparedTask, first: Result, second: Result) -> Mapping[str, ComparedMetric]:
-    """The task's metrics that both results have, the headline first."""
-    found = task.metrics.get(first.protocol, {})
-    shared = {k: v for k, v in found.items() if k in first.metrics and k in second.metrics}
+def _ordered(first: Result, second: Result) -> Mapping[str, MetricSpec]:
+    """The metrics that both results have and that say how they are compared, the headline first."""
+    known = {**second.definitions, **first.definitions}
+    shared = {
+        name: spec
+        for name, spec in known.items()
+        if spec.compared and name in first.metrics and name in second.metrics
+    }
     return dict(sorted(shared.items(), key=lambda item: item[0] != first.headline))
 
 
@@ -210,7 +216,7 @@ def _ordered(task: ComparedTask, first: Result, second: Result) -> Mapping[str, 
 
 def _comparison(
     name: str,
-    metric: ComparedMetric,
+    spec: MetricSpec,
     task: ComparedTask,
     names: tuple[str, str],
     found: Difference,
@@ -220,22 +226,31 @@ def _comparison(
     if not found.sizes[0]:
         both = f"{names[0]} and {names[1]}"
         sentence = f"{both} have no {task.samples} on which each has a value of {name}."
-        return Comparison(name, None, None, None, None, None, 0, 0, sentence, caution)
-    sentence = _sentence(metric, task, names, found)
+        return Comparison(name, *(None,) * 5, 0, 0, sentence, caution, label=spec.long_label)
+    sentence = _sentence(spec, task, names, found)
     return Comparison(
-        name, one, other, one - other, *found.interval, *found.sizes, sentence, caution
+        name,
+        one,
+        other,
+        one - other,
+        *found.interval,
+        *found.sizes,
+        sentence,
+        caution,
+        label=spec.long_label,
     )
 
 
 def _sentence(
-    metric: ComparedMetric, task: ComparedTask, names: tuple[str, str], found: Difference
+    spec: MetricSpec, task: ComparedTask, names: tuple[str, str], found: Difference
 ) -> str:
+    words = spec.compared or ComparedWords(verb="has")
     first, second = names
     one, other = found.values
-    alike = f"{first} {metric.verb.removesuffix(' by')} {metric.same} {second}{metric.where}"
+    alike = f"{first} {words.verb.removesuffix(' by')} {words.same} {second}{words.where}"
     if found.same:
         return f"{alike}, on each of {found.sizes[0]} {task.samples}."
-    sign = np.sign(one - other or 1.0) * metric.factor
+    sign = np.sign(one - other or 1.0) * words.factor
     low, high = found.interval
     decimals = None
     interval, includes_0 = "too few for an interval", False
@@ -245,19 +260,19 @@ def _sentence(
         interval = f"95 % interval {show(low, decimals)} to {show(high, decimals)}"
         includes_0 = low <= 0 <= high
     doubt = "; the interval includes 0: not significant" if includes_0 else ""
-    inside = _numbers(metric, task, found, interval, decimals) + doubt
+    inside = _numbers(spec, task, found, interval, decimals) + doubt
     if one == other:
         return f"{alike} ({inside})."
     size = show(abs(sign * (one - other)), decimals)
-    direction = metric.less if one < other else metric.more
+    direction = words.less if one < other else words.more
     return (
-        f"{first} {metric.verb} {size}{metric.unit} {direction} than {second}{metric.where} "
+        f"{first} {words.verb} {size}{words.unit} {direction} than {second}{words.where} "
         f"({inside})."
     )
 
 
 def _numbers(
-    metric: ComparedMetric,
+    spec: MetricSpec,
     task: ComparedTask,
     found: Difference,
     interval: str,
@@ -268,7 +283,7 @@ def _numbers(
     if task.paired:
         groups = f" in {found.clusters} {task.clusters}s" if found.clusters else ""
         return f"{interval}, n = {one}{groups}"
-    if not metric.share:
+    if not spec.share:
         return f"{interval}, n = {one} and {other}"
     shares = [show(100 * value, decimals) for value in found.values]
     return f"{shares[0]} % of {one}, {shares[1]} % of {other}; {interval}"
@@ -276,9 +291,22 @@ def _numbers(
 
 def _left_out(first: Result, second: Result, compared: set[str], caution: str) -> list[Comparison]:
     """The metrics of both results that are not compared."""
-    why = "is not compared: it is no main metric with a value per sample"
+    why = "is not compared: it is not a main metric with a value per sample"
     return [
-        Comparison(name, None, None, None, None, None, 0, 0, f"{name} {why}.", caution, False)
+        Comparison(
+            metric=name,
+            first=None,
+            second=None,
+            difference=None,
+            low=None,
+            high=None,
+            n=0,
+            n_second=0,
+            sentence=f"{name} {why}.",
+            caution=caution,
+            comparable=False,
+            label=first.spec(name).long_label,
+        )
         for name in first.metrics
         if name in second.metrics and name not in compared
     ]

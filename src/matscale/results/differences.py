@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from matscale.metrics import clusters, statistics
-from matscale.results.compared import ComparedMetric
+from matscale.results.metric import STATISTICS, MetricSpec
 from matscale.results.result import Metric
 
 Interval = tuple[float | None, float | None]
@@ -35,10 +36,10 @@ class Difference:
 
 
 def paired(
-    metric: ComparedMetric, one: pa.Table, other: pa.Table, clustered: str, seed: int
+    spec: MetricSpec, one: pa.Table, other: pa.Table, clustered: str, seed: int
 ) -> Difference | None:
     """The difference over the samples on which both have a value; None without the columns."""
-    values = _values(metric, one), _values(metric, other)
+    values = values_of(spec, one), values_of(spec, other)
     if values[0] is None or values[1] is None:
         return None
     both = np.isfinite(values[0]) & np.isfinite(values[1])
@@ -46,7 +47,8 @@ def paired(
     n = len(a)
     if not n:
         return Difference((math.nan, math.nan), (None, None), (0, 0))
-    found = tuple(float(metric.statistic(side, np.ones(n))) for side in (a, b))
+    statistic = STATISTICS[spec.statistic]
+    found = tuple(float(statistic(side, np.ones(n))) for side in (a, b))
     if clustered and clustered in one.column_names:
         drawn = clusters.numbered(np.array(one[clustered].to_pylist())[both].tolist())
     else:
@@ -55,11 +57,11 @@ def paired(
 
     def difference(weights: np.ndarray) -> np.ndarray:
         own = weights[..., drawn]
-        return metric.statistic(a, own) - metric.statistic(b, own)
+        return statistic(a, own) - statistic(b, own)
 
     return Difference(
         (found[0], found[1]),
-        _paired_interval(metric, a - b, difference, units, seed),
+        _paired_interval(spec, a - b, difference, units, seed),
         (n, n),
         bool((a == b).all()),
         units if units < n else 0,
@@ -67,14 +69,14 @@ def paired(
 
 
 def _paired_interval(
-    metric: ComparedMetric,
+    spec: MetricSpec,
     differences: np.ndarray,
     difference: statistics.WeightedMetric,
     units: int,
     seed: int,
 ) -> Interval:
     """By a bootstrap over samples or clusters; a difference that all share has no spread there."""
-    if metric.share and units == len(differences) and (np.abs(differences) == 1).all():
+    if spec.share and units == len(differences) and (np.abs(differences) == 1).all():
         sign = differences[0]
         if (differences == sign).all():
             low, high = statistics.unanimous_interval(units, units)
@@ -85,18 +87,30 @@ def _paired_interval(
     return statistics.percentile_interval(draws)
 
 
-def _values(metric: ComparedMetric, table: pa.Table | None) -> np.ndarray | None:
-    """Per-sample values; None if the table has none of this metric."""
-    if metric.values is None or table is None:
+def values_of(spec: MetricSpec, table: pa.Table | None) -> np.ndarray | None:
+    """One number per sample, (n,), NaN where undefined; None if the table has none of the metric.
+
+    Truth values are 0 and 1.
+    """
+    if not spec.column or table is None:
         return None
     try:
-        return metric.values(table)
+        values = _column(table, spec.column)
+        if spec.minus:
+            values = np.abs(values - _column(table, spec.minus))
+        if spec.only_scored:
+            values = np.where(pc.equal(table["status"], "scored").to_numpy(), values, np.nan)
     except (KeyError, pa.ArrowException):
         return None
+    return values
+
+
+def _column(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(table[name].cast(pa.float64()).to_numpy())
 
 
 def unpaired(
-    metric: ComparedMetric,
+    spec: MetricSpec,
     known: tuple[Metric, Metric],
     tables: tuple[pa.Table | None, pa.Table | None],
     seed: int,
@@ -106,9 +120,7 @@ def unpaired(
     for place, (own, table) in enumerate(zip(known, tables, strict=True)):
         # Two streams: the same resample for both sides would pair what is not paired.
         stream = np.random.SeedSequence(seed).spawn(2)[place]
-        side = (
-            _share(own, stream) if metric.share else _mean(metric, _values(metric, table), stream)
-        )
+        side = _share(own, stream) if spec.share else _mean(spec, values_of(spec, table), stream)
         if side is None:
             return None
         sides.append(side)
@@ -139,7 +151,7 @@ def _share(own: Metric, stream: np.random.SeedSequence) -> _Side | None:
 
 
 def _mean(
-    metric: ComparedMetric,
+    spec: MetricSpec,
     values: np.ndarray | None,
     stream: np.random.SeedSequence,
 ) -> _Side | None:
@@ -147,11 +159,12 @@ def _mean(
         return None
     values = values[np.isfinite(values)]
     n = len(values)
-    value = float(metric.statistic(values, np.ones(n)))
+    statistic = STATISTICS[spec.statistic]
+    value = float(statistic(values, np.ones(n)))
     if n < 2:
         return value, None, (None, None), n
     seed = int(stream.generate_state(1)[0])
-    draws = statistics.bootstrap(lambda weights: metric.statistic(values, weights), n, seed=seed)
+    draws = statistics.bootstrap(lambda weights: statistic(values, weights), n, seed=seed)
     return value, draws, statistics.percentile_interval(draws), n
 
 

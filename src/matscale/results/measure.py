@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from matscale.metrics import statistics
 from matscale.metrics.statistics import WeightedMetric
+from matscale.results.metric import STATISTICS, MetricSpec
 from matscale.results.result import Group, Metric, Predictor, Result
 from matscale.runtime.exact import settled
-
-Better = Literal["higher", "lower"]
 
 ROUNDING = 1e-6
 """Difference of two values, over the larger of them or over 1, whichever is greater, below which
@@ -27,48 +25,38 @@ class Measure:
     """A metric over samples, before it is computed.
 
     Attributes:
+        spec: What it is.
         metric: Value for given weights of the samples.
         defined: On which samples it is defined, (n,) bool; they are its ``n``.
-        unit: "" for a dimensionless number or a share.
-        better: Which direction is better.
-        share: Whether it is the share of samples with some property, so that its interval can be
-            given exactly where all samples agree.
         distance: Whether it is a distance of distributions, which resampling raises: two noisy
             samples of one distribution lie apart. The bootstrap's bias is then taken off its draws.
         values: What the metric is the weighted mean of, (n,), if it is one: means are drawn
             together.
     """
 
+    spec: MetricSpec
     metric: WeightedMetric
     defined: np.ndarray
-    unit: str
-    better: Better
-    share: bool = False
     distance: bool = False
     values: np.ndarray | None = None
 
 
-def mean_of(values: np.ndarray, unit: str, better: Better = "lower") -> Measure:
-    """The mean over the samples on which the values (n,) are defined (not NaN)."""
+def measure_of(spec: MetricSpec, values: np.ndarray) -> Measure:
+    """A metric over the samples on which their values (n,) are defined (not NaN)."""
+    statistic = STATISTICS[spec.statistic]
     return Measure(
-        lambda weights: statistics.mean(values, weights),
+        spec,
+        lambda weights: statistic(values, weights),
         np.isfinite(values),
-        unit,
-        better,
-        values=values,
+        values=values if spec.statistic == "mean" else None,
     )
 
 
-def share_of(values: np.ndarray, better: Better = "higher") -> Measure:
-    """The share of samples with a property: values (n,) of 0 and 1, NaN where out of question."""
-    return Measure(
-        lambda weights: statistics.mean(values, weights),
-        np.isfinite(values),
-        "",
-        better,
-        share=True,
-        values=values,
-    )
+def measures_of(
+    specs: Mapping[str, MetricSpec], values: Mapping[str, np.ndarray]
+) -> dict[str, Measure]:
+    """Metrics by name from their samples' values, (n,) each, in the order of the values."""
+    return {name: measure_of(specs[name], own) for name, own in values.items()}
 
 
 def measured(measure: Measure, *, seed: int) -> Metric:
@@ -94,8 +82,8 @@ def all_measured(measures: Mapping[str, Measure], *, seed: int) -> dict[str, Met
             value=values[name] if np.isfinite(values[name]) else None,
             low=low,
             high=high,
-            unit=measure.unit,
-            better=measure.better,
+            unit=measure.spec.unit,
+            better=measure.spec.better,
             n=counts[name],
         )
         for name, measure in measures.items()
@@ -105,7 +93,7 @@ def all_measured(measures: Mapping[str, Measure], *, seed: int) -> dict[str, Met
 
 def _unanimous(measure: Measure, value: float) -> bool:
     """Whether all samples agree on a property, so that resampling them shows no spread."""
-    return measure.share and value in (0.0, 1.0)
+    return measure.spec.share and value in (0.0, 1.0)
 
 
 def _interval(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,9 +24,16 @@ def installed_version(package: str) -> str | None:
         return None
 
 
-def provenance(command: str, seed: int, seconds: float) -> Provenance:
-    """The provenance of a result that was just made."""
-    versions = {package: installed_version(package) for package in PACKAGES}
+def provenance(command: str, seed: int, seconds: float, packages: Sequence[str] = ()) -> Provenance:
+    """The provenance of a result that was just made.
+
+    Args:
+        command: As typed.
+        seed: Of all that was random.
+        seconds: Wall time.
+        packages: Whose versions are named too, where they are installed.
+    """
+    versions = {package: installed_version(package) for package in (*PACKAGES, *packages)}
     return Provenance(
         matscale=__version__,
         command=command,

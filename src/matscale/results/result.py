@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from matscale.results.metric import Definitions, MetricSpec, unknown
 from matscale.results.paths import shown_path, without_paths
 
 Source = Annotated[str, AfterValidator(shown_path)]
@@ -168,6 +170,7 @@ class Result(_Strict):
         samples: File beside the JSON with one row a sample, or None.
         predictions: Parquet ``StructureTable`` beside the JSON with the usable predictions.
         targets: Parquet ``StructureTable`` beside the JSON with the targets.
+        definitions: What the metrics and those of the groups are; empty in files of matscale 0.1.
     """
 
     schema_version: Literal[1] = 1
@@ -186,9 +189,25 @@ class Result(_Strict):
     samples: str | None = None
     predictions: str | None = None
     targets: str | None = None
+    definitions: dict[str, MetricSpec] = Field(default_factory=dict)
     provenance: Provenance
 
     @property
     def name(self) -> str:
         """Unique among the results of one dataset: predictor and protocol."""
         return f"{self.predictor.name}.{self.protocol}"
+
+    def spec(self, name: str) -> MetricSpec:
+        """What a metric is: its definition, or the little that its value says."""
+        if name in self.definitions:
+            return self.definitions[name]
+        metric = self.metrics.get(name)
+        return unknown(name, metric.unit, metric.better) if metric else unknown(name)
+
+
+def definitions_of(
+    specs: Definitions, metrics: Mapping[str, Metric], groups: Iterable[Group] = ()
+) -> dict[str, MetricSpec]:
+    """Those of a task's metrics that a result has, over all samples or in a group."""
+    names = {*metrics, *(name for group in groups for name in group.metrics)}
+    return {name: spec for name, spec in specs.items() if name in names}

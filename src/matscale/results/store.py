@@ -22,31 +22,13 @@ from matscale.structures.table import StructureTable
 SUFFIX = ".result.json"
 
 
-def save_tables(
-    name: str,
-    folder: Path,
-    *,
-    samples: pa.Table,
-    predictions: StructureTable,
-    targets: StructureTable,
-) -> dict[str, str]:
-    """Write the tables that a predictor's results share, before the results that name them.
-
-    Returns:
-        The fields of a :class:`Result` that name them, and the files' names.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {
-        "samples": f"{name}.samples.parquet",
-        "predictions": f"{name}.predictions.parquet",
-        "targets": f"targets.{targets.sha256()[:12]}.parquet",
-    }
-    with replaced(folder / files["samples"]) as temporary:
-        pq.write_table(stored_columns(samples), temporary, compression="zstd")
-    write_parquet(predictions, folder / files["predictions"])
-    if not (folder / files["targets"]).exists():
-        write_parquet(targets, folder / files["targets"])
-    return files
+def save_table(table: pa.Table | StructureTable, path: Path) -> None:
+    """Write a table that stands beside results: per-sample scores, or crystals or particles."""
+    if isinstance(table, StructureTable):
+        write_parquet(table, path)
+        return
+    with replaced(path) as temporary:
+        pq.write_table(stored_columns(table), temporary, compression="zstd")
 
 
 def stored_columns(samples: pa.Table) -> pa.Table:

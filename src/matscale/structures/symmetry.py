@@ -102,6 +102,24 @@ def prototype(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> s
     return f"{formula} {found.number} {orbits}"
 
 
+def space_group(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> int:
+    """Number of a crystal's space group at 0.1 Å (moyopy), 0 where the search fails.
+
+    Args:
+        numbers: Atomic numbers (n,).
+        positions: Cartesian (n, 3) in Å.
+        cell: Lattice vectors as rows (3, 3) in Å.
+    """
+    import moyopy
+
+    logging.getLogger("moyo").setLevel(logging.ERROR)
+    basis = moyopy.Cell(cell.tolist(), (positions @ np.linalg.inv(cell)).tolist(), numbers.tolist())
+    try:
+        return int(moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION).number)
+    except ValueError:
+        return 0
+
+
 @cache
 def wyckoff_relabelings() -> dict[int, list[dict[int, str]]]:
     """Relabelings of Wyckoff letters by the Euclidean normaliser, by space group number.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
+
+Answers = TypeVar("Answers")
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,27 @@ class Answer:
 
 
 @dataclass(eq=False)
-class Entrant:
+class Entrant(Generic[Answers]):
     """Who answers.
 
     Attributes:
         predictor: As results name it.
-        answer: Answers samples of a question, given by their rows.
+        answer: How it answers, as the task takes it: a function from rows of the question to a list
+            of :class:`Answer`, or all answers at once, such as the reading of a file.
         kinds: What it is under each protocol that it takes part in.
         warnings: Counts of things that are worth knowing; filled before any answer.
         notes: Sentences for its results.
-        seconds: Spent on answers so far.
+        seconds: Spent on it so far.
+        asked: The Python predictor that answers; None for answers that are given.
     """
 
     predictor: schema.Predictor
-    answer: Callable[[Sequence[int]], list[Answer]]
+    answer: Answers
     kinds: Mapping[Protocol, PredictorKind]
     warnings: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    asked: Any = None
 
     def named(self, protocol: Protocol) -> schema.Predictor:
         """The predictor as it stands under a protocol."""

@@ -1,8 +1,1 @@
-"""Floors: predictors that need no learning. A new one is a module here and a line in FLOORS."""
-
-from matscale.predictors.floors.mean_cell import MeanCell
-from matscale.predictors.floors.random_training import RandomTraining
-from matscale.predictors.floors.substitution import Substitution
-
-CRYSTAL_FLOORS = (Substitution, RandomTraining, MeanCell)
-"""Floors that answer with a crystal; each is made from a training table and a seed."""
+"""Floors: predictors that need no model. A new one is a class here and a line in the registry."""

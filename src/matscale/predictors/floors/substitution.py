@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
 
-from matscale.predictors.predictor import Told
+from matscale.predictors.predictor import Seed, Told
+from matscale.predictors.training import Training
 from matscale.results.result import PredictorKind
+from matscale.runtime.errors import Refused
 from matscale.runtime.exact import settled
 from matscale.structures import chemistry
 from matscale.structures.chemistry import Composition
-from matscale.structures.reading import Reading, Refusal
 from matscale.structures.table import StructureTable
 
 NO_TEMPLATE = "no template"
@@ -53,29 +55,31 @@ class Substitution:
     kind: PredictorKind = "floor"
     told: tuple[str, ...] = ("composition",)
 
-    def __init__(self, train: StructureTable, seed: int) -> None:
-        self._train = train
-        self._families = _families(train)
+    def fit(self, training: Training) -> None:
+        """Sort the training crystals by anonymous formula."""
+        self._crystals = training.crystals
+        self._families = _families(self._crystals)
 
-    def predict(self, told: Told) -> Reading:
-        """One substituted crystal a sample; refused where no training crystal has the formula."""
-        answers, items, refusals = [], [], []
-        for item, (name, asked) in enumerate(
-            zip(told.ids, told.fields["composition"], strict=True)
-        ):
-            family = self._families.get(chemistry.anonymous(asked))
-            if family is None:
-                detail = f"no training crystal of type {chemistry.anonymous_formula(asked)}"
-                refusals.append(Refusal(item, name, self.name, NO_TEMPLATE, detail))
-                continue
-            answers.append(self._answer(family, asked).with_ids([name]))
-            items.append(item)
-        table = StructureTable.concatenate(answers)
-        return Reading(table, np.array(items, dtype=np.int64), tuple(refusals))
+    def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
+        """Substituted crystals; refused where no training crystal has the formula."""
+        answers = [self._answers(asked, candidates) for asked in told.column("composition")]
+        if candidates > 1:
+            return answers
+        return [each if isinstance(each, Refused) else each[0] for each in answers]
 
-    def _answer(self, family: _Family, asked: Composition) -> StructureTable:
-        member, swaps = nearest(family, asked)
-        template = self._train[int(family.rows[member])]
+    def _answers(self, asked: Composition, candidates: int) -> list[StructureTable] | Refused:
+        """Crystals made of the nearest templates, nearest first, or why there are none."""
+        family = self._families.get(chemistry.anonymous(asked))
+        if family is None:
+            formula = chemistry.anonymous_formula(asked)
+            return Refused(NO_TEMPLATE, f"no training crystal of type {formula}")
+        return [
+            self._answer(int(family.rows[member]), swaps)
+            for member, swaps in nearest(family, asked, candidates)
+        ]
+
+    def _answer(self, row: int, swaps: dict[int, int]) -> StructureTable:
+        template = self._crystals[row]
         if all(old == new for old, new in swaps.items()):
             return StructureTable(
                 template.ids,
@@ -128,26 +132,38 @@ def _assignments(unit: Composition) -> Iterator[tuple[int, ...]]:
         yield tuple(element for group in choice for element in group)
 
 
-def nearest(family: _Family, asked: Composition) -> tuple[int, dict[int, int]]:
-    """The family's member nearest to a composition, and which element becomes which.
+def nearest(
+    family: _Family, asked: Composition, candidates: int = 1
+) -> list[tuple[int, dict[int, int]]]:
+    """The family's members nearest to a composition, and which element becomes which.
+
+    Args:
+        family: Training crystals of the composition's anonymous formula.
+        asked: The composition.
+        candidates: Members wanted at most.
 
     Returns:
-        Its place in the family, and training element to asked element by atomic number.
+        Nearest first: place in the family, and training element to asked element by atomic number,
+        by the assignment that is best for the member.
     """
-    best: tuple[float, int, int] | None = None
-    best_elements: tuple[int, ...] = ()
     size = sum(count for _, count in asked)
     other_size = family.sizes != size
-    for elements in _assignments(chemistry.reduced(asked)):
-        distances = chemistry.pettifor_distance(family.elements, np.array(elements))
-        cost = distances @ family.counts
-        member = int(np.lexsort((other_size, cost))[0])
-        key = (float(cost[member]), int(other_size[member]), member)
-        if best is None or key < best:
-            best, best_elements = key, elements
-    assert best is not None
-    member = best[2]
-    return member, dict(zip(family.elements[member].tolist(), best_elements, strict=True))
+    assignments = list(_assignments(chemistry.reduced(asked)))
+    costs = np.array(
+        [
+            chemistry.pettifor_distance(family.elements, np.array(elements)) @ family.counts
+            for elements in assignments
+        ]
+    )
+    best = costs.argmin(axis=0)  # of equals the first assignment
+    order = np.lexsort((other_size, costs.min(axis=0)))[:candidates].tolist()
+    return [
+        (
+            member,
+            dict(zip(family.elements[member].tolist(), assignments[best[member]], strict=True)),
+        )
+        for member in order
+    ]
 
 
 def volume_ratio(template: StructureTable, numbers: np.ndarray) -> float:

@@ -3,9 +3,9 @@
 Source: Negishi and Walsh, arXiv 2606.23166.
 """
 
-from matscale.tasks.novelty.compared import COMPARED
 from matscale.tasks.novelty.score import score_novelty
 from matscale.tasks.novelty.scorer import NoveltyScorer
+from matscale.tasks.novelty.specs import COMPARED
 from matscale.tasks.task import Task
 
 TASK = Task(

@@ -18,7 +18,14 @@ import numpy as np
 
 from matscale.energy.status import CONVERGED
 from matscale.metrics import statistics
-from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
+from matscale.results.measure import (
+    Measure,
+    all_measured,
+    measure_of,
+    measured,
+    measures_of,
+)
+from matscale.results.metric import MetricSpec
 from matscale.results.result import Group, Metric, Protocol
 from matscale.structures.symmetry import SYSTEMS, UNKNOWN
 from matscale.tasks.novelty.classify import (
@@ -31,6 +38,7 @@ from matscale.tasks.novelty.classify import (
 )
 from matscale.tasks.novelty.samples import Samples
 from matscale.tasks.novelty.settings import CURVE, METASTABLE, STABLE
+from matscale.tasks.novelty.specs import SPECS
 from matscale.tasks.novelty.stages import AS_GIVEN
 
 SYSTEM_NAMES = (*(name for _, name in SYSTEMS), UNKNOWN)
@@ -95,47 +103,54 @@ def metrics(samples: Samples, protocol: Protocol, compared: Compared) -> dict[st
     rows = kept(samples, protocol, has_energies=compared.has_energies)
     part = samples[rows]
     found = {
-        **all_measured(class_measures(part), seed=compared.seed),
+        **all_measured(class_measures(part, protocol), seed=compared.seed),
         **all_measured(_own_measures(part, protocol), seed=compared.seed),
         **all_measured(_validity_measures(samples, protocol), seed=compared.seed),
-        **_prototype_metrics(part, compared),
+        **_prototype_metrics(part, protocol, compared),
     }
     if compared.has_energies:
         found |= all_measured(_energy_measures(part, protocol), seed=compared.seed)
     if compared.held_out is not None:
         others = compared.held_out
         others = others[kept(others, protocol, has_energies=compared.has_energies)]
-        found["memorisation_ratio"] = memorisation(part, others, seed=compared.seed)
+        found["memorisation_ratio"] = memorisation(
+            part, others, SPECS[protocol], seed=compared.seed
+        )
     return found
 
 
-def class_measures(samples: Samples) -> dict[str, Measure]:
+def class_measures(samples: Samples, protocol: Protocol = "sound") -> dict[str, Measure]:
     """Shares of the classes; substituted ones also by kind."""
     classes = samples.classes
-
-    def share(rows: np.ndarray, better: str = "lower") -> Measure:
-        return share_of(rows.astype(float), better)  # type: ignore[arg-type]
-
     substituted = classes == SUBSTITUTED
-    return {
-        "unmatched": share(classes == UNMATCHED, "higher"),
-        "substituted": share(substituted),
-        **{f"substituted_{kind}": share(substituted & (samples.kind == kind)) for kind in KINDS},
-        "duplicate": share(classes == DUPLICATE),
+    rows = {
+        "unmatched": classes == UNMATCHED,
+        "substituted": substituted,
+        **{f"substituted_{kind}": substituted & (samples.kind == kind) for kind in KINDS},
+        "duplicate": classes == DUPLICATE,
     }
+    return _shares(rows, protocol)
+
+
+def _shares(rows: Mapping[str, np.ndarray], protocol: Protocol) -> dict[str, Measure]:
+    """Shares from the rows (n,) bool that have each property."""
+    return measures_of(SPECS[protocol], {name: own.astype(float) for name, own in rows.items()})
 
 
 def _own_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
     novel = np.isin(samples.classes, (SUBSTITUTED, UNMATCHED))
+    distances = {
+        "amd_nearest": samples.amd_distance,
+        "element_nearest": samples.element_distance,
+    }
     measures = {
-        "unique": share_of(samples.unique.astype(float)),
-        "unique_novel": share_of((samples.unique & novel).astype(float)),
-        "amd_nearest": mean_of(samples.amd_distance, "Å", "higher"),
-        "element_nearest": mean_of(samples.element_distance, "", "higher"),
+        **_shares({"unique": samples.unique, "unique_novel": samples.unique & novel}, protocol),
+        **measures_of(SPECS[protocol], distances),
     }
     if protocol == "sound":
-        measures["invalid"] = share_of((samples.classes == INVALID).astype(float), "lower")
-        measures["failed"] = share_of((samples.classes == FAILED).astype(float), "lower")
+        measures |= _shares(
+            {"invalid": samples.classes == INVALID, "failed": samples.classes == FAILED}, protocol
+        )
     return measures
 
 
@@ -144,13 +159,8 @@ def _validity_measures(samples: Samples, protocol: Protocol) -> dict[str, Measur
     valid = samples.valid if protocol == "sound" else samples.valid_published
     if protocol == "published":
         samples, valid = samples[samples.read], valid[samples.read]
-    return {
-        "valid": share_of(valid.astype(float)),
-        **{
-            f"balanced_{rule}": share_of(column.astype(float))
-            for rule, column in samples.balanced.items()
-        },
-    }
+    balanced = {f"balanced_{rule}": column for rule, column in samples.balanced.items()}
+    return _shares({"valid": valid, **balanced}, protocol)
 
 
 def _energy_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
@@ -167,52 +177,60 @@ def _energy_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]
         "sun": novel & (above <= STABLE),
         "metastable_sun": novel & (above <= METASTABLE),
     }
-    measures = {name: share_of(values.astype(float)) for name, values in rows.items()}
-    measures["above_hull_mean"] = mean_of(np.where(known, above, np.nan), "eV/atom")
+    energies = {"above_hull_mean": np.where(known, above, np.nan)}
+    measures = {**_shares(rows, protocol), **measures_of(SPECS[protocol], energies)}
     if protocol == "sound":
-        unknown = (samples.stability_known == 0).astype(float)
-        measures["stability_unknown"] = share_of(unknown, "lower")
+        measures |= _shares({"stability_unknown": samples.stability_known == 0}, protocol)
     return measures
 
 
-def _prototype_metrics(samples: Samples, compared: Compared) -> dict[str, Metric]:
+def _prototype_metrics(
+    samples: Samples, protocol: Protocol, compared: Compared
+) -> dict[str, Metric]:
     """How many prototypes were generated, and which of them and of training's are shared.
 
     Numbers of distinct prototypes have no bootstrap interval: a resample holds fewer.
     """
     generated = {name for name in samples.prototype.tolist() if name}
     train = compared.train_prototypes
-    new = share_of((samples.prototype_known == 0).astype(float))
-    shared = len(generated & train)
+    new = _shares({"prototype_new": samples.prototype_known == 0}, protocol)
+    covered = len(generated & train) / len(train) if train else None
+    whole = {
+        "prototypes": (len(generated), len(samples)),
+        "prototypes_new": (len(generated - train), len(samples)),
+        "prototype_coverage": (covered, len(train)),
+    }
     return {
-        **all_measured({"prototype_new": new}, seed=compared.seed),
-        "prototypes": Metric(value=len(generated), better="higher", n=len(samples)),
-        "prototypes_new": Metric(value=len(generated - train), better="higher", n=len(samples)),
-        "prototype_coverage": Metric(
-            value=shared / len(train) if train else None, better="higher", n=len(train)
-        ),
+        **all_measured(new, seed=compared.seed),
+        **{
+            name: Metric(value=value, better=SPECS[protocol][name].better, n=n)
+            for name, (value, n) in whole.items()
+        },
     }
 
 
-def memorisation(samples: Samples, held_out: Samples, *, seed: int) -> Metric:
+def memorisation(
+    samples: Samples, held_out: Samples, specs: Mapping[str, MetricSpec], *, seed: int
+) -> Metric:
     """Share of duplicates over that among held-out crystals; above 1 is more than real ones.
 
     Where no held-out crystal is a duplicate there is no value, but a lower bound: the end of the
     interval of the model's share over that of theirs. The interval resamples both sides.
     """
+    better = specs["memorisation_ratio"].better
     mine, theirs = ((side.classes == DUPLICATE).astype(float) for side in (samples, held_out))
     if not (len(mine) and len(theirs)):
-        return Metric(value=None, better="lower", n=len(mine))
+        return Metric(value=None, better=better, n=len(mine))
     if not theirs.any():
-        share = measured(share_of(mine), seed=seed)
+        share = measured(measure_of(specs["duplicate"], mine), seed=seed)
         _, most = statistics.unanimous_interval(0, len(theirs))
-        return Metric(value=None, low=(share.low or 0.0) / most, better="lower", n=len(mine))
+        return Metric(value=None, low=(share.low or 0.0) / most, better=better, n=len(mine))
     tops = statistics.bootstrap(lambda w: statistics.mean(mine, w), len(mine), seed=seed)
     bottoms = statistics.bootstrap(lambda w: statistics.mean(theirs, w), len(theirs), seed=seed + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = statistics.percentile_interval(tops / bottoms)
     value = float(mine.mean() / theirs.mean())
-    return Metric(value=value, low=low, high=high, better="lower", n=len(mine))
+    return Metric(value=value, low=low, high=high, better=better, n=len(mine))
 
 
 def groups(samples: Samples, protocol: Protocol, compared: Compared) -> tuple[Group, ...]:
@@ -220,13 +238,15 @@ def groups(samples: Samples, protocol: Protocol, compared: Compared) -> tuple[Gr
     part = samples[kept(samples, protocol, has_energies=compared.has_energies)]
     by_system = {name: part.crystal_system == name for name in SYSTEM_NAMES}
     found = [
-        _group("crystal system", name, class_measures(part[rows]), int(rows.sum()), compared)
+        _group(
+            "crystal system", name, class_measures(part[rows], protocol), int(rows.sum()), compared
+        )
         for name, rows in by_system.items()
         if rows.any()
     ]
     for place, site in enumerate(CURVE):
-        share = share_of(part.duplicate_at[:, place].astype(float), "lower")
-        found.append(_group(CURVE_TITLE, f"{site:g}", {"duplicate": share}, len(part), compared))
+        share = _shares({"duplicate": part.duplicate_at[:, place]}, protocol)
+        found.append(_group(CURVE_TITLE, f"{site:g}", share, len(part), compared))
     return tuple(found)
 
 

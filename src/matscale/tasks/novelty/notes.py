@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from matscale.energy.hull import systems_of
 from matscale.results.result import Metric
+from matscale.tasks.harness import Scored
 from matscale.tasks.novelty.classify import FAILED
+from matscale.tasks.novelty.judging import GeneratedScores
 from matscale.tasks.novelty.settings import NoveltySettings
-
-if TYPE_CHECKING:
-    from matscale.tasks.novelty.run import Scored
 
 MOST_NAMED = 5
 """Chemical systems that a note names."""
@@ -40,9 +38,12 @@ def settings_notes(settings: NoveltySettings) -> tuple[str, ...]:
     return ()
 
 
-def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]:
+def predictor_notes(
+    scored: Scored[GeneratedScores], memorisation: Metric | None
+) -> tuple[str, ...]:
     """Notes on one predictor's crystals: what failed, what was given up, what has no energy."""
-    name, samples, verdicts = one.entrant.predictor.name, one.samples, one.verdicts
+    name, scores = scored.name, scored.samples
+    samples, verdicts = scores.sound, scores.verdicts
     notes = []
     failed = int((samples.read & (samples.classes == FAILED)).sum())
     if failed:
@@ -61,35 +62,36 @@ def predictor_notes(one: Scored, memorisation: Metric | None) -> tuple[str, ...]
             f"Pairs of {name} whose search was given up as too large, and which count as no match: "
             f"{', '.join(given_up)}."
         )
-    if one.missing:
-        named = ", ".join(f"{symbol} ({count})" for symbol, count in sorted(one.missing.items()))
+    if scores.missing:
+        named = ", ".join(f"{symbol} ({count})" for symbol, count in sorted(scores.missing.items()))
         notes.append(
             f"No energy above the hull for crystals of {name} with elements that have no "
             f"reference: {named}; they count as not stable."
         )
-    model = one.entrant.predictor.kind == "model"
+    model = scored.entrant.predictor.kind == "model"
     if model and memorisation is not None and memorisation.value is None and memorisation.low:
         notes.append(
             "No held-out crystal is a duplicate: the memorisation ratio of "
             f"{name} is above {memorisation.low:.2g} (95 %), and has no value."
         )
-    return (*notes, *_stability_unknown(one), *one.entrant.reading.notes(name))
+    return (*notes, *_stability_unknown(scored), *scored.entrant.answer.notes(name))
 
 
-def _stability_unknown(one: Scored) -> tuple[str, ...]:
+def _stability_unknown(scored: Scored[GeneratedScores]) -> tuple[str, ...]:
     """Crystals that lie above or below a hull without any compound, by chemical system."""
-    rows = np.flatnonzero(one.samples.stability_known[one.entrant.reading.items] == 0)
+    known = scored.samples.sound.stability_known[scored.entrant.answer.items]
+    rows = np.flatnonzero(known == 0)
     if not len(rows):
         return ()
     systems = Counter(
         "-".join(chemical_symbols[z] for z in sorted(system))
-        for system in systems_of(one.table[rows])
+        for system in systems_of(scored.samples.table[rows])
     )
     named = [f"{system} ({count})" for system, count in systems.most_common(MOST_NAMED)]
     more = len(systems) - len(named)
     rest = f" and {more} more" if more else ""
     return (
-        f"Stability is not known for {len(rows)} crystals of {one.entrant.predictor.name}: the "
+        f"Stability is not known for {len(rows)} crystals of {scored.name}: the "
         f"hull holds no compound of their elements, in {', '.join(named)}{rest}. Under the sound "
         "protocol they count as not stable.",
     )

@@ -45,7 +45,7 @@ import numpy as np
 import pyarrow as pa
 
 from matscale.energy.hull import Distances, systems_of
-from matscale.report.samples import SCORED
+from matscale.results.samples import SCORED
 from matscale.structures.reading import Reading
 from matscale.structures.symmetry import SYSTEMS, UNKNOWN
 from matscale.structures.table import StructureTable

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from matscale.report.scorecard import Scorecard
-from matscale.tasks.novelty.scorer import WORK, NoveltyScorer
+from matscale.tasks.novelty.scorer import ASKED, NoveltyScorer
 from matscale.tasks.novelty.settings import NO_RELAXATION, NoveltySettings
-
-__all__ = ["WORK", "score_novelty"]
 
 
 def score_novelty(
@@ -31,12 +29,14 @@ def score_novelty(
     notes: Sequence[str] = (),
     settings: NoveltySettings | None = None,
     column: str = "",
+    count: int = ASKED,
 ) -> Scorecard:
     """Say of each generated crystal whether training holds it, or holds it with other elements.
 
     Args:
         predictions: Files or folders of generated crystals, one model each; or crystals as Python
-            objects; see :func:`matscale.predictors.submissions.submissions_of`.
+            objects; or a predictor; see
+            :func:`matscale.predictors.submissions.given.submissions_of`.
         train: Registered dataset (its training split), file of structures, or crystals as Python
             objects.
         held_out: Registered dataset (its test split), file or Python objects of real crystals that
@@ -57,6 +57,7 @@ def score_novelty(
         settings: Everything that the four arguments from ``relax`` to ``top`` say, and
             tolerances; these four are then not looked at.
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
+        count: Crystals that a Python predictor is asked for.
 
     Returns:
         Results of the reference line, floors and models, in this order, under each protocol.
@@ -78,5 +79,6 @@ def score_novelty(
         notes=notes,
         settings=settings,
         column=column,
+        count=count,
     )
     return scorer.score(predictions, name=name, out=out)

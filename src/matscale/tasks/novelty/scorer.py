@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale import datasets
-from matscale.matching.engine import code_version
+from matscale.predictors.floors.generation import MOST_SAMPLES, sample
 from matscale.predictors.predictor import parse_told
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
+from matscale.predictors.training import CrystalTraining
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.paths import shown_path
-from matscale.results.store import SUFFIX, check_same_question, load
+from matscale.results.store import SUFFIX, load
 from matscale.runtime.errors import UserError
-from matscale.runtime.memory import Memory, content_key
-from matscale.runtime.version import __version__
-from matscale.structures.reading import warning_notes
+from matscale.runtime.memory import PARTIAL, Memory, content_key
+from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.floors import as_reading, baselines, sample
+from matscale.tasks.asking import Telling, answered, baselines, own_crystal, reading_of
+from matscale.tasks.entrant import Entrant
+from matscale.tasks.harness import (
+    Scored,
+    measured,
+    protocols_of,
+    scorecard,
+    start_run,
+    unfinished_work,
+)
+from matscale.tasks.novelty.judging import GeneratedScores, Prepared, judge, prepare
 from matscale.tasks.novelty.notes import settings_notes
-from matscale.tasks.novelty.run import Baselines, Entrant, Question, Run, question_of
+from matscale.tasks.novelty.rules import Novelty, settings_of
 from matscale.tasks.novelty.settings import NO_RELAXATION, NoveltySettings
-from matscale.tasks.novelty.stages import Stages, find_potential
+from matscale.tasks.novelty.stages import References, Stages, find_potential, references
 from matscale.tasks.novelty.training import Described, described
-
-WORK = ".work"
-"""Folder inside the results folder in which every stage keeps its answers, by content and settings.
-
-It stays, so that a second run computes only what has changed; it may be deleted at any time.
-"""
 
 HELD_OUT = "held_out"
 """Name of the reference line."""
@@ -39,11 +45,8 @@ HELD_OUT = "held_out"
 MOST_HELD_OUT = 1000
 """Held-out crystals that are looked at where models submitted fewer and nothing is relaxed."""
 
-PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
-    "both": ("sound", "published"),
-    "sound": ("sound",),
-    "published": ("published",),
-}
+ASKED = 1000
+"""Crystals that a Python predictor is asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,25 @@ class _Known:
     name: str
     table: StructureTable
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    """The reference line and floors, which are the same for many submissions of one size.
+
+    Attributes:
+        prepared: Their crystals, looked at one by one.
+        scored: Their verdicts; None with energies, where they hang on the models too: what lies on
+            the hull depends on the models' elements.
+    """
+
+    prepared: list[Prepared]
+    scored: list[Scored[GeneratedScores]] | None
+
+    @property
+    def entrants(self) -> list[Entrant[Reading]]:
+        """Whose they are."""
+        return [one.entrant for one in self.prepared]
 
 
 class NoveltyScorer:
@@ -80,17 +102,18 @@ class NoveltyScorer:
         notes: Sequence[str] = (),
         settings: NoveltySettings | None = None,
         column: str = "",
+        count: int = ASKED,
     ) -> None:
-        if protocol not in PROTOCOLS:
-            raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+        self._protocols = protocols_of(protocol)
         if train is None:
             raise UserError("novelty is against a training set: name one with --train")
         self._settings = settings or NoveltySettings(
             top=top, relax=relax, relaxed=relaxed, hull=Path(hull) if hull else None
         )
         self._potential = find_potential(self._settings)
-        self._protocols = PROTOCOLS[protocol]
-        self._column = column
+        if count < 1:
+            raise UserError(f"count {count}: a predictor is asked for at least one crystal")
+        self._column, self._count = column, count
         self._seed, self._workers, self._command = seed, workers, command
         self._train = _load(train, "train", "training set", column)
         self._others = (
@@ -104,14 +127,14 @@ class NoveltyScorer:
             *settings_notes(self._settings),
         )
         self._described: Described | None = None
-        self._baselines: dict[int, Baselines] = {}
+        self._baselines: dict[int, _Baselines] = {}
 
     def prepare(self) -> None:
         """Describe the training set before there is anything to compare with it.
 
         Floors wait for the first submission, whose size they take.
         """
-        self._training(self._stages(None))
+        self._training(self._stages(None, unfinished_work(None, self._workers)))
 
     def score(
         self,
@@ -128,50 +151,68 @@ class NoveltyScorer:
         """
         if told is not None and parse_told(told):
             raise UserError("the novelty task tells models nothing: leave told out")
-        submissions = submissions_of(
-            predictions, name=name, workers=self._workers, column=self._column
+        submissions = answered(
+            submissions_of(predictions, name=name, workers=self._workers, column=self._column),
+            telling(self._count),
+            CrystalTraining(self._train.table),
+            ids=[f"{row}" for row in range(self._count)],
+            seed=self._seed,
         )
         models = [
-            Entrant(
-                _predictor(one.name, "model").model_copy(update={"source": shown_path(one.source)}),
-                one.predictions,
+            self._entrant(
+                one.name, "model", one.predictions, shown_path(one.source) if one.source else None
             )
             for one in submissions
         ]
         size = max(one.predictions.submitted for one in submissions)
         known = self._baselines.get(size)
-        entrants = known.entrants if known else self._entrants(size)
+        lines = known.entrants if known else self._entrants(size)
         names = [one.predictor.name for one in models]
-        check_names(names, [one.predictor.name for one in entrants])
-        question = question_of(self._settings, self._potential, self._seed, entrants)
-        folder = Path(out) if out is not None else None
-        dataset = self._dataset()
-        if folder:
-            check_same_question(folder, dataset)
-            own = [one.predictor.name for one in entrants]
-            written = {f"{name}.{of}" for name in [*own, *names] for of in self._protocols}
-            _check_same_settings(folder, question, written)
-        stages = self._stages(folder)
-        run = Run(
-            train=self._train.table,
-            training=self._training(stages),
-            dataset=dataset,
-            notes=self._notes,
-            stages=stages,
-            question=question,
+        own = [one.predictor.name for one in lines]
+        check_names(names, own)
+        # One memory a call: that of a training loop would fill with what never comes again.
+        run = start_run(
+            self._dataset(),
+            self._protocols,
+            out=out,
+            workers=self._workers,
+            seed=self._seed,
             command=self._command,
         )
+        settings = settings_of(self._settings, self._potential, self._seed, lines)
+        if run.folder:
+            written = {f"{name}.{of}" for name in [*own, *names] for of in self._protocols}
+            _check_same_settings(run.folder, settings, written)
+        stages = self._stages(run.folder, run.memory)
+        training = self._training(stages)
         if known is None:
-            known = run.baselines(entrants)
+            known = self._judged(lines, training, stages)
             self._baselines = {size: known}  # the last size alone: sizes could go on for ever
-        return run.score(known, models, self._protocols, folder)
+        prepared = [prepare(entrant, stages) for entrant in models]
+        everybody = [*known.prepared, *prepared]
+        hull = references(stages, self._train.table, [one.moved.table for one in everybody])
+        scored = known.scored or [judge(one, training, stages, hull) for one in known.prepared]
+        scored = [*scored, *(judge(one, training, stages, hull) for one in prepared)]
+        line = next((one for one in scored if one.entrant.predictor.kind == "ceiling"), None)
+        rules = Novelty(
+            self._settings, settings, self._train.table, training, hull, line, self._notes
+        )
+        return scorecard(rules, run, [measured(rules, run, one) for one in scored])
 
-    def _stages(self, folder: Path | None) -> Stages:
-        # A memory a call: a training loop would fill a longer one with what never comes again.
-        work = folder / WORK if folder else None
-        memory = Memory(work, content_key(__version__, code_version()), self._workers)
+    def _judged(
+        self, lines: Sequence[Entrant[Reading]], training: Described, stages: Stages
+    ) -> _Baselines:
+        """The reference line and floors, as far as they can be judged without the models."""
+        prepared = [prepare(entrant, stages) for entrant in lines]
+        if self._potential is not None:
+            return _Baselines(prepared, None)
+        none = References(None)
+        return _Baselines(prepared, [judge(one, training, stages, none) for one in prepared])
+
+    def _stages(self, folder: Path | None, memory: Memory) -> Stages:
+        partial = folder / PARTIAL if folder else None
         settings, seed = self._settings, self._seed
-        return Stages(settings, memory, work, self._workers, seed, self._potential)
+        return Stages(settings, memory, partial, folder, self._workers, seed, self._potential)
 
     def _training(self, stages: Stages) -> Described:
         if self._described is None:
@@ -190,7 +231,7 @@ class NoveltyScorer:
             train_size=len(train.table),
         )
 
-    def _entrants(self, size: int) -> list[Entrant]:
+    def _entrants(self, size: int) -> list[Entrant[Reading]]:
         """The reference line and floors, beside models of at most so many crystals.
 
         The line has as many crystals as the largest model, and no fewer than
@@ -202,19 +243,48 @@ class NoveltyScorer:
         entrants = []
         if self._others is not None:
             others = self._others.table
-            reading = as_reading(sample(others, min(max(size, least), len(others)), seed))
-            entrants.append(Entrant(_predictor(HELD_OUT, "ceiling"), reading))
-        for name, reading in baselines(train, size, seed).items():
-            entrants.append(Entrant(_predictor(name, "floor"), reading))
+            held_out = sample(others, min(max(size, least), len(others)), seed)
+            reading = Reading(held_out, np.arange(len(held_out)))
+            entrants.append(self._entrant(HELD_OUT, "ceiling", reading))
+        count = min(size, MOST_SAMPLES)
+        floors = baselines(
+            "novelty",
+            telling(count),
+            CrystalTraining(train),
+            check=own_crystal,
+            protocols=self._protocols,
+            seed=seed,
+        )
+        for floor in floors:
+            reading = reading_of(floor, None, min(count, floor.asked.most))
+            entrants.append(self._entrant(floor.predictor.name, "floor", reading))
         return entrants
 
+    def _entrant(
+        self,
+        name: str,
+        kind: schema.PredictorKind,
+        reading: Reading,
+        source: str | None = None,
+    ) -> Entrant[Reading]:
+        # The task tells nothing: crystals were generated before it asks.
+        predictor = schema.Predictor(name=name, kind=kind, told=(), source=source or None)
+        return Entrant(predictor, reading, dict.fromkeys(self._protocols, kind))
 
-def _check_same_settings(folder: Path, question: Question, names: Collection[str]) -> None:
+
+def telling(count: int) -> Telling:
+    """What the task tells of so many crystals that it asks for: nothing."""
+    return Telling(count, {}, (), frozenset(), lambda row, fields: {})
+
+
+def _check_same_settings(
+    folder: Path, settings: Mapping[str, object], names: Collection[str]
+) -> None:
     """Refuse to leave results of other settings beside those of this run.
 
     Args:
         folder: Where the results go.
-        question: Settings of this run.
+        settings: Of this run.
         names: Results that it writes; earlier ones of these names are replaced.
 
     Raises:
@@ -224,7 +294,7 @@ def _check_same_settings(folder: Path, question: Question, names: Collection[str
         other = load(path)
         differ = [
             f"{name} {other.settings.get(name, 'none')} there, {value} here"
-            for name, value in question.items()
+            for name, value in settings.items()
             if other.settings.get(name) != value
         ]
         if differ and other.name not in names:
@@ -247,8 +317,3 @@ def _load(source: Any, split: str, what: str, column: str) -> _Known:
         notes.append(f"Structures of {loaded.name} that cannot be used: {reasons}.")
     notes += warning_notes(reading.warnings, loaded.name)
     return _Known(loaded.name, reading.table, tuple(notes))
-
-
-def _predictor(name: str, kind: schema.PredictorKind) -> schema.Predictor:
-    # The task tells nothing: crystals were generated before it asks.
-    return schema.Predictor(name=name, kind=kind, told=())

@@ -24,6 +24,13 @@ from matscale.tasks.novelty.settings import MATERIALS_PROJECT, NoveltySettings
 AS_GIVEN = "as given"
 """Status of a crystal that was not to be relaxed."""
 
+ENERGIES = ".energies"
+"""Folder inside the results folder in which energies and relaxed crystals stay.
+
+They are no unfinished work: another model, or other tolerances, need not relax the same crystals
+again. It may be deleted at any time.
+"""
+
 COMPLETE = (AS_GIVEN, CONVERGED, NOT_CONVERGED)
 """Statuses of crystals with a final geometry; the others have failed."""
 
@@ -57,7 +64,8 @@ class Stages:
     Attributes:
         settings: Of the run.
         memory: Answers by content.
-        folder: Where matches and energies are kept; None for nowhere.
+        partial: Where matches are kept until the run is done; None for nowhere.
+        results: Folder of the results, in which energies and relaxed crystals stay; None likewise.
         workers: Threads or processes.
         seed: Of all that is random.
         potential: What moves crystals; None where nothing does.
@@ -65,7 +73,8 @@ class Stages:
 
     settings: NoveltySettings
     memory: Memory
-    folder: Path | None
+    partial: Path | None
+    results: Path | None
     workers: int | None
     seed: int
     potential: Potential | None
@@ -73,12 +82,12 @@ class Stages:
     @property
     def matches(self) -> Path | None:
         """Where finished chunks of matching are kept."""
-        return self.folder and self.folder / "matches"
+        return self.partial and self.partial / "matches"
 
     @property
     def energies(self) -> Path | None:
-        """Where energies and relaxed crystals are kept."""
-        return self.folder and self.folder / "energies"
+        """Where energies and relaxed crystals are kept, by potential and settings."""
+        return self.results and self.results / ENERGIES
 
     @property
     def relaxation(self) -> RelaxSettings:

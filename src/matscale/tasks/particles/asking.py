@@ -1,37 +1,36 @@
-"""Asking predictors: they are told copies of what the task tells, and nothing more."""
+"""What is told of particles: copies of what the task tells, and nothing more."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from matscale.datasets.particles.hard import sample_seed
-from matscale.predictors.particles import PARTICLE_FIELDS, Told, Training
-from matscale.predictors.particles.protocol import telling_nothing, unit_cell
-from matscale.results import result as schema
-from matscale.results.result import PredictorKind, Protocol
-from matscale.runtime.errors import Refused, UserError
-from matscale.tasks.entrant import Answer, Entrant
+from matscale.predictors.predictor import PARTICLE_FIELDS
+from matscale.predictors.training import telling_nothing, unit_cell
+from matscale.runtime.errors import Refused
+from matscale.tasks.asking import Telling
 from matscale.tasks.particles.question import Question
 
-BATCH = 64
-"""Samples that a predictor is asked at a time."""
 
-RAISED = "predictor raised an error"
-NO_ANSWER = "missing"
+def telling(question: Question, tells: tuple[str, ...], cell: bool) -> Telling:
+    """What a task tells of the samples of a question.
 
-_UNSAFE = re.compile(r"[^\w.+-]+")
-
-
-Check = Callable[[Any], Any]
-"""Turns what a predictor returned into what the scorer takes.
-
-Raises:
-    Refused: If it cannot be scored.
-"""
+    Args:
+        question: The question.
+        tells: Fields that the task tells by default; any other is part of the answer.
+        cell: As in :func:`tell`.
+    """
+    return Telling(
+        count=len(question),
+        known=PARTICLE_FIELDS,
+        usual=tells,
+        answer=frozenset(PARTICLE_FIELDS) - frozenset(tells),
+        tell=lambda row, fields: tell(question, row, fields, cell),
+        by_batches=True,
+    )
 
 
 def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:
@@ -67,104 +66,6 @@ def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dic
         "rotation": question.rotation(row).copy() if "rotation" in fields else None,
     }
     return {name: known[name] for name in fields}
-
-
-def entrant(
-    predictor: Any,
-    question: Question,
-    training: Training,
-    *,
-    tells: tuple[str, ...],
-    cell: bool,
-    check: Check,
-    kinds: Mapping[Protocol, PredictorKind],
-) -> Entrant:
-    """A Python predictor, fitted and ready to be asked.
-
-    Args:
-        predictor: With ``predict``, and ``fit`` if it learns.
-        question: What will be asked.
-        training: What it learns from.
-        tells: Fields that the task tells by default.
-        cell: As in :func:`tell`.
-        check: Of its answers.
-        kinds: What it is under each protocol.
-
-    Raises:
-        UserError: If it is no predictor or asks to be told what there is not.
-    """
-    name = _UNSAFE.sub("_", str(getattr(predictor, "name", type(predictor).__name__)))
-    if isinstance(predictor, type):
-        given = predictor.__name__
-        raise UserError(f"{given} is a class, and a predictor is asked for: give {given}()")
-    if not callable(getattr(predictor, "predict", None)):
-        raise UserError(f"the predictor {name!r} has no method predict(told); give it one")
-    told = getattr(predictor, "told", tells)
-    fields = (told,) if isinstance(told, str) else tuple(told)
-    unknown = [one for one in fields if one not in PARTICLE_FIELDS]
-    if unknown:
-        raise UserError(
-            f"the predictor {name!r} asks to be told {unknown[0]!r}; what can be told is "
-            f"{', '.join(PARTICLE_FIELDS)}"
-        )
-    if hasattr(predictor, "fit"):
-        predictor.fit(training)
-    described = schema.Predictor(
-        name=name,
-        kind="model",
-        told=fields,
-        told_the_answer=bool(set(fields) - set(tells)),
-        source=None,
-    )
-
-    def answer(rows: Sequence[int]) -> list[Answer]:
-        told = [_told(question, row, fields, cell) for row in rows]
-        found = iter(_predicted(predictor, [one for one in told if not isinstance(one, Refused)]))
-        return [_checked(one if isinstance(one, Refused) else next(found), check) for one in told]
-
-    return Entrant(described, answer, kinds)
-
-
-def _told(question: Question, row: int, fields: Sequence[str], cell: bool) -> Any:
-    try:
-        return tell(question, row, fields, cell)
-    except Refused as refusal:
-        return refusal
-
-
-def _predicted(predictor: Any, told: list[dict[str, Any]]) -> list[Any]:
-    """Answers of a batch; where one raises, each sample is asked alone."""
-    if not told:
-        return []
-    try:
-        found = list(predictor.predict(told))
-    except Exception:  # noqa: BLE001 - whatever a user's model raises is a failed answer
-        return [_alone(predictor, one) for one in told]
-    if len(found) != len(told):
-        raise UserError(
-            f"the predictor returned {len(found)} answers to {len(told)} samples; return one "
-            "each, None where there is none"
-        )
-    return found
-
-
-def _alone(predictor: Any, told: Told) -> Any:
-    try:
-        (found,) = predictor.predict([told])
-    except Exception as error:  # noqa: BLE001 - see above
-        return Refused(RAISED, f"{type(error).__name__}: {error}"[:200])
-    return found
-
-
-def _checked(found: Any, check: Check) -> Answer:
-    if found is None:
-        return Answer(None, NO_ANSWER)
-    if isinstance(found, Refused):
-        return Answer(None, found.reason, found.detail)
-    try:
-        return Answer(check(found))
-    except Refused as refusal:
-        return Answer(None, refusal.reason, refusal.detail)
 
 
 def plain(values: Any) -> np.ndarray:

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matscale.predictors.from_file import file_name
-from matscale.predictors.particles import PARTICLE_FIELDS, Training
-from matscale.predictors.particles.submission import Rows
-from matscale.predictors.predictor import declared
+from matscale.predictors.predictor import PARTICLE_FIELDS, declared
+from matscale.predictors.submissions.crystals import file_name
+from matscale.predictors.submissions.particles import Rows
+from matscale.predictors.training import Training
 from matscale.results.result import Protocol
 from matscale.runtime.errors import UserError
 from matscale.structures.formats.objects import is_structure
 from matscale.structures.table import StructureTable
+from matscale.tasks.asking import Check, entrant
 from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import Check, entrant
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.question import Question
 from matscale.tasks.particles.submitted import UnitSlip, submitted
 
@@ -45,7 +46,7 @@ def entrants_of(
         read: Reads a file.
         objects: Reads answers that are Python objects by sample, or a table of them.
         tells: What the task tells.
-        cell: As in :func:`matscale.tasks.particles.asking.tell`.
+        cell: As in :func:`matscale.tasks.particles.asking.telling`.
         check: Of answers.
         unit: Finds answers in another unit.
         name: What to call the model, if it is one whose answers are given.
@@ -62,20 +63,21 @@ def entrants_of(
         if len(given) != 1 or given[0] is None:
             raise UserError(f"name={name!r} is for the answers of one model; predictors have names")
         given = [replace(given[0], name=file_name(name))]
-    telling = declared(told, [one.name for one in given if one], PARTICLE_FIELDS)
+    declarations = declared(told, [rows.name for rows in given if rows], PARTICLE_FIELDS)
+    samples = telling(question, tells, cell)
     kinds: dict[Protocol, Any] = dict.fromkeys(protocols, "model")
     return [
         submitted(
             rows,
             question,
-            told=telling[rows.name],
+            told=declarations[rows.name],
             tells=tells,
             check=check,
             unit=unit,
             protocols=protocols,
         )
         if rows
-        else entrant(item, question, training, tells=tells, cell=cell, check=check, kinds=kinds)
+        else entrant(item, samples, training, check=check, kinds=kinds, seed=question.seed)
         for item, rows in zip(items, given, strict=True)
     ]
 
@@ -104,7 +106,7 @@ def check_names(entrants: Sequence[Entrant]) -> None:
     Raises:
         UserError: If two have one name.
     """
-    names = [one.predictor.name for one in entrants]
+    names = [own.predictor.name for own in entrants]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two predictors are called {name!r}: rename one of them")

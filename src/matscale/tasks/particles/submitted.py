@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from matscale.predictors.particles.submission import Key, Rows
+from matscale.predictors.submissions.particles import Key, Rows
 from matscale.results import result as schema
 from matscale.results.result import Protocol
 from matscale.runtime.errors import Refused, UserError
+from matscale.tasks.asking import NO_ANSWER, Check
 from matscale.tasks.entrant import Answer, Entrant
-from matscale.tasks.particles.asking import NO_ANSWER, Check
 from matscale.tasks.particles.question import Question
 
 UnitSlip = Callable[[object, int], str]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles import Training
+from matscale.predictors.training import ParticleTraining
 from matscale.structures.table import StructureTable
 
 TRAIN = "train"
 
+TOLD_FACTS = ("centre",)
+"""What is known of how a set was made that says nothing about its test particles."""
+
 
 def training_samples(
     particles: ParticleSet, by: str, space_groups: np.ndarray, shuffle: int | None = None
-) -> Training:
+) -> ParticleTraining:
     """Copies of the training materials, of their training particles and rotations.
 
     Nothing in them refers to the set that they are taken from: no test material, no larger
@@ -23,7 +26,7 @@ def training_samples(
         particles: The set.
         by: ``radius`` or ``material``.
         space_groups: Of the set's materials, (N,).
-        shuffle: As in :class:`Training`.
+        shuffle: As in :class:`ParticleTraining`.
     """
     kept = np.arange(len(particles.materials))
     if by == "material":
@@ -41,8 +44,9 @@ def training_samples(
         particles=_training_particles(particles, kept, radii),
         radii={TRAIN: tuple(radii)},
         quaternions=rotations,
+        facts={name: particles.facts[name] for name in TOLD_FACTS if name in particles.facts},
     )
-    return Training(own, own.samples(TRAIN), space_groups[kept].copy(), shuffle)
+    return ParticleTraining(own, own.samples(TRAIN), space_groups[kept].copy(), shuffle)
 
 
 def _training_particles(

@@ -3,8 +3,8 @@
 Source: CSMBench (Zheng, Chen, Jia, arXiv 2603.19327), hub dataset ``lututu/CSMBench``.
 """
 
-from matscale.tasks.perception.compared import COMPARED
 from matscale.tasks.perception.score import score_perception
+from matscale.tasks.perception.specs import COMPARED
 from matscale.tasks.task import Task
 
 TASK = Task(

@@ -16,7 +16,6 @@ import numpy as np
 from matscale.figures.items import LABELS, Figure
 from matscale.figures.synthetic.readers.answers import label_of, question_of, read_file
 from matscale.figures.synthetic.readers.registry import Reading
-from matscale.results.result import Group, Result
 from matscale.runtime import execution
 from matscale.tasks.perception.rows import NAN, Row
 
@@ -76,19 +75,3 @@ def _row(figure: Figure, reading: Reading | None) -> Row:
     picked = np.array([float(label == one) for one in LABELS])
     lost = float(not label)
     return Row(figure, picked=picked, picks=(label,), text=label, unparsable=lost, replied=True)
-
-
-def ceiling_of(ceilings: Sequence[Result]) -> Result:
-    """One line of several ceilings: each metric of the first of them that has it."""
-    first, *others = ceilings
-    metrics, groups = dict(first.metrics), {(one.by, one.group): one for one in first.groups}
-    for other in others:
-        metrics = {**other.metrics, **metrics}
-        for group in other.groups:
-            known = groups.get((group.by, group.group))
-            groups[group.by, group.group] = _joined(known, group) if known else group
-    return first.model_copy(update={"metrics": metrics, "groups": tuple(groups.values())})
-
-
-def _joined(first: Group, other: Group) -> Group:
-    return first.model_copy(update={"metrics": {**other.metrics, **first.metrics}})

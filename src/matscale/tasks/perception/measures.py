@@ -9,16 +9,17 @@ Intervals are by a bootstrap that draws papers, not figures.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from matscale.figures.distractors import KINDS, kinds_of
 from matscale.figures.items import LABELS, SCALES
 from matscale.metrics import clusters
-from matscale.results.measure import Better, Measure, all_measured
-from matscale.results.result import Group, Metric, Protocol, Result
+from matscale.results.measure import Measure, all_measured
+from matscale.results.metric import MetricSpec
+from matscale.results.result import Group, Metric, Protocol
 from matscale.tasks.perception.rows import NAN, Row
+from matscale.tasks.perception.specs import SPECS
 
 _OF_CHOICE = (
     "The first letter A to D anywhere in a reply, of either case, is taken for the answer: "
@@ -51,41 +52,25 @@ def headline(kinds: Collection[str]) -> str:
     return next(name for kind, name in _HEADLINES.items() if kind in kinds)
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """What a metric is taken over: a value of each row, NaN where it has none.
-
-    Attributes:
-        value: Of a row.
-        better: Which direction is better.
-        unit: "" for a share or a pure number.
-        share: Whether it is the share of figures with some property.
-        median: Whether the metric is the median in place of the mean.
-    """
-
-    value: Callable[[Row], float]
-    better: Better
-    unit: str = ""
-    share: bool = False
-    median: bool = False
+Value = Callable[[Row], float]
+"""What a metric is taken over: a value of each row, NaN where it has none."""
 
 
-def quantities(protocol: Protocol) -> dict[str, Quantity]:
+def values_of(protocol: Protocol) -> dict[str, Value]:
     """The metrics of a protocol, in the order of the tables."""
-    sound = protocol == "sound"
-    found: dict[str, Quantity] = {
-        "accuracy": Quantity(lambda row: row.correct, "higher", share=True),
-        "consistency": Quantity(lambda row: row.consistent, "higher", share=True),
-        "accuracy_every_order": Quantity(_every_order, "higher", share=True),
-        "judge_score": Quantity(lambda row: row.judge_score, "higher", "of 10"),
-        "judge_spread": Quantity(lambda row: row.judge_spread, "lower", "of 10"),
-        "within_10": Quantity(lambda row: row.within, "higher", share=True),
-        "relative_error": Quantity(lambda row: row.relative_error, "lower", median=True),
-        "unparsable": Quantity(_of_replies("unparsable"), "lower", share=True),
-        "unanswered": Quantity(_of_replies("unanswered"), "lower", share=True),
+    found: dict[str, Value] = {
+        "accuracy": lambda row: row.correct,
+        "consistency": lambda row: row.consistent,
+        "accuracy_every_order": _every_order,
+        "judge_score": lambda row: row.judge_score,
+        "judge_spread": lambda row: row.judge_spread,
+        "within_10": lambda row: row.within,
+        "relative_error": lambda row: row.relative_error,
+        "unparsable": _of_replies("unparsable"),
+        "unanswered": _of_replies("unanswered"),
     }
     # The published rule reads something from every reply, and shows one order.
-    return found if sound else {k: v for k, v in found.items() if k != "unparsable"}
+    return {k: v for k, v in found.items() if protocol == "sound" or k != "unparsable"}
 
 
 def _every_order(row: Row) -> float:
@@ -102,14 +87,14 @@ def metrics(rows: Sequence[Row], protocol: Protocol, seed: int) -> dict[str, Met
     """All metrics over some rows; one that no row has is left out."""
     names = clusters.numbered([row.figure.paper for row in rows])
     measures = {}
-    for name, quantity in quantities(protocol).items():
-        values = np.array([quantity.value(row) for row in rows], float)
+    for name, value in values_of(protocol).items():
+        values = np.array([value(row) for row in rows], float)
         if np.isfinite(values).any():
-            measures[name] = clustered(values, names, quantity)
+            measures[name] = clustered(SPECS[protocol][name], values, names)
     return _measured(measures, seed)
 
 
-def clustered(values: np.ndarray, names: np.ndarray, quantity: Quantity) -> tuple[Measure, int]:
+def clustered(spec: MetricSpec, values: np.ndarray, names: np.ndarray) -> tuple[Measure, int]:
     """A metric over samples (n,) in clusters, as a measure over clusters.
 
     Returns:
@@ -123,9 +108,8 @@ def clustered(values: np.ndarray, names: np.ndarray, quantity: Quantity) -> tupl
     def median(weights: np.ndarray) -> np.ndarray:
         return clusters.median(values, weights[..., names])
 
-    metric = median if quantity.median else mean
-    measure = Measure(metric, counts > 0, quantity.unit, quantity.better, share=quantity.share)
-    return measure, int(counts.sum())
+    metric = median if spec.statistic == "median" else mean
+    return Measure(spec, metric, counts > 0), int(counts.sum())
 
 
 def _measured(measures: Mapping[str, tuple[Measure, int]], seed: int) -> dict[str, Metric]:
@@ -136,22 +120,11 @@ def _measured(measures: Mapping[str, tuple[Measure, int]], seed: int) -> dict[st
     }
 
 
-_BESIDE = ("judge_spread", "unparsable", "unanswered")
-"""Metrics that say how a run went; they have no floor and no ceiling."""
+DIAGNOSTICS = frozenset({"judge_spread", "unparsable", "unanswered"})
+"""Metrics that say how a run went; they have no floor and no ceiling.
 
-
-def without_lines(result: Result) -> Result:
-    """A result whose diagnostic metrics stand between no lines."""
-    bare = {"floor": None, "floor_name": None, "ceiling": None, "skill": None}
-
-    def cleared(found: Mapping[str, Metric]) -> dict[str, Metric]:
-        return {
-            name: metric.model_copy(update=bare) if name in _BESIDE else metric
-            for name, metric in found.items()
-        }
-
-    parts = tuple(one.model_copy(update={"metrics": cleared(one.metrics)}) for one in result.groups)
-    return result.model_copy(update={"metrics": cleared(result.metrics), "groups": parts})
+What a blind model does not answer is no floor of what a seeing one does not.
+"""
 
 
 # --- groups ------------------------------------------------------------------------------
@@ -193,10 +166,10 @@ def _by_distractor(rows: Sequence[Row], seed: int) -> Iterator[Group]:
             for label, kind in kinds_of(row.figure.item).items():
                 share = float(row.picked[LABELS.index(label)])
                 offered[kind].append((row.figure.paper, share))
-    picked = Quantity(lambda row: NAN, "lower", share=True)
+    picked = SPECS["sound"]["picked"]
     for kind, pairs in offered.items():
         if pairs:
             names = clusters.numbered([paper for paper, _ in pairs])
             values = np.array([share for _, share in pairs])
-            found = _measured({"picked": clustered(values, names, picked)}, seed)
+            found = _measured({"picked": clustered(picked, values, names)}, seed)
             yield Group(by=DISTRACTORS, group=kind, n=len(pairs), metrics=found)

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from matscale.figures.blind import FLOORS
 from matscale.figures.distractors import kinds_of
 from matscale.figures.items import LABELS, Figure
 from matscale.figures.quantities import WITHIN, relative_error, stated_number
-from matscale.report.samples import SCORED
+from matscale.predictors.predictor import FIGURE_FIELDS
 from matscale.results.result import Protocol
-from matscale.tasks.perception.questions import Reply, order_of, orders_of, read_letter
+from matscale.results.samples import SCORED
+from matscale.tasks.asking import Telling, entrant
+from matscale.tasks.perception.questions import Reply, foreign, order_of, orders_of, read_letter
 
 NAN = math.nan
 
@@ -178,17 +179,40 @@ def _chosen(row: Row, replies: Sequence[Reply], protocol: Protocol, seed: int) -
 # --- floors and ceiling ------------------------------------------------------------------
 
 
-def floor_rows(figures: Sequence[Figure], rule: str) -> list[Row]:
-    """Rows of a rule that sees the captions only; empty rows for other kinds."""
-    return [
-        Row(
-            figure,
-            picked=FLOORS[rule]([option.caption for option in figure.item.options])
-            if figure.kind == "mcq"
-            else None,
-        )
-        for figure in figures
-    ]
+def floor_rows(figures: Sequence[Figure], floor: Any, seed: int = 0) -> list[Row]:
+    """Rows of a listed floor, which does not see the figures; empty rows for other kinds.
+
+    Args:
+        figures: All that are asked about.
+        floor: Answers those of its form; a description that it does not have is an empty one.
+        seed: By which other papers are drawn.
+    """
+    own = [figure for figure in figures if figure.kind == floor.form]
+    asked = entrant(floor, telling(own, seed), None, check=lambda answer: answer, kinds={})
+    answers = {
+        figure.id: answer.value
+        for figure, answer in zip(own, asked.answer(range(len(own))), strict=True)
+    }
+    if floor.form == "mcq":
+        return [Row(figure, picked=answers.get(figure.id)) for figure in figures]
+    return [Row(figure, text=answers.get(figure.id) or "") for figure in figures]
+
+
+def telling(figures: Sequence[Figure], seed: int) -> Telling:
+    """What can be told of figures without showing them."""
+    others = foreign([figure for figure in figures if figure.kind == "open"], seed)
+
+    def tell(row: int, fields: Sequence[str]) -> dict[str, Any]:
+        figure = figures[row]
+        other = others.get(figure.id)
+        known = {
+            "options": [option.caption for option in figure.item.options],
+            "caption": figure.item.image_caption,
+            "another_paragraph": other.item.describe_paragraph if other else None,
+        }
+        return {name: known[name] for name in fields}
+
+    return Telling(len(figures), FIGURE_FIELDS, (), frozenset(), tell)
 
 
 def true_rows(figures: Sequence[Figure]) -> list[Row]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +15,16 @@ from matscale.figures.folder import FigureReading, read_figures
 from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
-from matscale.results.store import check_same_question
+from matscale.results.result import Protocol
 from matscale.runtime.errors import UserError, did_you_mean
-from matscale.tasks.perception.engine import LOGS, require_inspect
+from matscale.tasks.harness import Scored, measured, protocols_of, scorecard, start_run
+from matscale.tasks.perception.engine import LOGS, ask, require_inspect
+from matscale.tasks.perception.entrants import Rows, batches_of, entrants_of
+from matscale.tasks.perception.judge import audited_figures, judged_rows
 from matscale.tasks.perception.names import check_model, check_provider, check_same_model
 from matscale.tasks.perception.questions import check_orders
-from matscale.tasks.perception.run import Run, Settings, figures_of
-
-PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
-    "both": ("sound", "published"),
-    "sound": ("sound",),
-    "published": ("published",),
-}
+from matscale.tasks.perception.rules import Perception
+from matscale.tasks.perception.settings import PerceptionSettings
 
 CSMBENCH = "csmbench"
 """Name of the fetched dataset."""
@@ -42,7 +41,7 @@ def score_perception(
     out: str | Path | None = None,
     seed: int = 0,
     command: str = "matscale.score",
-    settings: Settings | None = None,
+    settings: PerceptionSettings | None = None,
 ) -> Scorecard:
     """Ask a multimodal model about figures, with and without showing them.
 
@@ -66,12 +65,11 @@ def score_perception(
     Raises:
         UserError: If there are no figures, the model cannot be used, or an option is wrong.
     """
-    if protocol not in PROTOCOLS:
-        raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+    wanted = protocols_of(protocol)
     check_model(model)
     if judge is not None:
         check_provider(judge)
-    chosen = replace(settings or Settings(), orders=orders, seed=seed)
+    chosen = replace(settings or PerceptionSettings(), orders=orders, seed=seed)
     check_orders(chosen.orders)
     if limit is not None and limit < 1:
         raise UserError(f"limit {limit}: at least one figure must be asked about")
@@ -79,27 +77,63 @@ def score_perception(
     reading = read_figures(find_figures(data))
     figures = limited(reading.figures, limit, seed)
     notes = _notes(reading, figures, judge, limit)
-    protocols = [one for one in PROTOCOLS[protocol] if figures_of(figures, one, judge)]
-    if not protocols:
+    asked = {one: part for one in wanted if (part := figures_of(figures, one, judge))}
+    if not asked:
         why = " ".join(notes) or f"the {protocol} protocol asks no numbers."
         raise UserError(f"{data} holds no figure that can be asked: {why}")
-    for one in PROTOCOLS[protocol]:
-        if one not in protocols:
+    for one in wanted:
+        if one not in asked:
             notes += (f"Nothing is scored under the {one} protocol, which asks no numbers.",)
-    asked = FigureReading(figures)
     dataset = schema.Dataset(
         name=str(data) if not Path(data).exists() else Path(data).resolve().name,
-        sha256=asked.sha256(),
+        sha256=FigureReading(figures).sha256(),
         size=len(figures),
     )
-    folder = Path(out) if out is not None else None
-    if folder:
-        check_same_question(folder, dataset)
-        check_same_model(folder, model)
-    run = Run(figures, model, judge, dataset, notes, chosen, command)
+    run = start_run(dataset, list(asked), out=out, seed=chosen.seed, command=command)
+    if run.folder:
+        check_same_model(run.folder, model)
     with tempfile.TemporaryDirectory() as temporary:
-        logs = folder / LOGS if folder else Path(temporary)
-        return run.score(protocols, folder, logs)
+        logs = run.folder / LOGS if run.folder else Path(temporary)
+        scored = _scored(figures, asked, model, judge, chosen, logs)
+    kinds = {one: frozenset(figure.kind for figure in part) for one, part in asked.items()}
+    rules = Perception(model, judge, kinds, notes, chosen)
+    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+
+
+def _scored(
+    figures: Sequence[Figure],
+    asked: Mapping[Protocol, Sequence[Figure]],
+    model: str,
+    judge: str | None,
+    settings: PerceptionSettings,
+    logs: Path,
+) -> list[Scored[Rows]]:
+    """Ask the model, then the judge: all entrants' rows, those of one protocol after another's.
+
+    Replies are remembered by the engine, so that an interrupted run asks only what is missing.
+    """
+    start = time.perf_counter()
+    batches = [
+        batch for one, part in asked.items() for batch in batches_of(part, one, model, settings)
+    ]
+    replies = ask(batches, logs=logs, patience=settings.patience)
+    entrants = [
+        entrant
+        for one, part in asked.items()
+        for entrant in entrants_of(part, one, replies, model, settings)
+    ]
+    rows = judged_rows(entrants, judge, audited_figures(figures, settings), settings, logs)
+    for entrant in entrants:
+        entrant.seconds = time.perf_counter() - start
+    return [Scored(entrant, own) for entrant, own in zip(entrants, rows, strict=True)]
+
+
+def figures_of(figures: Sequence[Figure], protocol: Protocol, judge: str | None) -> list[Figure]:
+    """What a protocol asks about: numbers are no part of the published one."""
+    without = {"numeric"} if protocol == "published" else set()
+    if judge is None:
+        without |= {"open"}
+    return [figure for figure in figures if figure.kind not in without]
 
 
 def find_figures(data: str | Path) -> Path:

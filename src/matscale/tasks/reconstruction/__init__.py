@@ -1,8 +1,8 @@
 """Reconstruction: does a model rebuild held-out crystals? (AtomBench, arXiv 2510.16165)."""
 
-from matscale.tasks.reconstruction.compared import COMPARED
 from matscale.tasks.reconstruction.score import score_reconstruction
 from matscale.tasks.reconstruction.scorer import ReconstructionScorer
+from matscale.tasks.reconstruction.specs import COMPARED
 from matscale.tasks.task import Task
 
 TASK = Task(

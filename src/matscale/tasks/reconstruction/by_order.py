@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 
 from matscale.datasets.hygiene import ids_in_order
-from matscale.predictors.from_file import Submission
+from matscale.predictors.submissions.crystals import Submission
 from matscale.runtime.errors import UserError
 from matscale.structures.reading import Reading
 
@@ -56,6 +56,8 @@ def aligned(
 
 
 def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Submission:
+    if submission.predictor is not None:
+        return submission
     reading = submission.predictions
     names = list(dict.fromkeys(by_place(reading)))
     placed = reading.unnamed == reading.submitted

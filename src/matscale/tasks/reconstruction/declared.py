@@ -6,17 +6,13 @@ from collections import Counter
 
 import numpy as np
 
-from matscale.metrics.statistics import lowest_rate
 from matscale.results.result import Predictor
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
+from matscale.tasks import refuted as shared
 
 TELL_COMPOSITION = frozenset({"composition", "positions"})
 """Fields with which the composition is known."""
-
-MOST_GUESSED = 0.5
-"""Share of compositions up to which they may be guessed from a cell, a volume or a property, by
-looking crystals up that are alike in it."""
 
 
 def commonest_share(targets: StructureTable, asked: int) -> float:
@@ -36,24 +32,27 @@ def refutation(
 ) -> str | None:
     """What the answers say against a declaration, one sentence; None where nothing does.
 
+    A model that was told a cell, a volume or a property may guess half of the compositions by
+    looking up crystals that are alike in it.
+
     Args:
         predictor: A model.
         right: Which of its answers have the target's composition, (n,) bool.
         commonest: Share of the commonest composition among the targets.
         by_chance: Share that training crystals drawn at random have right; None without training.
     """
-    if predictor.told is None or TELL_COMPOSITION & set(predictor.told) or not len(right):
-        return None
-    bound = max(commonest, MOST_GUESSED) if predictor.told else commonest
-    if lowest_rate(int(right.sum()), len(right)) <= bound:
+    if predictor.told is None or TELL_COMPOSITION & set(predictor.told):
         return None
     beside = (
         f"where the commonest one is that of {100 * commonest:.0f} %"
         if by_chance is None
         else f"where random training crystals get {100 * by_chance:.0f} %"
     )
-    return (
-        f"Declared to be told {', '.join(predictor.told) or 'nothing'}, yet "
-        f"{100 * right.mean():.0f} % of its compositions are right, {beside}: it was told more, or "
-        "the ids leak."
+    return shared.refutation(
+        predictor.told,
+        right,
+        max(commonest, shared.MOST_GUESSED) if predictor.told else commonest,
+        answers="compositions",
+        beside=f", {beside}",
+        leak="the ids leak",
     )

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from matscale.metrics import lattice, statistics
-from matscale.results.measure import Measure, all_measured, mean_of, share_of
+from matscale.metrics import lattice
+from matscale.results.measure import Measure, all_measured, measures_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import PairScores
+from matscale.tasks.reconstruction.specs import SPECS
+
+_SPECS = SPECS["published"]
 
 SMALLEST_SYSTEM = 10
 """Crystal systems with fewer rows are left out, as AtomBench does."""
@@ -59,38 +62,33 @@ def defects(systems: Sequence[str]) -> tuple[str, ...]:
 def published_metrics(scores: PairScores, *, seed: int) -> dict[str, Metric]:
     """The AtomBench table for the rows whose target and prediction were both read."""
     edge = np.cbrt(scores.target_volume)
+    means = {
+        "match_rate": scores.matched.astype(float),
+        "rms": scores.rms,
+        "rms_normalised": scores.rms / edge,
+    }
     measures = {
-        "match_rate": share_of(scores.matched.astype(float)),
-        "rms": mean_of(scores.rms, ""),
-        "rms_normalised": mean_of(scores.rms / edge, "1/Å"),
-        **{f"mae_{name}": measure for name, measure in _absolute_errors(scores).items()},
+        **measures_of(_SPECS, means),
+        **_absolute_errors(scores),
         **{f"kld_{name}": _divergence(scores, name) for name in lattice.PARAMETERS},
-        "ccrmsd": Measure(
-            lambda weights: statistics.root_mean_square(scores.amd_distance, weights),
-            np.isfinite(scores.amd_distance),
-            "Å",
-            "lower",
-        ),
+        **measures_of(_SPECS, {"ccrmsd": scores.amd_distance}),
     }
     return all_measured(measures, seed=seed)
 
 
 def _absolute_errors(scores: PairScores) -> Mapping[str, Measure]:
     errors = np.abs(scores.target - scores.predicted)
-    return {
-        name: mean_of(errors[:, place], lattice.UNITS[name])
-        for place, name in enumerate(lattice.PARAMETERS)
-    }
+    values = {f"mae_{name}": errors[:, k] for k, name in enumerate(lattice.PARAMETERS)}
+    return measures_of(_SPECS, values)
 
 
 def _divergence(scores: PairScores, name: str) -> Measure:
     place = lattice.PARAMETERS.index(name)
     target, predicted = scores.target[:, place], scores.predicted[:, place]
     return Measure(
+        _SPECS[f"kld_{name}"],
         lambda weights: lattice.paired_divergence(target, predicted, weights),
         np.isfinite(target) & np.isfinite(predicted),
-        "",
-        "lower",
     )
 
 
@@ -102,9 +100,6 @@ def published_groups(scores: PairScores, systems: Sequence[str], *, seed: int) -
         rows = names == system
         if rows.sum() < SMALLEST_SYSTEM:
             continue
-        errors = _absolute_errors(scores[rows])
-        metrics = all_measured(
-            {f"mae_{name}": measure for name, measure in errors.items()}, seed=seed
-        )
+        metrics = all_measured(_absolute_errors(scores[rows]), seed=seed)
         groups.append(Group(by="crystal system", group=system, n=int(rows.sum()), metrics=metrics))
     return tuple(groups)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from matscale import datasets
-from matscale.predictors.from_file import Submission
-from matscale.predictors.predictor import Told
+from matscale.predictors.predictor import ANSWER_FIELDS, CRYSTAL_FIELDS, Told
+from matscale.predictors.submissions.crystals import Submission
+from matscale.predictors.training import PROPERTIES, CrystalTraining, crystal_fields
 from matscale.results.result import Dataset
 from matscale.runtime.errors import UserError
-from matscale.structures import chemistry
 from matscale.structures.reading import Reading, warning_notes
 from matscale.structures.table import StructureTable
+from matscale.tasks.asking import Telling
 from matscale.tasks.reconstruction.by_order import by_place
 
 SUBMITTED = "submitted"
@@ -34,6 +36,8 @@ class Question:
         dataset: What the result says of all this.
         notes: What a reader must know, one sentence each.
         own_targets: Whether the targets are those that the submissions carry.
+        properties: Values of targets by property and id, such as ``tc`` in K.
+        train_properties: The same of the training crystals.
     """
 
     ids: tuple[str, ...]
@@ -43,12 +47,48 @@ class Question:
     dataset: Dataset
     notes: tuple[str, ...]
     own_targets: bool = False
+    properties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    train_properties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def told(self) -> Told:
-        """What predictors may see of the readable targets, in the order of ``targets``."""
-        table = self.targets
-        compositions = [chemistry.composition(table.row_numbers(row)) for row in range(len(table))]
-        return Told(tuple(table.ids), {"composition": compositions})
+    def told(self, fields: Sequence[str]) -> Told:
+        """What predictors may see of the readable targets, in the order of ``targets``.
+
+        Args:
+            fields: Keys of :data:`matscale.predictors.predictor.CRYSTAL_FIELDS`.
+
+        Raises:
+            UserError: If the data set has no such property of its targets.
+            Refused: If a field is not known of one of them.
+        """
+        rows = range(len(self.targets))
+        return Told.of([self._tell(row, fields) for row in rows], fields)
+
+    def telling(self) -> Telling:
+        """The same, sample by sample, for :mod:`matscale.tasks.asking`."""
+        return Telling(
+            count=len(self.targets),
+            known=CRYSTAL_FIELDS,
+            usual=("composition",),
+            answer=ANSWER_FIELDS,
+            tell=self._tell,
+        )
+
+    def training(self) -> CrystalTraining | None:
+        """What predictors learn from."""
+        if self.train is None:
+            return None
+        return CrystalTraining(self.train, self.train_properties)
+
+    def _tell(self, row: int, fields: Sequence[str]) -> dict[str, Any]:
+        for name in PROPERTIES & set(fields):
+            values = self.properties.get(name, {})
+            if not any(identifier in values for identifier in self.targets.ids):
+                raise UserError(
+                    f"a predictor is to be told {name}, which {self.dataset.name} does not have of "
+                    "its targets; give a dataset that has it with targets=, or a predictor that is "
+                    "told less"
+                )
+        return crystal_fields(self.targets, row, fields, self.properties)
 
 
 def ask(
@@ -129,7 +169,17 @@ def _strange(submissions: Sequence[Submission], dataset: datasets.Dataset) -> tu
 def _from_dataset(dataset: datasets.Dataset) -> Question:
     split = "test" if "test" in dataset.splits else next(iter(dataset.splits))
     described = Dataset(name=dataset.name, split=split, sha256="", size=0, hygiene=dataset.hygiene)
-    return _from_readings([dataset.reading(split)], described, dataset.notes)
+    question = _from_readings([dataset.reading(split)], described, dataset.notes)
+    return replace(question, properties=_values_of(dataset, question.targets))
+
+
+def _values_of(dataset: datasets.Dataset, table: StructureTable) -> dict[str, dict[str, float]]:
+    """The dataset's properties of some of its crystals, and of no others."""
+    ids = set(table.ids.tolist())
+    return {
+        name: {identifier: values[identifier] for identifier in ids & values.keys()}
+        for name, values in dataset.properties.items()
+    }
 
 
 def _from_submissions(submissions: Sequence[Submission]) -> Question:
@@ -206,4 +256,5 @@ def _with_training(question: Question, training: datasets.Dataset, notes: list[s
             "train_size": len(table),
         }
     )
-    return replace(question, train=table, dataset=dataset)
+    properties = _values_of(training, table)
+    return replace(question, train=table, dataset=dataset, train_properties=properties)

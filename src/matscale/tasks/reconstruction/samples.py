@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from matscale.metrics import lattice
+from matscale.results.samples import MISSING, SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
@@ -24,9 +25,6 @@ from matscale.tasks.reconstruction.pairs import (
 )
 from matscale.tasks.reconstruction.question import Question
 from matscale.tasks.reconstruction.recall import recalled
-
-SCORED = "scored"
-MISSING = "missing"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matscale.report.scorecard import Scorecard
-from matscale.runtime.memory import PARTIAL
 from matscale.tasks.reconstruction.scorer import ReconstructionScorer
-
-__all__ = ["PARTIAL", "score_reconstruction"]
 
 
 def score_reconstruction(
@@ -34,7 +31,8 @@ def score_reconstruction(
 
     Args:
         predictions: Files or folders of predictions, one model each; or crystals as Python
-            objects; see :func:`matscale.predictors.submissions.submissions_of`.
+            objects; or a predictor; see
+            :func:`matscale.predictors.submissions.given.submissions_of`.
         train: Registered dataset, file of structures, or crystals as Python objects: the training
             set. Floors need it.
         targets: Registered dataset (its test split), file of structures, crystals as Python

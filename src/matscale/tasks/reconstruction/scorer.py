@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from matscale import datasets
+from matscale.predictors.floors.crystals import RandomTraining
 from matscale.predictors.predictor import declared
-from matscale.predictors.submissions import check_names, submissions_of
+from matscale.predictors.submissions.given import check_names, submissions_of
 from matscale.report.scorecard import Scorecard
-from matscale.results import result as schema
-from matscale.results.store import check_same_question
 from matscale.runtime.errors import UserError
-from matscale.runtime.memory import PARTIAL, Memory
-from matscale.runtime.version import __version__
+from matscale.runtime.memory import Memory
+from matscale.tasks.asking import answered
+from matscale.tasks.harness import (
+    Measured,
+    Run,
+    measured,
+    protocols_of,
+    scorecard,
+    start_run,
+    unfinished_work,
+)
 from matscale.tasks.reconstruction.by_order import aligned
+from matscale.tasks.reconstruction.declared import commonest_share
+from matscale.tasks.reconstruction.entrants import lines, submitted
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
     Question,
@@ -24,14 +34,8 @@ from matscale.tasks.reconstruction.question import (
     asked_dataset,
     question_of,
 )
-from matscale.tasks.reconstruction.run import Run, Scored, submitted
+from matscale.tasks.reconstruction.rules import CrystalScores, Reconstruction
 from matscale.tasks.reconstruction.samples import TargetFacts, target_facts
-
-PROTOCOLS: dict[str, tuple[schema.Protocol, ...]] = {
-    "both": ("sound", "published"),
-    "sound": ("sound",),
-    "published": ("published",),
-}
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,18 @@ class _Prepared:
 
     question: Question
     facts: TargetFacts
-    baselines: list[Scored]
+    commonest: float
+    baselines: list[Measured[CrystalScores]]
+
+    def rules(self, memory: Memory) -> Reconstruction:
+        """For the models."""
+        rates = {
+            one.scored.name: one.scored.samples.by_id.scores.composition_right
+            for one in self.baselines
+        }
+        chance = rates.get(RandomTraining.name)
+        by_chance = None if chance is None else float(chance.mean())
+        return Reconstruction(self.question, self.facts, memory, self.commonest, by_chance)
 
 
 class ReconstructionScorer:
@@ -67,9 +82,7 @@ class ReconstructionScorer:
         command: str = "matscale.score",
         notes: Sequence[str] = (),
     ) -> None:
-        if protocol not in PROTOCOLS:
-            raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
-        self._protocols = PROTOCOLS[protocol]
+        self._protocols = protocols_of(protocol)
         self._seed, self._workers, self._command = seed, workers, command
         self._notes, self._column, self._by_order = tuple(notes), column, by_order
         self._training = (
@@ -97,7 +110,7 @@ class ReconstructionScorer:
                 "nothing says what the targets are before there are predictions: give train= a "
                 "dataset that has a test split, or give targets="
             )
-        self._known(asked, self._memory(None))
+        self._known(asked, unfinished_work(None, self._workers))
 
     def score(
         self,
@@ -112,8 +125,6 @@ class ReconstructionScorer:
             predictions, name=name, workers=self._workers, column=self._column
         )
         telling = declared(told, [one.name for one in submissions])
-        folder = Path(out) if out is not None else None
-        memory = self._memory(folder)
         asked, _ = asked_dataset(submissions, self._training, self._targets)
         if asked is None:
             question = self._noted(ask(submissions, training=self._training, targets=self._targets))
@@ -121,28 +132,39 @@ class ReconstructionScorer:
             question = self._noted(question_of(asked, self._training))
         else:
             question = self._prepared.question
-        if folder:
-            check_same_question(folder, question.dataset)
-        submissions = aligned(submissions, question.ids, by_order=self._by_order)
+        # One memory a call: that of a training loop would fill with answers that never come again.
+        memory = unfinished_work(out, self._workers)
+        run = self._run(question, memory, out)
+        submissions = answered(
+            aligned(submissions, question.ids, by_order=self._by_order),
+            question.telling(),
+            question.training(),
+            ids=question.targets.ids.tolist(),
+            seed=self._seed,
+        )
+        telling |= {own.name: own.told for own in submissions if own.predictor is not None}
         if asked is None:
             prepared = self._prepare(question, memory)
         else:
             prepared = self._known(asked, memory, question)
-        run = self._run(prepared.question, prepared.facts, memory)
-        own = [one.answers.predictor.name for one in prepared.baselines]
+        own = [one.scored.name for one in prepared.baselines]
         check_names([one.name for one in submissions], own)
-        models = run.score(
-            [submitted(one, telling[one.name]) for one in submissions],
-            self._protocols,
-            prepared.baselines,
-        )
-        card = run.scorecard(prepared.baselines, models, self._protocols, folder)
-        memory.forget()
-        return card
+        rules = prepared.rules(memory)
+        models = [
+            measured(rules, run, rules.score(submitted(one, telling[one.name], self._protocols)))
+            for one in submissions
+        ]
+        return scorecard(rules, run, [*prepared.baselines, *models])
 
-    def _memory(self, folder: Path | None) -> Memory:
-        # One a call: a training loop would fill a longer one with answers that never come again.
-        return Memory(folder / PARTIAL if folder else None, __version__, self._workers)
+    def _run(self, question: Question, memory: Memory, out: str | Path | None) -> Run:
+        return start_run(
+            question.dataset,
+            self._protocols,
+            out=out,
+            memory=memory,
+            seed=self._seed,
+            command=self._command,
+        )
 
     def _noted(self, question: Question) -> Question:
         return replace(question, notes=(*self._notes, *question.notes))
@@ -158,8 +180,11 @@ class ReconstructionScorer:
 
     def _prepare(self, question: Question, memory: Memory) -> _Prepared:
         facts = target_facts(question, memory)
-        run = self._run(question, facts, memory)
-        return _Prepared(question, facts, run.score(run.baselines(), self._protocols))
-
-    def _run(self, question: Question, facts: TargetFacts, memory: Memory) -> Run:
-        return Run(question, facts, memory, self._seed, self._command)
+        commonest = commonest_share(question.targets, len(question.ids))
+        rules = Reconstruction(question, facts, memory, commonest)
+        run = self._run(question, memory, None)
+        found = [
+            measured(rules, run, rules.score(entrant))
+            for entrant in lines(question, self._protocols, self._seed)
+        ]
+        return _Prepared(question, facts, commonest, found)

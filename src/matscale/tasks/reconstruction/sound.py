@@ -12,11 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from matscale.metrics import distribution, lattice, statistics
-from matscale.results.measure import Measure, all_measured, mean_of, share_of
+from matscale.metrics import distribution, lattice
+from matscale.results.measure import Measure, all_measured, measures_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import TOLERANCES
 from matscale.tasks.reconstruction.samples import Samples, TargetFacts
+from matscale.tasks.reconstruction.specs import SPECS
+
+_SPECS = SPECS["sound"]
 
 SIZES = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 10**9))
 """Groups of targets by atoms in the primitive cell."""
@@ -26,7 +29,7 @@ def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
     """All metrics of the protocol over the samples."""
     measures = {
         **_main_measures(samples),
-        "metre": share_of(samples.recalled),
+        **measures_of(_SPECS, {"metre": samples.recalled}),
         **_distribution_measures(samples),
     }
     return all_measured(measures, seed=seed)
@@ -35,47 +38,40 @@ def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
 def _main_measures(samples: Samples) -> dict[str, Measure]:
     scores = samples.scores
     matched = scores.matched.astype(float)
-    amd = scores.amd_distance
-    return {
-        "match_rate": share_of(matched),
-        "match_rate_given_composition": share_of(
-            np.where(scores.composition_right, matched, np.nan)
-        ),
-        "composition_accuracy": share_of(scores.composition_right.astype(float)),
-        "coverage": share_of(samples.scored.astype(float)),
-        "rms_angstrom": mean_of(scores.rms_angstrom, "Å"),
-        "crmse": mean_of(np.where(scores.matched, scores.rms, TOLERANCES.site), ""),
-        "length_mae": mean_of(lattice.length_error(scores.target, scores.predicted), "Å"),
-        "angle_mae": mean_of(lattice.angle_error(scores.target, scores.predicted), "°"),
-        "volume_error": mean_of(scores.volume_error, ""),
-        "amd_mean": mean_of(amd, "Å"),
-        "amd_rms": Measure(
-            lambda weights: statistics.root_mean_square(amd, weights),
-            np.isfinite(amd),
-            "Å",
-            "lower",
-        ),
-        "pdd_emd": mean_of(scores.pdd_distance, "Å"),
-    }
+    return measures_of(
+        _SPECS,
+        {
+            "match_rate": matched,
+            "match_rate_given_composition": np.where(scores.composition_right, matched, np.nan),
+            "composition_accuracy": scores.composition_right.astype(float),
+            "coverage": samples.scored.astype(float),
+            "rms_angstrom": scores.rms_angstrom,
+            "crmse": np.where(scores.matched, scores.rms, TOLERANCES.site),
+            "length_mae": lattice.length_error(scores.target, scores.predicted),
+            "angle_mae": lattice.angle_error(scores.target, scores.predicted),
+            "volume_error": scores.volume_error,
+            "amd_mean": scores.amd_distance,
+            "amd_rms": scores.amd_distance,
+            "pdd_emd": scores.pdd_distance,
+        },
+    )
 
 
 def _distribution_measures(samples: Samples) -> dict[str, Measure]:
-    measures = {}
-    for place, name in enumerate(lattice.PARAMETERS):
-        target = samples.scores.target[:, place]
-        predicted = samples.scores.predicted[:, place]
-        for kind, metric, unit in (
-            ("wasserstein", distribution.wasserstein, lattice.UNITS[name]),
-            ("histogram_kl", distribution.histogram_divergence, ""),
-        ):
-            measures[f"{kind}_{name}"] = Measure(
-                _weighted(metric, target, predicted),
-                np.isfinite(predicted),
-                unit,
-                "lower",
-                distance=True,
-            )
-    return dict(sorted(measures.items(), key=lambda item: item[0].startswith("histogram")))
+    """Distances of distributions of each lattice parameter."""
+    return {
+        f"{family}_{parameter}": Measure(
+            _SPECS[f"{family}_{parameter}"],
+            _weighted(metric, samples.scores.target[:, k], samples.scores.predicted[:, k]),
+            np.isfinite(samples.scores.predicted[:, k]),
+            distance=True,
+        )
+        for family, metric in (
+            ("wasserstein", distribution.wasserstein),
+            ("histogram_kl", distribution.histogram_divergence),
+        )
+        for k, parameter in enumerate(lattice.PARAMETERS)
+    }
 
 
 def _weighted(

@@ -1,7 +1,7 @@
 """Crystal to particle: can a model cut a sphere from a crystal? (C2NP, arXiv 2601.19076)."""
 
-from matscale.tasks.particles.crystal_to_particle.compared import COMPARED
 from matscale.tasks.particles.crystal_to_particle.score import TELLS, score_crystal_to_particle
+from matscale.tasks.particles.crystal_to_particle.specs import COMPARED
 from matscale.tasks.task import Task
 
 TASK = Task(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from matscale.metrics.particles.published import joggled_hull_volume
+from matscale.tasks.harness import Scored
 from matscale.tasks.particles.question import Question
-from matscale.tasks.particles.run import Scored
+from matscale.tasks.particles.rules import ParticleScores
 
 PUBLISHED_LOSS = "0.0100 (ADiT), 0.0101 (DiffCSP), 0.0104 (FlowMM, MatterGen)"
 PUBLISHED_HULL = {"id": 30_805, "ood": 51_410}
@@ -32,7 +33,10 @@ DEFECTS = (
 
 
 def run_notes(
-    question: Question, scored: Sequence[Scored], loss: float, truths: Sequence[np.ndarray]
+    question: Question,
+    scored: Sequence[Scored[ParticleScores]],
+    loss: float,
+    truths: Sequence[np.ndarray],
 ) -> tuple[str, ...]:
     """Sentences on the degenerate predictors of this run, beside the published numbers.
 
@@ -42,7 +46,7 @@ def run_notes(
         loss: Mean squared error of predicting no noise, in Å^2.
         truths: True positions of each sample, in Å.
     """
-    values = {one.entrant.predictor.name: one.values for one in scored}
+    values = {one.name: one.samples.values for one in scored}
     if "predict_zero_noise" not in values:
         return ()
     hulls = np.array([joggled_hull_volume(one) for one in truths])

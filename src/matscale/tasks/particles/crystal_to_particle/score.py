@@ -6,50 +6,59 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles.objects import particles_of
-from matscale.predictors.particles.submission import read_particles
-from matscale.predictors.particles.to_particle import (
-    BulkDensityGas,
-    Carve,
-    CarveInPose,
-    NearestTrainingParticle,
-    PredictZeroNoise,
-    ReturnInput,
-)
+from matscale.predictors.floors.particles import PredictZeroNoise
+from matscale.predictors.submissions.particle_objects import particles_of
+from matscale.predictors.submissions.particles import read_particles
 from matscale.report.scorecard import Scorecard
+from matscale.results.measure import Measure
 from matscale.results.result import Protocol
-from matscale.results.store import check_same_question
-from matscale.runtime.memory import PARTIAL, Memory
-from matscale.runtime.version import __version__
-from matscale.structures.carving import Centre
-from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import entrant
-from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
-from matscale.tasks.particles.crystal_to_particle.scoring import (
-    REBUILT,
-    REBUILT_A,
+from matscale.tasks.asking import baselines
+from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
+from matscale.tasks.particles.asking import telling
+from matscale.tasks.particles.crystal_to_particle.measuring import (
     check,
     measures,
     score_entrant,
     unit_slip,
 )
+from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
+from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_A, SPECS
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import space_groups
-from matscale.tasks.particles.question import Question, ask
-from matscale.tasks.particles.run import Rules, protocols_of, scorecard
+from matscale.tasks.particles.question import ask
+from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 TELLS = ("numbers", "fractional", "lattice", "radius")
 """What the task tells: the unit cell, and the radius in Å."""
 
-RULES = Rules(
-    task="crystal-to-particle",
-    headline={"sound": REBUILT, "published": "rmsd"},
-    measures=measures,
-    defects=DEFECTS,
-    settings={"rebuilt_chamfer": REBUILT_A},
-)
+
+class CrystalToParticle(ParticleRules):
+    """What is the task's own."""
+
+    task = "crystal-to-particle"
+    specs = SPECS
+
+    def headline(self, protocol: Protocol) -> str:
+        """The share of particles that are rebuilt; as published, the RMSD."""
+        return REBUILT if protocol == "sound" else "rmsd"
+
+    def measures(
+        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
+    ) -> dict[str, Measure]:
+        """Those of :func:`measures`."""
+        return measures(protocol, scores, rows)
+
+    def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
+        """What counts as rebuilt."""
+        return {"rebuilt_chamfer": REBUILT_A}
+
+    def defects(self) -> tuple[str, ...]:
+        """Those of the published protocol, whatever is asked."""
+        return DEFECTS
 
 
 def score_crystal_to_particle(
@@ -92,10 +101,9 @@ def score_crystal_to_particle(
     """
     protocols = protocols_of(protocol)
     question = ask(data, by=split, limit=limit, seed=seed)
-    folder = Path(out) if out is not None else None
-    if folder:
-        check_same_question(folder, question.dataset)
-    memory = Memory(folder / PARTIAL if folder else None, __version__, workers)
+    run = start_run(
+        question.dataset, protocols, out=out, workers=workers, seed=seed, command=command
+    )
     training = training_samples(
         question.particles, split, space_groups(question.particles.materials)
     )
@@ -114,55 +122,23 @@ def score_crystal_to_particle(
         told=told,
         protocols=protocols,
     )
-    zero_noise = PredictZeroNoise(seed)
-    baselines = _baselines(question, training, zero_noise, protocols, seed)
-    check_names([*baselines, *models])
-    # Models first: what is wrong with them shows before minutes of floors.
-    own = [score_entrant(one, question, memory, protocols) for one in models]
-    scored = [*(score_entrant(one, question, memory, protocols) for one in baselines), *own]
-    notes: dict[Protocol, tuple[str, ...]] = {
-        "published": run_notes(question, scored, zero_noise.loss, truths)
-    }
-    card = scorecard(
-        RULES,
-        question,
-        scored,
-        protocols,
-        notes=notes,
-        folder=folder,
+    lines = baselines(
+        CrystalToParticle.task,
+        telling(question, TELLS, cell=True),
+        training,
+        check=check,
+        protocols=protocols,
         seed=seed,
-        command=command,
+        memory=run.memory,
     )
-    memory.forget()
-    return card
-
-
-def _baselines(
-    question: Question,
-    training: Any,
-    zero_noise: PredictZeroNoise,
-    protocols: Sequence[Protocol],
-    seed: int,
-) -> list[Entrant]:
-    """The ceilings and the floors, of which some take part in the published protocol alone.
-
-    The first ceiling of a protocol is the line that others are held against: the published one
-    takes the target's orientation for granted, which is told to ``carve_in_pose``.
-    """
-    centre = question.particles.facts.get("centre", "origin")
-    usual: Centre = centre if isinstance(centre, int) else "origin"
-    if centre == "centroid":
-        usual = "centroid"
-    taking_part: list[tuple[Any, dict[Protocol, Any]]] = [
-        (CarveInPose(usual), {"published": "ceiling"}),
-        (Carve(usual), {"sound": "ceiling", "published": "ceiling"}),
-        (BulkDensityGas(seed), {"sound": "floor", "published": "floor"}),
-        (NearestTrainingParticle(), {"sound": "floor", "published": "floor"}),
-        (zero_noise, {"published": "floor"}),
-        (ReturnInput(), {"published": "floor"}),
-    ]
-    return [
-        entrant(predictor, question, training, tells=TELLS, cell=True, check=check, kinds=chosen)
-        for predictor, kinds in taking_part
-        if (chosen := {name: kind for name, kind in kinds.items() if name in protocols})
-    ]
+    check_names([*lines, *models])
+    scored = scored_by(
+        lambda one: score_entrant(one, question, run.memory, protocols), lines, models
+    )
+    losses = [line.asked.loss for line in lines if isinstance(line.asked, PredictZeroNoise)]
+    rules = CrystalToParticle(
+        question,
+        {"published": run_notes(question, scored, losses[0], truths) if losses else ()},
+        guessed_by(scored, REBUILT),
+    )
+    return scorecard(rules, run, [measured(rules, run, one) for one in scored])

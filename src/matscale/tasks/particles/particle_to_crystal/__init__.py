@@ -1,7 +1,7 @@
 """Particle to crystal: which crystal was a particle cut from? (C2NP, arXiv 2601.19076)."""
 
-from matscale.tasks.particles.particle_to_crystal.compared import COMPARED
 from matscale.tasks.particles.particle_to_crystal.score import TELLS, score_particle_to_crystal
+from matscale.tasks.particles.particle_to_crystal.specs import COMPARED
 from matscale.tasks.task import Task
 
 TASK = Task(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matscale.tasks.particles.particle_to_crystal.scoring import Targets
+from matscale.tasks.harness import Scored
+from matscale.tasks.particles.particle_to_crystal.measuring import Targets
 from matscale.tasks.particles.question import Question
-from matscale.tasks.particles.run import Scored
+from matscale.tasks.particles.rules import ParticleScores
 
 PUBLISHED_RMSE = "63.71 (ADiT, MatterGen), 63.70 (DiffCSP), 62.61 (FlowMM), 32.50 (CDVAE)"
 PUBLISHED_ACCURACY = "0.980 (ADiT, CDVAE, MatterGen), 0.987 (DiffCSP), 0.000 (FlowMM)"
@@ -50,9 +51,11 @@ _ALWAYS = (
 )
 
 
-def run_notes(question: Question, scored: Sequence[Scored], targets: Targets) -> tuple[str, ...]:
+def run_notes(
+    question: Question, scored: Sequence[Scored[ParticleScores]], targets: Targets
+) -> tuple[str, ...]:
     """Sentences on the trivial predictors of this run, beside the published numbers."""
-    values = {one.entrant.predictor.name: one.values for one in scored}
+    values = {one.name: one.samples.values for one in scored}
     groups = targets.published_groups[question.samples.material]
     kinds, counts = np.unique(groups, return_counts=True)
     zeros = float(np.sqrt(np.mean(values["zeros"]["rmse"] ** 2)))

@@ -3,59 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscale.datasets.particles import ParticleSet
-from matscale.predictors.particles import Training
-from matscale.predictors.particles.objects import cells_of
-from matscale.predictors.particles.submission import read_cells
-from matscale.predictors.particles.to_crystal import (
-    LatticeRecovery,
-    Lookup,
-    MeanLattice,
-    NearestRdf,
-    Zeros,
-)
+from matscale.predictors.submissions.particle_objects import cells_of
+from matscale.predictors.submissions.particles import read_cells
 from matscale.report.scorecard import Scorecard
+from matscale.results.measure import Measure
 from matscale.results.result import Protocol
-from matscale.results.store import check_same_question
-from matscale.runtime.memory import PARTIAL, Memory
-from matscale.runtime.version import __version__
-from matscale.tasks.entrant import Entrant
-from matscale.tasks.particles.asking import BATCH, entrant
+from matscale.tasks.asking import BATCH, baselines
+from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
+from matscale.tasks.particles.asking import telling
 from matscale.tasks.particles.entrants import check_names, entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
-from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
-from matscale.tasks.particles.particle_to_crystal.scoring import (
-    JOINT_TOLERANCE,
+from matscale.tasks.particles.particle_to_crystal.measuring import (
     check,
     measures,
     score_entrant,
     targets_of,
     unit_slip,
 )
-from matscale.tasks.particles.question import ROTATIONS, Question, ask
-from matscale.tasks.particles.run import Rules, protocols_of, scorecard
+from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
+from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
+from matscale.tasks.particles.question import ROTATIONS, ask
+from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
 from matscale.tasks.particles.training import training_samples
+
+JOINT_RATE = "joint_rate"
+"""The headline of the sound protocol."""
 
 TELLS = ("numbers", "positions")
 """What the task tells: the particle's atomic numbers and its positions in Å."""
 
-RULES = Rules(
-    task="particle-to-crystal",
-    headline={"sound": "joint_rate", "published": "rmse"},
-    measures=measures,
-    settings={
-        "length_tolerance": equivalent.LENGTH_TOLERANCE,
-        "angle_tolerance": equivalent.ANGLE_TOLERANCE,
-        "joint_published_tolerance": JOINT_TOLERANCE,
-        "symprec": SYMPREC,
-        "symprec_published": PUBLISHED_SYMPREC,
-    },
-)
+
+@dataclass(frozen=True)
+class ParticleToCrystal(ParticleRules):
+    """What is the task's own.
+
+    Attributes:
+        known_defects: Of the published protocol on what is asked.
+    """
+
+    known_defects: tuple[str, ...]
+
+    task = "particle-to-crystal"
+    specs = SPECS
+
+    def headline(self, protocol: Protocol) -> str:
+        """The share of crystals that are found; as published, the RMSE."""
+        return JOINT_RATE if protocol == "sound" else "rmse"
+
+    def measures(
+        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
+    ) -> dict[str, Measure]:
+        """Those of :func:`measures`."""
+        return measures(protocol, scores, rows)
+
+    def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
+        """Tolerances of both protocols."""
+        return {
+            "length_tolerance": equivalent.LENGTH_TOLERANCE,
+            "angle_tolerance": equivalent.ANGLE_TOLERANCE,
+            "joint_published_tolerance": JOINT_TOLERANCE,
+            "symprec": SYMPREC,
+            "symprec_published": PUBLISHED_SYMPREC,
+        }
+
+    def defects(self) -> tuple[str, ...]:
+        """Those of the set and of its split among them."""
+        return self.known_defects
 
 
 def score_particle_to_crystal(
@@ -102,10 +123,9 @@ def score_particle_to_crystal(
     protocols = protocols_of(protocol)
     each = ROTATIONS if limit is None else limit
     question = ask(data, by=split, limit=each, seed=seed, hard=hard)
-    folder = Path(out) if out is not None else None
-    if folder:
-        check_same_question(folder, question.dataset)
-    memory = Memory(folder / PARTIAL if folder else None, __version__, workers)
+    run = start_run(
+        question.dataset, protocols, out=out, workers=workers, seed=seed, command=command
+    )
     targets = targets_of(question.particles.materials)
     training = training_samples(question.particles, split, targets.groups, shuffle=seed)
     given = targets.given[question.samples.material]
@@ -123,53 +143,22 @@ def score_particle_to_crystal(
         told=told,
         protocols=protocols,
     )
-    baselines = _baselines(question, training, memory, protocols)
-    check_names([*baselines, *models])
-    # Models first: what is wrong with them shows before minutes of the ceiling.
-    own = [score_entrant(one, question, targets, BATCH) for one in models]
-    scored = [*(score_entrant(one, question, targets, BATCH) for one in baselines), *own]
-    labels = label_notes(question, targets)
-    notes: dict[Protocol, tuple[str, ...]] = {
-        "sound": labels,
-        "published": (*labels, *run_notes(question, scored, targets)),
-    }
-    card = scorecard(
-        replace(RULES, defects=defects(question, targets)),
-        question,
-        scored,
-        protocols,
-        notes=notes,
-        folder=folder,
+    lines = baselines(
+        ParticleToCrystal.task,
+        telling(question, TELLS, cell=False),
+        training,
+        check=check,
+        protocols=protocols,
         seed=seed,
-        command=command,
+        memory=run.memory,
     )
-    memory.forget()
-    return card
-
-
-def _baselines(
-    question: Question,
-    training: Training,
-    memory: Memory,
-    protocols: Sequence[Protocol],
-) -> list[Entrant]:
-    """The ceiling and the floors."""
-    predictors: list[Any] = [
-        LatticeRecovery(memory),
-        Zeros(),
-        MeanLattice(),
-        Lookup(),
-        NearestRdf(),
-    ]
-    return [
-        entrant(
-            one,
-            question,
-            training,
-            tells=TELLS,
-            cell=False,
-            check=check,
-            kinds=dict.fromkeys(protocols, one.kind),
-        )
-        for one in predictors
-    ]
+    check_names([*lines, *models])
+    scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), lines, models)
+    labels = label_notes(question, targets)
+    rules = ParticleToCrystal(
+        question,
+        {"sound": labels, "published": (*labels, *run_notes(question, scored, targets))},
+        guessed_by(scored, JOINT_RATE),
+        defects(question, targets),
+    )
+    return scorecard(rules, run, [measured(rules, run, one) for one in scored])

@@ -1,0 +1,1 @@
+"""Answers that were made elsewhere, in files or as Python objects."""

@@ -1,0 +1,1 @@
+"""What pages draw: figures as SVG text, and crystals for the viewer."""

@@ -1,0 +1,1 @@
+"""Scores in tables: as values, as Markdown, LaTeX and CSV, as lines of a terminal, for papers."""
