@@ -293,7 +293,7 @@ def compare(first: str | Path, second: str | Path, *, seed: int = 0) -> list[Com
         difference and the reason in ``sentence``.
 
     Raises:
-        UserError: If a file is no result, or the two do not answer the same question.
+        UserError: If a file is not a result, or the two do not answer the same question.
     """
     one, other = Path(first), Path(second)
     left, right = (with_definitions(store.load(path)) for path in (one, other))

@@ -30,7 +30,7 @@ HELD_OUT = 60
 def run_demo(out: Path) -> tuple[Scorecard, Path]:
     """Write a training set and three submissions, score them, make the page.
 
-    The submissions are no models: one substitutes elements, one answers at random, and one moves
+    The submissions are not models: one substitutes elements, one answers at random, and one moves
     the targets' atoms about. The last line of each is cut, to show what becomes of such.
 
     Args:

@@ -156,7 +156,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one sentence and exit code 2."""
+    """Run the command line; a user error ends in one sentence and exit code 2."""
     try:
         app()
     except UserError as error:

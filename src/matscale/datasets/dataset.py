@@ -140,7 +140,7 @@ def given(source: Any, what: str, *, hygiene: str | None = None, column: str = "
         column: Likewise.
 
     Raises:
-        UserError: As :func:`load`, and if the objects are no crystals.
+        UserError: As :func:`load`, and if the objects are not crystals.
     """
     if isinstance(source, str | Path):
         return load(source, hygiene=hygiene, column=column)

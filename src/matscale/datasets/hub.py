@@ -125,7 +125,8 @@ def _copy(known: HubSet, source: Path, target: Path) -> None:
         raise UserError(f"cannot fetch {known.name} from {source}: there is no such folder")
     absent = _absent(known, source)
     if absent:
-        raise UserError(f"{source} is no copy of {known.repository}: it lacks {', '.join(absent)}")
+        lacking = ", ".join(absent)
+        raise UserError(f"{source} is not a copy of {known.repository}: it lacks {lacking}")
     if source.resolve() == target.resolve():
         return
     for folder in dict.fromkeys(Path(file).parts[0] for file in known.needed):

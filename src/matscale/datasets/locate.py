@@ -21,7 +21,7 @@ def data_folder() -> Path | None:
     """The folder that ``$MATSCALE_DATA`` names; None where the variable is not set.
 
     Raises:
-        UserError: If it names something that is no folder.
+        UserError: If it names something that is not a folder.
     """
     value = os.environ.get("MATSCALE_DATA", "")
     if not value:

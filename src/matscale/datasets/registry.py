@@ -197,7 +197,7 @@ _ENTRIES = (
             for split in ("train", "val", "test")
         ),
         splits={"train": 27136, "val": 9047, "test": 9046},
-        split_rule="60/20/20 by the CDVAE authors: one file a split.",
+        split_rule="60/20/20 by the CDVAE authors: one file per split.",
         reader=read_csv_splits,
         unverified="The files were not downloaded: their hashes are not known (another public "
         "repository pins train.csv to 133bab58dba02d316f9f91174839f17802dce648be4e8659d1a42b32b9"

@@ -8,7 +8,7 @@ each bond before the first linear layer. Here the same network
 - is differentiated once, by the bond vectors alone, from which forces and stress follow
   (F_i = -sum dE/dv, V stress = sum v (x) dE/dv), without the graph for second derivatives;
 - has its first linear layers split: W [a, b, c] = W_a a + W_b b + W_c c, so that the products are
-  formed once an atom and once a bond, not once a directed bond or angle;
+  formed once per atom and once per bond, not once per directed bond or angle;
 - leaves out what no energy depends on: magnetic moments, the last angle update, and the bond
   convolution of bonds that have no angles.
 

@@ -95,7 +95,7 @@ def _text(path: Path) -> bytes:
 def _entry(item: dict[str, Any], corrected: bool, default_id: str) -> Entry:
     name = item.get("@class", CLASSES[0])
     if name not in CLASSES:
-        raise ValueError(f"a {name} is none of {', '.join(CLASSES)}")
+        raise ValueError(f"a {name} is not one of {', '.join(CLASSES)}")
     counts = {_element(symbol): float(count) for symbol, count in item["composition"].items()}
     total = sum(counts.values())
     energy = float(item["energy"])

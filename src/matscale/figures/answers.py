@@ -47,7 +47,7 @@ _STATEMENTS = [
         # "Answer: the second caption (B)": one letter in parentheses at the end of its line.
         rf"(?:^|\n)\s*(?:final\s+)?{_ANSWER}\s*:[^\n()]*\((?P<letter>[A-D])\)\s*\.?\s*(?=\n|$)",
         r"\banswer\s+\(?(?P<letter>(?-i:[A-D]))(?:[).]|(?=\s*(?:$|\n)))",
-        # Text may follow a letter that is no article.
+        # Text may follow a letter that is not an article.
         rf"{_STATED}{_OPEN}(?P<letter>(?-i:[B-D]))\s+(?=[a-z(])",
     )
 ]
@@ -108,7 +108,7 @@ def first_letter(reply: str) -> str | None:
     """The `published` rule: the first character among A to D, of either case, anywhere.
 
     So "Based on the image, D" is read as B and "The correct one is D" as C. Where there is no
-    such letter the authors take the first character, which is no label and so is wrong.
+    such letter the authors take the first character, which is not a label and so is wrong.
 
     Returns:
         A label, or None.
@@ -123,7 +123,7 @@ def stated_letter(reply: str) -> str | None:
     a last line that is a letter); the one option that it calls right; a reply that begins "X." or
     "(X)", or denies the others it begins lines with; the one option that it names. So what is said
     of other options on the way never counts against an answer. What a model thinks aloud between
-    ``<think>`` tags is no part of its reply.
+    ``<think>`` tags is not part of its reply.
     """
     text = unicodedata.normalize("NFKC", without_thoughts(reply))
     for pattern, plain in _DRESS:

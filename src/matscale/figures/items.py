@@ -24,15 +24,15 @@ SCALES = ("AtomScale", "Microscale", "Mesoscale", "Macroscale")
 LABELS = ("A", "B", "C", "D")
 
 REASONS = {
-    "unreadable row": "The row is no JSON object, or a field does not hold what it should.",
-    "unknown scale": "The scale is none of the four.",
+    "unreadable row": "The row is not a JSON object, or a field does not hold what it should.",
+    "unknown scale": "The scale is not one of the four.",
     "options not four": "A multiple-choice item has not four different captions, labelled A to D.",
-    "answer not a label": "The answer of a multiple-choice item is none of its labels.",
+    "answer not a label": "The answer of a multiple-choice item is not one of its labels.",
     "no reference": "An open item has no caption, or no paragraph to judge answers against.",
     "no truth": "A numeric item has no question, or no finite number as its truth.",
     "no question": "The row is neither multiple-choice, open nor numeric.",
     "no image": "There is no image where the row says, or it says none inside of the folder.",
-    "broken image": "The image does not decode, or is no PNG, JPEG, GIF, WEBP, TIFF or BMP.",
+    "broken image": "The image does not decode, or is not a PNG, JPEG, GIF, WEBP, TIFF or BMP.",
     "repeated item": "An earlier row has the same image and asks the same.",
     "duplicate figure": "An earlier item of another paper has the same image, pixel by pixel.",
 }
@@ -116,7 +116,7 @@ class FigureItem(BaseModel):
     @classmethod
     def _number(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("true and false are no numbers")
+            raise ValueError("true and false are not numbers")
         return value
 
     @field_validator("parameters", mode="before")
@@ -231,7 +231,7 @@ def _check_nested(row: Mapping[str, Any]) -> None:
             try:
                 json.loads(value)
             except (ValueError, RecursionError):
-                raise Refused(reason, f"{name} is text that is no JSON") from None
+                raise Refused(reason, f"{name} is text that is not JSON") from None
 
 
 def check_item(item: FigureItem) -> None:

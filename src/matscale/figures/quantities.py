@@ -26,7 +26,7 @@ measured mol most obtained of on or per read roughly so since than that the then
 this thus total unit units using value vol was were when where which while wide with within wt
 """
 """Words that may follow a number without a unit; any other says what the number counts."""
-# A digit that a letter follows at once is none where the letter is no unit, as in 2θ and 3D.
+# A digit that a letter follows at once is none where the letter is not a unit, as in 2θ and 3D.
 _QUANTITY = re.compile(rf"(?<![\w.,√^])({_NUMBER}){_POWER}(?:\s*[*_`$]*\s*({UNIT})|(?![^\W\d_]))")
 _WORD = re.compile(r"^[\s*_`$]*([^\W\d_]+)")
 _ERROR = re.compile(rf"(?:±|\+/-)\s*{_DIGITS}\s*%?")

@@ -1,6 +1,6 @@
 """Means over samples that come in clusters, for a bootstrap that draws clusters.
 
-Figures of one paper are no independent samples: an interval from resampling figures is too narrow.
+Figures of one paper are not independent samples: an interval from resampling figures is too narrow.
 Here a resample draws papers, and a figure counts as often as its paper was drawn.
 """
 

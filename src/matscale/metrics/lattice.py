@@ -27,7 +27,7 @@ def paired_divergence(target: np.ndarray, predicted: np.ndarray, weights: np.nda
     """The "KLD" of AtomBench: ``scipy.stats.entropy`` of two paired vectors of values.
 
     Each vector is divided by its sum and taken for a distribution over the samples (arXiv
-    2510.16165). It is no divergence of the distributions of the values; see the protocol's
+    2510.16165). It is not a divergence of the distributions of the values; see the protocol's
     known defects.
 
     Args:

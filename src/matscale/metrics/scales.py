@@ -1,6 +1,6 @@
 """Where over the radius a model fails: the diagnostics of RADII (arXiv 2602.09309), both tasks.
 
-All of them take one value a sample, or one a radius. A sample without a value is NaN: it has no
+All of them take one value per sample, or one per radius. A sample without a value is NaN: it has no
 part in a mean, and is counted beside it. What cannot be computed is NaN.
 """
 
@@ -59,7 +59,7 @@ def profile(
 ) -> Profile:
     """A metric by radius with intervals, from a bootstrap that draws materials.
 
-    Orientations of one particle are no independent samples.
+    Orientations of one particle are not independent samples.
 
     Args:
         radii: Of the samples in Å, (n,); a sample without radius is left out.

@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def irreducible(vectors, lengths, tolerance):  # pragma: no cover - compiled
-    """Which vectors are no sum of two shorter ones, signs included.
+    """Which vectors are not the sum of two shorter ones, signs included.
 
     Args:
         vectors: From short to long, one of each pair t and -t, in Å, (n, 3).

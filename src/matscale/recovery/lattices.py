@@ -74,7 +74,7 @@ def candidates_of(
 
 
 def _generators(vectors: np.ndarray, tolerance: float) -> np.ndarray:
-    """Translations that are no sum of two shorter ones, then the shortest others, (g, 3)."""
+    """Translations that are not the sum of two shorter ones, then the shortest others, (g, 3)."""
     vectors = np.ascontiguousarray(vectors[:MOST_TRANSLATIONS])
     alone = lattice_kernels.irreducible(vectors, np.linalg.norm(vectors, axis=1), tolerance)
     order = np.concatenate([np.flatnonzero(alone), np.flatnonzero(~alone)])

@@ -92,7 +92,7 @@ def particle_of(numbers: np.ndarray, positions: np.ndarray) -> Particle:
         positions: Cartesian, in Å, (n, 3).
 
     Raises:
-        Refused: If the atoms are no particle.
+        Refused: If the atoms are not a particle.
     """
     numbers = np.asarray(numbers)
     positions = np.asarray(positions, dtype=np.float64)

@@ -15,7 +15,7 @@ from matscale.recovery.symmetry import EXACT
 from matscale.runtime.exact import settled
 
 FEW = 0.35
-"""A site that holds this share of what the others hold is no site; its atoms are strays."""
+"""A site that holds this share of what the others hold is not a site; its atoms are strays."""
 
 LARGEST_INDEX = 4
 """Of superlattices that are tried at once; longer ones are reached in steps."""

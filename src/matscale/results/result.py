@@ -167,7 +167,7 @@ class Result(_Strict):
         defects: Known defects of the protocol, one sentence each.
         notes: What a reader must know of this run, one sentence each.
         settings: Tolerances and other settings of the scoring.
-        samples: File beside the JSON with one row a sample, or None.
+        samples: File beside the JSON with one row per sample, or None.
         predictions: Parquet ``StructureTable`` beside the JSON with the usable predictions.
         targets: Parquet ``StructureTable`` beside the JSON with the targets.
         definitions: What the metrics and those of the groups are; empty in files of matscale 0.1.

@@ -52,7 +52,7 @@ def connected(address: str) -> Iterator[Cluster]:
     except ImportError as error:
         raise missing_extra("cluster", f"--cluster {address}") from error
     kind, _, count = address.partition(":")
-    # What is sent is what there is to send: that it is large is no news.
+    # What is sent is what there is to send: that it is large is nothing new.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         if kind == "local" and count.isdigit() and int(count) > 0:
             with (

@@ -1,4 +1,4 @@
-"""The two ways in which input can be wrong: the user's mistake, and one damaged item in a batch."""
+"""The two ways in which input can be wrong: a user error, and one damaged item in a batch."""
 
 from __future__ import annotations
 

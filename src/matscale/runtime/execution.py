@@ -56,9 +56,9 @@ def run(
     threads and single items stay here.
 
     Args:
-        function: Called once an item. For processes it must be importable, for it travels there.
+        function: Called once per item. For processes it must be importable, for it travels there.
         items: The work, split by the caller into pieces worth a process's while (10 ms or more).
-        workers: Processes or threads; None for one a core where there are items enough, and for
+        workers: Processes or threads; None for one per core where there are items enough, and for
             one inside of a process that is itself a worker. One worker or one item stays in the
             calling thread.
         threads: Whether to use threads, which share all arrays and start at once: for functions

@@ -42,7 +42,7 @@ def carve(
 
     Args:
         table: Crystals.
-        radius: In Å, one for all or one a crystal.
+        radius: In Å, one for all or one per crystal.
         centre: Of the spheres; it becomes the origin of the particles.
 
     Returns:

@@ -94,7 +94,7 @@ class Reading:
         items: Item number of each row of the table, (N,); with the refusals' numbers they
             make up 0 .. submitted - 1.
         refusals: The refused items, in order.
-        ignored: Names of the files in a folder or archive that are no items, because they hold
+        ignored: Names of the files in a folder or archive that are not items, because they hold
             no structures and do not say that they do: a README, a table of properties.
         ignored_because: Why each of these is none.
         remarks: What a reader must know of the source, one sentence each.

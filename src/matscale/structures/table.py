@@ -10,7 +10,7 @@ offsets  (N + 1,)     int64   atoms of structure i are ``offsets[i]:offsets[i + 
 numbers  (M,)         uint8   atomic numbers
 positions (M, 3)      float64 Cartesian positions in Å
 cells    (N, 3, 3)    float64 lattice vectors in Å as rows; None for a table of particles
-columns  name -> (N,)         any further values, one a structure
+columns  name -> (N,)         any further values, one per structure
 ======== ============ ======= ==========================================================
 """
 

@@ -39,7 +39,7 @@ def export_particles(
         particles: The set.
         layout: A key of :data:`LAYOUTS`.
         out: Folder, which is made if need be.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
         label: For the progress display; "" shows none.
 
     Returns:

@@ -179,7 +179,7 @@ class _Reader:
 
     def _take_particle(self, item: _Item, radius: float, number: int) -> None:
         if radius not in self.radii:
-            raise Refused("unreadable", f"{radius:g} Å is no radius of the split")
+            raise Refused("unreadable", f"{radius:g} Å is not a radius of the split")
         numbers, positions = parse_particle(item.file.content)
         key = item.material, radius
         if item.rotation:

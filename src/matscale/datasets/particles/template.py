@@ -61,7 +61,7 @@ def _cells(particles: ParticleSet, samples: Samples, out: Path) -> int:
 def _rows(
     particles: ParticleSet, samples: Samples, out: Path, columns: tuple[str, ...] = ()
 ) -> int:
-    """A row a sample that names it, with further columns that are left empty."""
+    """One row per sample that names it, with further columns that are left empty."""
     rows = zip(
         particles.materials.ids[samples.material].tolist(),
         samples.radius.tolist(),

@@ -27,10 +27,10 @@ def build(
 
     Args:
         folder: Made if absent; must not hold figures yet.
-        count: Number of figures; each asks up to three items, one a kind.
+        count: Number of figures; each asks up to three items, one per kind.
         seed: Of everything random.
         difficulty: None draws one for each figure.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
 
     Returns:
         Number of items by kind.

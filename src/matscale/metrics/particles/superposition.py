@@ -54,7 +54,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class SpeciesTrees:
-    """A particle in trees, one a species.
+    """A particle in trees, one per species.
 
     Attributes:
         numbers: Atomic numbers, (n,).

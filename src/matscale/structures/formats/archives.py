@@ -232,7 +232,7 @@ def _gzip(file: File, budget: Budget) -> Iterator[File]:
         yield File(name, file.source, content)
         return
     keep = content if content[257:262] == b"ustar" else content[: content.rfind(b"\n") + 1]
-    # Only formats of many items a file have whole items before the end.
+    # Only formats of many items per file have whole items before the end.
     if keep and name.lower().endswith((".jsonl", ".csv", ".xyz", ".extxyz", ".tar")):
         yield File(name, file.source, keep)
     yield File(name, file.source, refusal)

@@ -48,7 +48,7 @@ class Content:
         return times == 1 and all(_whole(count / self.units) for count in counts.values())
 
     def _times(self, counts: Mapping[int, int]) -> int | None:
-        """How many of the formula a cell holds, or None if it is no whole number of times."""
+        """How many of the formula a cell holds, or None if it is not a whole number of times."""
         if self.formula == counts:
             return 1
         times = round(sum(counts.values()) / sum(self.formula.values()))

@@ -151,7 +151,7 @@ def _list(
         return statement, (("generators", f"{count} of {len(operations)} operations"),)
     raise Refused(
         "unknown symmetry",
-        f"CIF: its {len(texts)} symmetry operations are no group; those that they generate are "
+        f"CIF: its {len(texts)} symmetry operations are not a group; those that they generate are "
         f"{len(operations)}",
     )
 

@@ -1,7 +1,7 @@
 """The values of a CIF block by data name, however the name is spelled.
 
 ``_cell.length_a`` (DDLm, CIF2), ``_cell_length_a`` (DDL1) and ``_CELL_LENGTH_A`` are one name
-here, as are ``H-M`` and ``H_M``; ``?`` and ``.`` are no values.
+here, as are ``H-M`` and ``H_M``; ``?`` and ``.`` are not values.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def sheet(data: bytes) -> Sheet:
     """Read a CSV; one without a header has columns called ``structure`` and 0, 1, ...
 
     Raises:
-        Refused: If it is empty or is no text.
+        Refused: If it is empty or not text.
     """
     text = decode(data)
     if not text.strip():

@@ -25,7 +25,7 @@ def atomic_number(symbol: str) -> int:
     """Atomic number of a symbol, which may carry a charge such as ``Fe3+``.
 
     Raises:
-        Refused: If it is no element.
+        Refused: If it is not an element.
     """
     number = NUMBER_OF.get(symbol)
     if number is None:
@@ -52,10 +52,10 @@ def labelled_number(text: str) -> int:
     The letters at the start are the symbol, in any case; where they are none, the first two, then
     the first alone, as pymatgen takes them, so that ``OW1`` is oxygen. Names of dummies and
     vacancies (``Du``, ``X``, ``Va``, ``M``, ``Q``) and of groups of atoms (``Wat``, ``OH``,
-    ``NH4``) are no elements.
+    ``NH4``) are not elements.
 
     Raises:
-        Refused: If it is no element.
+        Refused: If it is not an element.
     """
     number = NUMBER_OF.get(text)
     if number is None:

@@ -48,7 +48,7 @@ class _Nothing:
 def read_objects(objects: Any, what: str = "structures") -> Reading:
     """Structures of a dict by id, of a list in order, or of a table.
 
-    An object of a dict or list that is no crystal (None, an answer of the wrong type, a disordered
+    An entry of a dict or list that is not a crystal (None, one of the wrong type, a disordered
     structure, atoms without a cell) is a refused item.
 
     Args:
@@ -86,7 +86,7 @@ def read_objects(objects: Any, what: str = "structures") -> Reading:
 
 
 def checked(pairs: Iterable[tuple[Any, Any]]) -> Reading:
-    """Keys and objects as items, those refused that are no sound crystals."""
+    """Keys and objects as items, those refused that are not sound crystals."""
     entries = [Entry(str(key), f"{_SOURCE}[{key!r}]", value, parse) for key, value in pairs]
     return gather(entries, Rules(Limits().atoms), workers=1)
 
@@ -121,7 +121,7 @@ def parse(content: Any) -> Parsed:
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         detail = f"{_name(content)}: {type(error).__name__}: {error}"
         raise Refused("unreadable", detail[:200]) from error
-    raise Refused("unreadable", f"a {_name(content)}, which is no structure; give {KINDS}")
+    raise Refused("unreadable", f"a {_name(content)}, which is not a structure; give {KINDS}")
 
 
 def _of_pymatgen(structure: IStructure) -> Parsed:

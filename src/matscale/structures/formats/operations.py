@@ -93,14 +93,14 @@ def of_hall(operations: gemmi.GroupOps, group: gemmi.SpaceGroup | None, text: st
 def listed(texts: tuple[str, ...], centring: tuple[str, ...]) -> tuple[Operations, bool]:
     """The operations of a list, completed, and whether the list was complete.
 
-    The identity may be missing. A list that is no group counts as generators.
+    The identity may be missing. A list that is not a group counts as generators.
 
     Args:
         texts: Such as ``-x+y, 1/3+x, z``; a time reversal (``+1``, ``-1``) may follow.
         centring: Translations to be combined with each, written as operations.
 
     Raises:
-        Refused: If one is no operation of a crystal, or they generate no space group.
+        Refused: If one is not an operation of a crystal, or they generate no space group.
     """
     if len(texts) * max(len(centring), 1) > MAX_OPERATIONS:
         raise Refused("unknown symmetry", f"CIF: {len(texts)} symmetry operations")
@@ -143,14 +143,14 @@ def _operation(text: str) -> gemmi.Op:
     import gemmi
 
     if len(text) > LONGEST:
-        raise Refused("unknown symmetry", f"CIF: {text.strip()[:40]!r} is no symmetry operation")
+        raise Refused("unknown symmetry", f"CIF: {text.strip()[:40]!r} is not a symmetry operation")
     plain = re.sub("[\u2010-\u2015\u2212]", "-", text).strip().lower()
     parts = re.sub(r"[\s'\"]+", "", _NUMBERED.sub("", plain)).split(",")
     if len(parts) == 4 and parts[3] in _TIME_REVERSAL:
         parts.pop()
     shown = text.strip()[:40]
     if len(parts) != 3 or not all(_AXES.fullmatch(part) for part in parts):
-        raise Refused("unknown symmetry", f"CIF: {shown!r} is no symmetry operation")
+        raise Refused("unknown symmetry", f"CIF: {shown!r} is not a symmetry operation")
     try:
         operation = gemmi.Op(",".join(parts))
     except (ValueError, RuntimeError) as error:

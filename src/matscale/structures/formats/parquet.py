@@ -1,4 +1,4 @@
-"""Parquet: one row a structure, and the only format that holds every table exactly.
+"""Parquet: one row per structure, and the only format that holds every table exactly.
 
 ========= ============================= =================================================
 column    type                          meaning

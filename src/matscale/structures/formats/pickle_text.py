@@ -196,7 +196,7 @@ def _dict(machine: _Machine, _: Any) -> None:
 def _fill(holder: Any, items: list[Any]) -> None:
     """Put keys and values into a dictionary; a foreign holder keeps nothing.
 
-    Keys that are no text are left out: what is looked for has a name, and to hash a tuple in a
+    Keys that are not text are left out: what is looked for has a name, and to hash a tuple in a
     tuple in a tuple could exhaust the stack.
     """
     if type(holder) is dict:
@@ -250,7 +250,7 @@ def _named(machine: _Machine, argument: str) -> None:
 def _named_on_stack(machine: _Machine, _: Any) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
     if not isinstance(name, str) or not isinstance(module, str):
-        raise TypeError("a name that is no text")
+        raise TypeError("a name that is not text")
     machine.stack.append(Named(f"{module}.{name}"))
 
 
@@ -368,7 +368,7 @@ _ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = {
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
     """``torch._utils._rebuild_tensor_v2``: a view of a storage."""
     if not isinstance(storage, Stored):
-        raise ValueError("a tensor that is no view of a storage")
+        raise ValueError("a tensor that is not a view of a storage")
     numbers = (offset, *shape, *strides)
     if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
         raise ValueError("a tensor whose shape is not of whole numbers")

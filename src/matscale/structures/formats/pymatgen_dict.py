@@ -31,7 +31,7 @@ def parse(content: Any) -> Parsed:
         raise Refused("no cell", "pymatgen dictionary without a lattice")
     sites = content["sites"]
     if not isinstance(sites, list):
-        raise Refused("unreadable", "pymatgen dictionary whose sites are no list")
+        raise Refused("unreadable", "pymatgen dictionary whose sites are not a list")
     if not sites:
         raise Refused("no atoms", "pymatgen dictionary without sites")
     try:

@@ -93,7 +93,7 @@ def _entries(
     ignored: list[tuple[str, str]],
     remarks: list[str],
 ) -> Iterator[Entry | Block]:
-    """The items of all files; what is no item is noted in ``ignored`` and ``remarks``."""
+    """The items of all files; what is not an item is noted in ``ignored`` and ``remarks``."""
     from matscale.structures.formats import registry
 
     for file in members:

@@ -234,7 +234,7 @@ def _of_one_symbol(groups: list[gemmi.SpaceGroup]) -> Settings:
 
 @lru_cache(1024)
 def by_number(text: str) -> Settings:
-    """The standard settings of a number of International Tables A; none if it is no such number.
+    """The standard settings of a number of International Tables A; none if it is not such a number.
 
     Two where there are two origins or two kinds of axes, and for monoclinic groups that of each
     unique axis, b first.

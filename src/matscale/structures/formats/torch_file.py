@@ -69,10 +69,10 @@ class TorchFile:
     _read: dict[str, np.ndarray] = field(default_factory=dict)
 
     def array(self, tensor: Tensor) -> np.ndarray:
-        """The values of a tensor; of float64 where they are no whole numbers.
+        """The values of a tensor; of float64 where they are not whole numbers.
 
         Raises:
-            ValueError: If the file does not hold them, or they are no real numbers.
+            ValueError: If the file does not hold them, or they are not real numbers.
             Refused: If they unpack to too much.
         """
         values = self._values(tensor.storage)
@@ -95,7 +95,7 @@ class TorchFile:
     def _values(self, storage: Stored) -> np.ndarray:
         if storage.key not in self._read:
             if storage.kind not in _KINDS:
-                raise ValueError(f"a tensor of {storage.kind}, which are no real numbers")
+                raise ValueError(f"a tensor of {storage.kind}, which are not real numbers")
             dtype = np.dtype(self.byte_order + _KINDS[storage.kind])
             data = self.bytes_of(storage)
             values = np.frombuffer(data, dtype, len(data) // dtype.itemsize)

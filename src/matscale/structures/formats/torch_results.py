@@ -145,7 +145,7 @@ def _cell(parameters: list[float]) -> np.ndarray:
 
 
 def _joined(saved: TorchFile, value: Any, ndim: int) -> np.ndarray:
-    """One array of a tensor, or of a list of tensors, one a batch, joined along the crystals.
+    """One array of a tensor, or of a list of tensors, one per batch, joined along the crystals.
 
     Args:
         saved: Where the values are.

@@ -19,7 +19,7 @@ REASONS: Mapping[str, str] = {
     "no cell": "atoms without three lattice vectors",
     "degenerate cell": "lattice vectors that span no volume (thinner than 0.01 Å)",
     "disordered": "a site is partially occupied or shared by several species",
-    "unknown element": "a species that is no chemical element, such as a dummy or a vacancy",
+    "unknown element": "a species that is not a chemical element, such as a dummy or a vacancy",
     "unknown symmetry": "a CIF states a symmetry that is not understood, or that its cell lacks",
     "not finite": "a coordinate or lattice vector is NaN, infinite or absurdly large",
     "atoms too close": "two atoms, or an atom and a periodic image, less than 0.1 Å apart",
@@ -85,7 +85,7 @@ class Parsed:
 
 
 class NotStructures(Exception):  # noqa: N818 - a finding about a file, not a failure
-    """A sound file that holds no structures, such as a table of properties; it is no item."""
+    """A sound file that holds no structures, such as a table of properties; it is not an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a reader must know of a file that has it, in one sentence; it is no item."""
+    """What a reader must know of a file that has it, in one sentence; it is not an item."""
 
     text: str
 
