@@ -161,8 +161,8 @@ class Bench:
 
     def describe(self):
         """Canonical cells and invariants of targets and predictions."""
-        from matscale.tasks.reconstruction.canonical import canonical_cells
-        from matscale.tasks.reconstruction.describe import describe
+        from matscale.matching.canonical import canonical_cells
+        from matscale.matching.described import describe
 
         tables = self.question.targets, self.submission.predictions.table
         canonical_cells(tables[0][:2])
@@ -229,7 +229,7 @@ class Bench:
 
     def symmetry(self):
         """The crystal systems that both protocols' tables need."""
-        from matscale.tasks.reconstruction.describe import crystal_systems
+        from matscale.matching.described import crystal_systems
 
         table = self.question.targets
         now, systems = timed(crystal_systems, table, self.memory)

@@ -105,7 +105,7 @@ def search(name, folder, workers):
 def _search(name, tables, workers):
     from matscale.matching.batch import NOVELTY, match
     from matscale.matching.wyckoff.positions import symmetry_of
-    from matscale.tasks.novelty.cheapest import cheapest_wyckoff
+    from matscale.tasks.novelty.search.wyckoff import cheapest_wyckoff
     from matscale.tasks.novelty.settings import NoveltySettings
 
     if name == "duplicates":
@@ -130,7 +130,7 @@ def _search(name, tables, workers):
 def _candidates(made, train, workers):
     """The three cheapest of each, as the novelty task finds them."""
     from matscale.runtime.memory import Memory
-    from matscale.tasks.novelty.cheapest import cheapest_matches
+    from matscale.tasks.novelty.search.anonymous import cheapest_matches
     from matscale.tasks.novelty.settings import NoveltySettings
 
     memory, settings = Memory(workers=workers), NoveltySettings()

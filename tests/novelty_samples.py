@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from matscale.report.parts.novelty.gather import SYSTEMS
 from matscale.results.result import Counts, Dataset, Predictor, Provenance, RefusedItem, Result
+from matscale.tasks.definitions import with_definitions
 from report_samples import (
     HOSTILE,
     HOSTILE_DETAIL,
@@ -109,7 +110,7 @@ def _result(name: str, count: int, made: dict[str, list], energies: bool) -> Res
         for i, status in zip(made["id"], made["status"], strict=True)
         if status != "scored"
     )
-    return Result(
+    result = Result(
         task="novelty",
         protocol="sound",
         predictor=Predictor(name=name, kind=kind, told=(), source=f"{name}.cif.zip"),
@@ -133,6 +134,7 @@ def _result(name: str, count: int, made: dict[str, list], energies: bool) -> Res
             created="2026-11-02T10:11:12Z", seconds=12.3, machine="Linux x86_64, 2 cores",
         ),
     )  # fmt: skip
+    return with_definitions(result)
 
 
 if __name__ == "__main__":

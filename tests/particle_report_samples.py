@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from crystals import perovskite
 from matscale.datasets.particles import C2NP
-from matscale.metrics.particles import PAIRED, PARTICLE_METRICS, PUBLISHED, SOUND
+from matscale.metrics.particles import PAIRED, PUBLISHED, SOUND
 from matscale.results.result import (
     Counts,
     Dataset,
@@ -26,6 +26,9 @@ from matscale.results.result import (
 from matscale.structures import formats
 from matscale.structures.carving import carve_sphere
 from matscale.structures.table import StructureTable
+from matscale.tasks.definitions import with_definitions
+from matscale.tasks.particles.crystal_to_particle import specs as to_particle
+from matscale.tasks.particles.particle_to_crystal import specs as to_crystal
 from report_samples import HOSTILE, HOSTILE_DETAIL, HOSTILE_SOURCE
 
 FORWARD, BACK = "crystal-to-particle", "particle-to-crystal"
@@ -115,13 +118,12 @@ def metrics_of(task: str, protocol: str) -> tuple[str, ...]:
 
 def _metric(task: str, name: str, values: np.ndarray, others: dict[str, float]) -> Metric:
     known = values[np.isfinite(values)]
-    own = PARTICLE_METRICS.get(name)
-    better = own.better if own else "higher" if name in SHARES else "lower"
-    unit = own.unit if own else {"length_mae": "Å", "angle_mae": "°"}.get(name, "")
+    module = to_particle if task == FORWARD else to_crystal
+    spec = next(specs[name] for specs in module.SPECS.values() if name in specs)
     value = float(known.mean()) if len(known) else None
     half = 1.96 * float(known.std()) / max(len(known), 1) ** 0.5 if len(known) else 0.0
     ends = {} if value is None else {"low": value - 0.98 * half, "high": value + 1.03 * half}
-    return Metric(value=value, unit=unit, better=better, n=len(known), **ends, **others)
+    return Metric(value=value, unit=spec.unit, better=spec.better, n=len(known), **ends, **others)
 
 
 def _numbers(values: list) -> np.ndarray:
@@ -210,7 +212,7 @@ def _result(task, name, protocol, made, samples, files, dataset) -> Result:
                 id=HOSTILE, source=HOSTILE_SOURCE, reason="unreadable", detail=HOSTILE_DETAIL
             ),
         )
-    return Result(
+    result = Result(
         task=task,
         protocol=protocol,
         predictor=Predictor(name=name, kind=kind, told=("cell", "radius")),
@@ -229,6 +231,7 @@ def _result(task, name, protocol, made, samples, files, dataset) -> Result:
             created="2025-11-02T10:11:12Z", seconds=12.3, machine="Linux x86_64, 2 cores",
         ),
     )  # fmt: skip
+    return with_definitions(result)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from matscale.results.result import (
     Result,
 )
 from matscale.structures.table import StructureTable
+from matscale.tasks.definitions import with_definitions
 
 HOSTILE = "<script>alert('id')</script>"
 HOSTILE_SOURCE = 'evil"><img src=x onerror=alert(1)>.csv'
@@ -286,7 +287,7 @@ def _pair(name, dataset, count, columns, files, told, kind) -> list[Result]:
     published = Result(
         protocol="published", metrics=_published(name, count), defects=DEFECTS, **shared, **files
     )
-    return [sound, published]
+    return [with_definitions(sound), with_definitions(published)]
 
 
 def write_structures(structures: list[Structure], ids: list[str], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matscale.report.metric_wording import METRIC_TEXT
 
 import matscale as ms
 from crystals import described_otherwise, held_out, training
@@ -20,18 +20,20 @@ from matscale.figures.items import Figure
 from matscale.metrics import statistics
 from matscale.predictors.floors.captions import Chance
 from matscale.results import store
-from matscale.results.compared import ComparedMetric, column, share
-from matscale.results.differences import paired, unpaired
-from matscale.results.result import Metric
+from matscale.results.differences import paired, unpaired, values_of
+from matscale.results.metric import STATISTICS, error, share
+from matscale.results.result import Metric, definitions_of
 from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
 from matscale.tasks.perception import measures, rows
+from matscale.tasks.perception.specs import SPECS as FIGURE_SPECS
 from matscale.tasks.task import TASKS, find_task
 from particle_tasks import Constant
 from test_cli import matscale
 
-RATE = share("matches", column("matched"))
+RATE = share("match_rate", "match rate", "", verb="matches", column="matched")
+LENGTH = error("length", "length", "Å", "", where="in length", column="matched")
 
 
 def table(values, ids=None, **columns):
@@ -67,9 +69,8 @@ def test_the_paired_interval_is_that_of_a_difference_of_proportions():
 def test_unpaired_means_have_the_interval_of_welch():
     rng = np.random.default_rng(2)
     a, b = rng.normal(1.0, 0.5, 400), rng.normal(0.8, 1.0, 150)
-    metric = ComparedMetric(column("matched"), "lies", factor=1.0, share=False)
     known = Metric(value=1.0, better="lower", n=1)
-    found = unpaired(metric, (known, known), (table(a), table(b)), 0)
+    found = unpaired(LENGTH, (known, known), (table(a), table(b)), 0)
     error = math.sqrt(a.var() / len(a) + b.var() / len(b))
     assert found.sizes == (400, 150)
     middle = a.mean() - b.mean()
@@ -99,10 +100,9 @@ def test_figures_of_one_paper_are_drawn_together():
     few = rng.normal(size=(30, 2))
     many = np.repeat(few, 20, axis=0)
     papers = np.repeat([f"p{k}" for k in range(30)], 20)
-    metric = ComparedMetric(column("matched"), "is", share=False)
-    wide = paired(metric, table(few[:, 0]), table(few[:, 1]), "", 0)
+    wide = paired(LENGTH, table(few[:, 0]), table(few[:, 1]), "", 0)
     found = paired(
-        metric, table(many[:, 0], paper=papers), table(many[:, 1], paper=papers), "paper", 0
+        LENGTH, table(many[:, 0], paper=papers), table(many[:, 1], paper=papers), "paper", 0
     )
     assert (found.sizes, found.clusters) == ((600, 600), 30)
     assert found.interval == pytest.approx(wide.interval)
@@ -178,20 +178,19 @@ def particles_card(request, folder, hydrides):
 
 def check_values(result, folder):
     """Per-sample values give the metric that the result states; how many are compared."""
-    task = find_task(result.task).compared
     samples = store.load_samples(result, folder)
     checked = 0
-    for name, metric in task.metrics[result.protocol].items():
+    for name, spec in result.definitions.items():
         stated = result.metrics.get(name)
-        if stated is None or stated.value is None:
+        if spec.compared is None or stated is None or stated.value is None:
             continue
-        assert name in METRIC_TEXT
-        if metric.values is None:
+        values = values_of(spec, samples)
+        if values is None:
             assert stated.value * stated.n == pytest.approx(round(stated.value * stated.n))
         else:
-            values = metric.values(samples)
             values = values[np.isfinite(values)]
-            assert metric.statistic(values, np.ones(len(values))) == pytest.approx(stated.value)
+            statistic = STATISTICS[spec.statistic]
+            assert statistic(values, np.ones(len(values))) == pytest.approx(stated.value)
             assert len(values) == stated.n
         checked += 1
     return checked
@@ -275,6 +274,7 @@ def test_perception_is_compared_figure_by_figure(folder, reconstruction):
                 "task": "perception",
                 "headline": "accuracy",
                 "metrics": found,
+                "definitions": definitions_of(FIGURE_SPECS["sound"], found),
                 "groups": (),
                 "predictor": template.predictor.model_copy(update={"name": name}),
                 "samples": f"{name}.parquet",
@@ -291,13 +291,33 @@ def test_perception_is_compared_figure_by_figure(folder, reconstruction):
     assert "n = 12 in 6 papers" in found.sentence
 
 
+HEADLINES = {
+    ("reconstruction", "sound"): {"match_rate"},
+    ("reconstruction", "published"): {"match_rate"},
+    ("novelty", "sound"): {"sun", "unmatched"},
+    ("novelty", "published"): {"sun", "unmatched"},
+    ("perception", "sound"): {"accuracy", "judge_score", "within_10"},
+    ("perception", "published"): {"accuracy", "judge_score", "within_10"},
+    ("crystal-to-particle", "sound"): {"rebuilt"},
+    ("crystal-to-particle", "published"): {"rmsd"},
+    ("particle-to-crystal", "sound"): {"joint_rate"},
+    ("particle-to-crystal", "published"): {"rmse"},
+}
+"""What a task's page may lead with can be compared."""
+
+
 def test_every_task_says_how_it_is_compared():
     for name in TASKS:
         task = find_task(name).compared
-        assert task.metrics.keys() == {"sound", "published"}
-        for metrics in task.metrics.values():
-            assert metrics.keys() <= METRIC_TEXT.keys()
-            assert task.paired == all(one.values is not None for one in metrics.values())
+        specs = import_module(f"{TASKS[name]}.specs").SPECS
+        assert specs.keys() == {"sound", "published"}
+        for protocol, metrics in specs.items():
+            compared = {key: spec for key, spec in metrics.items() if spec.compared}
+            assert compared.keys() >= HEADLINES[name, protocol]
+            for spec in compared.values():
+                # Per-sample values pair two predictors; apart from that a share knows its own.
+                assert spec.column if task.paired else spec.column or spec.share
+            assert all(key == spec.name for key, spec in metrics.items())
 
 
 # --- words and refusals ------------------------------------------------------------------

@@ -14,6 +14,7 @@ from matscale.api import score
 from matscale.cli import app
 from matscale.datasets.particles import build_particles, material_set, save_particles
 from matscale.datasets.particles.leakage import leakage
+from matscale.predictors.floors.particles import NearestTrainingParticle
 from matscale.report.headline import headline
 from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import read_parquet, write
@@ -352,3 +353,36 @@ def test_the_command(tmp_path, particles):
 def submission_of_six(particles):
     """Answers to the samples at 6 Å alone."""
     return submission(particles, lambda _, part: [part] if part[0][1] == 6 else [])
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from matscale.tasks.particles.crystal_to_particle import measuring
+
+    few, measured, plain = small_set("perov-h3", 2), [], measuring.paired
+
+    def counted(*given):
+        measured.append(given)
+        return plain(*given)
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    def score_into(out):
+        measured.clear()
+        card = score("crystal-to-particle", Turned(), data=few, out=out, workers=1)
+        return card, len(measured)
+
+    monkeypatch.setattr(measuring, "paired", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(NearestTrainingParticle, "predict", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            score_into(tmp_path)
+    done = len(measured)
+    assert len(list((tmp_path / ".partial").glob("*.npz"))) == done > 0
+    assert not list(tmp_path.glob("*.json"))
+    resumed, rest = score_into(tmp_path)
+    whole, everything = score_into(None)
+    assert done + rest == everything
+    assert not (tmp_path / ".partial").exists()
+    for one, other in zip(resumed, whole, strict=True):
+        assert one.metrics == other.metrics and one.groups == other.groups

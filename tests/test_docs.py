@@ -16,14 +16,13 @@ import typer
 import matscale
 from matscale.cli import app
 from matscale.datasets import DATASETS, HYGIENE
-from matscale.metrics.lattice import PARAMETERS
 from matscale.predictors.predictor import CRYSTAL_FIELDS
 from matscale.predictors.registry import FLOORS
 from matscale.results.result import Metric, Result
 from matscale.structures.formats import REASONS
 from matscale.structures.formats.registry import FORMATS
 from matscale.tasks.task import TASKS
-from test_layering import FLOOR, PACKAGE, room_of
+from test_layering import FLOOR, room_of, sources
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -216,12 +215,6 @@ def labels(output: str) -> list[str]:
     return [re.split(r"\s{2,}", line)[0] for line in output.splitlines() if line[:1].strip()]
 
 
-def metric_names() -> set[str]:
-    """Every metric that a task describes, of both protocols."""
-    specs = [import_module(f"{module}.specs").SPECS for module in TASKS.values()]
-    return {name for protocols in specs for found in protocols.values() for name in found}
-
-
 def mentioned(page: str) -> str:
     return (ROOT / "docs" / page).read_text(encoding="utf-8")
 
@@ -240,11 +233,11 @@ def test_submissions_page_has_the_whole_vocabulary():
 def test_task_pages_define_every_metric():
     pages = sorted((ROOT / "docs" / "tasks").glob("*.md"))
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    families = {"wasserstein", "histogram_kl", "kld", "mae"}
-    for name in metric_names():
-        family, _, parameter = name.rpartition("_")
-        wanted = f"{family}_a" if family in families and parameter in PARAMETERS else name
-        assert f"`{wanted}`" in text, name
+    for module in TASKS.values():
+        for specs in import_module(f"{module}.specs").SPECS.values():
+            for name, spec in specs.items():
+                wanted = f"{spec.family.name}_a" if spec.family else name
+                assert f"`{wanted}`" in text, name
     for floor in (factory() for factory in FLOORS["reconstruction"]):
         assert f"| `{floor.name}` | floor | {', '.join(floor.told) or 'nothing'} |" in text
 
@@ -266,7 +259,7 @@ def test_results_page_explains_every_field():
 
 def test_architecture_page_has_every_room_on_its_floor():
     drawn = re.findall(r"^  (\w+)(?:\.py|/) .* (\d)$", mentioned("architecture.md"), re.MULTILINE)
-    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")}
+    rooms = {room_of(module) for module in sources()}
     assert dict(drawn) == {room: str(FLOOR[room]) for room in rooms if not room.startswith("__")}
 
 

@@ -15,6 +15,7 @@ from pymatgen.io.vasp import Poscar
 import matscale.structures.formats as formats
 from format_samples import QUARTZ, ROCK_SALT, SKEWED, STRUCTURES, assert_same_crystal, one, written
 from matscale.runtime.errors import UserError
+from matscale.structures.formats import registry
 from matscale.structures.table import StructureTable
 
 
@@ -229,6 +230,14 @@ def test_parquet_of_other_programs_may_name_rows_by_numbers_or_not_at_all(tmp_pa
     pq.write_table(pa.table({"id": ["a", "b", "c"], **columns}), tmp_path / "y.parquet")
     with pytest.raises(UserError, match="an atomic number is not one of"):
         formats.read_parquet(tmp_path / "y.parquet")
+
+
+@pytest.mark.parametrize("form", registry.FORMATS, ids=lambda form: form.name)
+def test_a_name_loses_the_endings_of_every_format_and_archive(form):
+    for suffix in form.suffixes:
+        for packing in ("", ".zip", ".tar.gz", ".TGZ"):
+            assert formats.without_endings(f"my.model{suffix}{packing}") == "my.model"
+    assert formats.without_endings("my.model") == "my.model"
 
 
 def test_writing_needs_a_known_ending_and_a_folder(tmp_path, table):

@@ -112,7 +112,8 @@ class Sums(Rules[SumScores]):
 
 
 def entrant(name, kind, answer, protocols=("sound", "published")):
-    predictor = schema.Predictor(name=name, kind="model", told=("numbers",))
+    source = "net.csv" if kind == "model" else None
+    predictor = schema.Predictor(name=name, kind="model", told=("numbers",), source=source)
     answers = lambda rows: [answer(NUMBERS[row]) for row in rows]  # noqa: E731
     return Entrant(predictor, answers, dict.fromkeys(protocols, kind))
 
@@ -306,6 +307,17 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert sorted(calls) == [(0, 3), (0, 7), (0, 9), (0, 10)]
     assert named(card, "net").metrics["error"].value == 0.5
     assert not (tmp_path / PARTIAL).exists()
+
+
+def test_names_are_not_used_twice():
+    def nobody(entrant):
+        raise AssertionError("asked")
+
+    net = entrant("net", "model", model)
+    with pytest.raises(UserError, match="'ten' is the name of a floor"):
+        scored_by(nobody, baselines(), [entrant("ten", "model", model)])
+    with pytest.raises(UserError, match="two submissions are called 'net'"):
+        scored_by(nobody, baselines(), [net, net])
 
 
 def test_models_are_asked_before_floors():

@@ -17,10 +17,11 @@ from matscale.matching.kernels import algebra, compiling
 from matscale.matching.kernels.assignment import FORBIDDEN, assign
 from matscale.matching.kernels.bounds import lengths_possible, volume_bounds
 from matscale.matching.kernels.lattices import mappings
+from matscale.matching.kernels.preparation import _shortest
 from matscale.matching.kernels.primitive import reduced
 from matscale.matching.kernels.reduction import niggli_cell
 from matscale.matching.kernels.workspace import workspace
-from matscale.matching.prepare import RANKS, _shortest
+from matscale.matching.prepare import RANKS
 
 SPACE = workspace(80, 1 << 15)
 

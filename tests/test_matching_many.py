@@ -14,9 +14,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from crystals import described_otherwise, held_out
-from matscale.matching import batch, engine, grouping, prepare
+from matscale.matching import batch, engine, grouping
 from matscale.matching.batch import NOVELTY, MatchSettings
-from matscale.matching.kernels import search
+from matscale.matching.kernels import preparation, search
 from matscale.matching.kernels.held import Held
 from matscale.matching.kernels.search import STATUSES, group_rows
 from matscale.matching.kernels.workspace import MAX_SITES
@@ -69,10 +69,10 @@ def test_arrays_of_any_origin_need_no_other_kernels(crystals, tmp_path):
     np.save(tmp_path / "positions.npy", crystals.positions)
     mapped = np.load(tmp_path / "positions.npy", mmap_mode="r")
     wanted, _ = batch.group(crystals)
-    known = len(prepare._prepare.signatures), len(search.group_rows.signatures)
+    known = len(preparation.prepare_rows.signatures), len(search.group_rows.signatures)
     for table in (replace(crystals, positions=mapped), handed_on(crystals)):
         np.testing.assert_array_equal(batch.group(table)[0], wanted)
-    assert (len(prepare._prepare.signatures), len(search.group_rows.signatures)) == known
+    assert (len(preparation.prepare_rows.signatures), len(search.group_rows.signatures)) == known
 
 
 def told(first: StructureTable, second: StructureTable, found: batch.Matches) -> dict:

@@ -311,8 +311,8 @@ def refuse(*_: object) -> None:
 
 
 STAGES = (
-    "matscale.tasks.reconstruction.describe.canonical_cells",
-    "matscale.tasks.reconstruction.describe.sites.average_minimum_distances",
+    "matscale.matching.described.canonical_cells",
+    "matscale.matching.described.sites.average_minimum_distances",
     "matscale.tasks.novelty.valid.primitive_neighbor_list",
     "smact.screening.smact_validity",
 )

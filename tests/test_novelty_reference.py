@@ -26,11 +26,14 @@ from matscale.structures import cells
 from matscale.structures.chemistry import PETTIFOR, pettifor_distance
 from matscale.structures.formats import read
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.candidates import find_candidates, substituted, swaps_of
-from matscale.tasks.novelty.cheapest import cheapest, cheapest_matches, cheapest_wyckoff
 from matscale.tasks.novelty.distances import element_distances, element_profiles, nearest
+from matscale.tasks.novelty.search import find_candidates
+from matscale.tasks.novelty.search.anonymous import cheapest_matches, substituted
+from matscale.tasks.novelty.search.cheapest import cheapest
+from matscale.tasks.novelty.search.site_maps import costs, site_maps
+from matscale.tasks.novelty.search.substitution import swaps_of
+from matscale.tasks.novelty.search.wyckoff import cheapest_wyckoff
 from matscale.tasks.novelty.settings import NoveltySettings
-from matscale.tasks.novelty.site_maps import costs, site_maps
 from matscale.tasks.novelty.valid import charge_balanced, validity
 
 SETTINGS = NoveltySettings()

@@ -15,7 +15,6 @@ from scipy.stats import wasserstein_distance
 
 from matscale.metrics.particles import (
     PAIRED,
-    PARTICLE_METRICS,
     PUBLISHED,
     REASONS,
     SOUND,
@@ -28,6 +27,7 @@ from matscale.metrics.particles import (
 from matscale.metrics.particles.boxes import box_tree, hausdorff, nearest, neighbour_distances
 from matscale.metrics.particles.columns import pair_histogram, partial_pair_histograms
 from matscale.metrics.particles.neighbourhoods import columnwise_wasserstein, pdd_lower_bound
+from matscale.tasks.particles.crystal_to_particle.specs import SPECS
 
 PEROVSKITE = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
 
@@ -449,6 +449,7 @@ def test_every_metric_is_described():
         list(SOUND),
         list(PAIRED),
     ]
-    for name, metric in PARTICLE_METRICS.items():
-        assert metric.title and metric.definition.endswith("."), name
+    described = {**SPECS["sound"], **SPECS["published"]}
+    for name in (*PUBLISHED, *SOUND, *PAIRED):
+        assert described[name].label and described[name].definition.endswith("."), name
     assert all(" " in text for text in REASONS.values())

@@ -167,7 +167,7 @@ def test_predictors_that_are_none(hydrides):
         with pytest.raises(UserError, match=said):
             score("particle-to-crystal", wrong, data=hydrides)
     twins = [Constant(None), Constant(None)]
-    with pytest.raises(UserError, match="two predictors"):
+    with pytest.raises(UserError, match="two submissions are called 'constant'"):
         score("particle-to-crystal", twins, data=hydrides)
 
 

@@ -200,9 +200,9 @@ def test_image_processing_beats_the_blind_floors_by_far(drawn_figures, image_row
     """Guessing gets 9 of 10 right among 100 with a chance of 1e-40, and so does the rest."""
     read = measures.metrics(image_rows, "sound", 0)
     assert read["accuracy"].n == DRAWN and read["accuracy"].value >= 0.9
-    for blind in (Chance(), Medoid(), Longest()):
-        floor = measures.metrics(rows.floor_rows(drawn_figures, blind), "sound", 0)["accuracy"]
-        assert floor.high < 0.4 < read["accuracy"].low - 0.4, blind.name
+    for rule in (Chance(), Medoid(), Longest()):
+        floor = measures.metrics(rows.floor_rows(drawn_figures, rule), "sound", 0)["accuracy"]
+        assert floor.high < 0.4 < read["accuracy"].low - 0.4, rule.name
     numbers = sum(figure.kind == "numeric" for figure in drawn_figures)
     assert read["within_10"].n == numbers and read["within_10"].value >= 0.9
     assert read["relative_error"].value < 0.02
@@ -298,10 +298,12 @@ def test_options_are_checked_first(tmp_path):
 
 
 def test_a_busy_model_is_scored_as_not_answering_and_markup_is_taken_out():
-    from matscale.tasks.perception.questions import Batch, Question
+    from matscale.tasks.perception.questions import Batch, FigureQuestion
     from matscale.tasks.perception.replies import check_usable, plain
 
-    batch = Batch("b", MODEL, "sound", (Question("q", "mcq", "?"), Question("r", "mcq", "?")))
+    batch = Batch(
+        "b", MODEL, "sound", (FigureQuestion("q", "mcq", "?"), FigureQuestion("r", "mcq", "?"))
+    )
     busy, dead = Reply(None, "rate limit", "429"), Reply(None, "failed", "no vllm")
     for found in ([busy, busy], [busy, dead], [dead, Reply("A")], [dead, Reply("")]):
         check_usable(batch, dict(zip("qr", found, strict=True)))

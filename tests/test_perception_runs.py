@@ -154,7 +154,7 @@ def test_drawn_figures_have_what_image_processing_reads_as_their_ceiling(
         assert image.predictor.told == ("figure", "options", "question")
         line = image.metrics["accuracy"].value
         assert model.metrics["accuracy"].ceiling == line and line >= 0.75
-        assert card[f"truth.{protocol}"].metrics["accuracy"].value == 1.0
+        assert card[f"truth.{protocol}"].metrics["accuracy"].ceiling == 1.0
         truth = card[f"truth.{protocol}"].metrics["judge_score"]
         assert model.metrics["judge_score"].ceiling == truth.value is not None
         assert ("within_10" in image.metrics) == (protocol == "sound")
@@ -257,9 +257,9 @@ def test_an_interrupted_run_says_so_leaves_no_key_and_goes_on(
 @pytest.mark.parametrize("secret", ["", "someone:a-password-of-mine@"])
 def test_one_name_at_two_addresses_is_two_models(inspect, monkeypatch, tmp_path, secret):
     from matscale.tasks.perception.engine import ask
-    from matscale.tasks.perception.questions import Batch, Question
+    from matscale.tasks.perception.questions import Batch, FigureQuestion
 
-    batch = Batch("two", MODEL, "sound", (Question("q", "mcq", "Which?", target="B"),))
+    batch = Batch("two", MODEL, "sound", (FigureQuestion("q", "mcq", "Which?", target="B"),))
     with OpenAIServer(lambda asked: "Answer: B") as one, OpenAIServer(lambda asked: "no") as two:
         for server, said in ((one, "Answer: B"), (two, "no"), (one, "Answer: B"), (two, "no")):
             monkeypatch.setenv("OPENAI_BASE_URL", server.url.replace("//", f"//{secret}"))
@@ -288,7 +288,7 @@ def test_addresses_in_the_environment_are_told_apart_and_not_written(inspect, mo
 
 def test_a_busy_server_is_asked_again(inspect, monkeypatch, tmp_path):
     from matscale.tasks.perception.engine import Patience, ask
-    from matscale.tasks.perception.questions import Batch, Question
+    from matscale.tasks.perception.questions import Batch, FigureQuestion
 
     tries = []
 
@@ -298,7 +298,7 @@ def test_a_busy_server_is_asked_again(inspect, monkeypatch, tmp_path):
 
     with OpenAIServer(busy) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        batch = Batch("busy", MODEL, "sound", (Question("q", "mcq", "Which?", target="B"),))
+        batch = Batch("busy", MODEL, "sound", (FigureQuestion("q", "mcq", "Which?", target="B"),))
         found = ask([batch], logs=tmp_path / "logs", patience=Patience(retries=3, attempt_s=10))
     assert found["busy"]["q"] == Reply("Answer: B")
     assert len(tries) == 2

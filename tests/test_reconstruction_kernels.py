@@ -13,16 +13,17 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from crystals import held_out, training
+from matscale.matching.canonical import canonical_cells
+from matscale.matching.described import describe
 from matscale.matching.kernels.strict import TOO_LARGE
 from matscale.matching.kernels.workspace import MAX_SITES
 from matscale.metrics import sites, statistics
-from matscale.results.measure import Measure, all_measured, mean_of, measured, share_of
+from matscale.results.measure import Measure, all_measured, measure_of, measured
+from matscale.results.metric import error, share
 from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction import recall, rules
-from matscale.tasks.reconstruction.canonical import canonical_cells
-from matscale.tasks.reconstruction.describe import describe
 
 
 @pytest.fixture(scope="module")
@@ -200,15 +201,16 @@ def test_metrics_measured_together_are_those_measured_apart():
     values, some = rng.normal(size=90), rng.normal(size=90)
     some[rng.random(90) < 0.4] = np.nan
     hits = (rng.random(90) < 0.3).astype(float)
+    mean, hit = error("mean", "mean", "", "Mean."), share("hit", "hit", "Share that is hit.")
     spread = Measure(
-        lambda weights: statistics.root_mean_square(values, weights), np.ones(90, bool), "", "lower"
+        mean, lambda weights: statistics.root_mean_square(values, weights), np.ones(90, bool)
     )
     measures = {
-        "mean": mean_of(values, ""),
-        "some": mean_of(some, ""),
-        "share": share_of(hits),
-        "all": share_of(np.ones(90)),
-        "none": mean_of(np.full(90, np.nan), ""),
+        "mean": measure_of(mean, values),
+        "some": measure_of(mean, some),
+        "share": measure_of(hit, hits),
+        "all": measure_of(hit, np.ones(90)),
+        "none": measure_of(mean, np.full(90, np.nan)),
         "rms": spread,
     }
     together = all_measured(measures, seed=3)

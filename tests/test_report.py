@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from ase.data.colors import jmol_colors
 
-from matscale.report import figures, metric_wording, wording
+from matscale.report import wording
+from matscale.report.draw import figures
 from matscale.report.draw.cases import choose_cases
 from matscale.report.draw.crystals import bonds, complete_boundary, elements, upright, view
 from matscale.report.page import embedded_json, write_report
 from matscale.report.scorecard import Scorecard
+from matscale.report.tables.text import to_csv
 from matscale.results.result import Metric, RefusedItem, Result
 from matscale.results.samples import Samples, read_samples
 from matscale.runtime.errors import UserError
@@ -310,7 +312,7 @@ def test_many_samples_stay_a_small_page(results, folder, tmp_path):
     rng = np.random.default_rng(2)
     count = 20_000
     columns = {"id": [str(k) for k in range(count)], "status": ["scored"] * count}
-    for name in metric_wording.PARAMETERS:
+    for name in figures.PARAMETERS:
         columns[f"target_{name}"] = rng.normal(6, 1, count)
         columns[f"predicted_{name}"] = rng.normal(6, 1, count)
     pq.write_table(pa.table(columns), folder / "many.parquet")
@@ -360,7 +362,22 @@ def test_the_scorecard_reads_as_text_and_in_a_notebook(results):
 
 
 def test_the_scorecard_writes_its_report(results, folder, tmp_path):
-    assert Scorecard(results, folder).report(tmp_path / "out").name == "index.html"
+    card = Scorecard(results, folder)
+    page = card.report(tmp_path / "out")
+    assert page == tmp_path / "out" / "index.html"
+    text = page.read_text("utf-8")
+    best = card["atomgpt"].metrics["match_rate"]
+    assert f'data-value="{best.value}"' in text
+    tables = sorted(path.name for path in (tmp_path / "out" / "tables").iterdir())
+    assert tables == [
+        f"reconstruction-supercon3d-test-split-{protocol}.{kind}"
+        for protocol in ("published", "sound")
+        for kind in ("csv", "md", "tex")
+    ]
+    written = (tmp_path / "out" / "tables" / tables[3]).read_text("utf-8")
+    assert written == to_csv([one for one in card if one.protocol == "sound"])
+    ladder = tmp_path / "out" / "figures" / "reconstruction-supercon3d-test-split-ladder.svg"
+    assert "atomgpt" in ladder.read_text("utf-8")
 
 
 def test_distorted_crystals_differ():

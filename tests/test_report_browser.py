@@ -123,7 +123,7 @@ def test_sorting_by_a_heading(browser):
     click(browser, button)
     assert [float(value) for value in column(browser, 1)] == sorted(best_first)
     sort = browser.execute_script(
-        "return [...document.querySelector('table.scores').tHead.rows[0].cells]"
+        "return [...document.querySelector('table.scores').tHead.lastElementChild.cells]"
         ".map(cell => cell.getAttribute('aria-sort'))"
     )
     assert sort[1] == "ascending"
@@ -132,7 +132,7 @@ def test_sorting_by_a_heading(browser):
 
 def test_rows_without_a_value_stay_last(browser):
     heads = browser.execute_script(
-        "return [...document.querySelector('table.scores').tHead.rows[0].cells]"
+        "return [...document.querySelector('table.scores').tHead.lastElementChild.cells]"
         ".map(cell => cell.innerText)"
     )
     place = next(k for k, text in enumerate(heads) if text.startswith("rms"))
@@ -281,3 +281,57 @@ def test_the_console_is_still_silent(browser):
     for selector in ("#theme", "[data-case='1']", ".sort", ".info", "summary"):
         click(browser, selector)
     assert browser.get_log("browser") == []
+
+
+# --- wide tables -------------------------------------------------------------------------
+
+
+def hidden_to_the_right(browser, table) -> int:
+    """Columns of a score table whose heading ends beyond its frame."""
+    return browser.execute_script(
+        """const frame = arguments[0].closest(".scroll").getBoundingClientRect();
+        return [...arguments[0].tHead.rows[arguments[0].tHead.rows.length - 1].cells]
+          .filter((head) => head.getBoundingClientRect().right > frame.right + 2).length;""",
+        table,
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_table_says_how_many_columns_it_hides_and_goes_there(browser, width):
+    screen(browser, width, 900)
+    frame(browser)
+    table = browser.find_element("css selector", "table.scores")
+    wide = table.find_element("xpath", "./ancestor::div[@class='wide-table']")
+    button = wide.find_element("css selector", ".beyond")
+    count = hidden_to_the_right(browser, table)
+    assert count > 3 and button.text == f"{count} more →"
+    button.send_keys("\n")  # the keyboard reaches it
+    wait_until(browser, lambda: hidden_to_the_right(browser, table) < count)
+    wait_until(
+        browser,
+        lambda: (
+            button.text in (f"{hidden_to_the_right(browser, table)} more →", "")
+            or button.text.startswith("←")
+        ),
+    )
+    browser.execute_script("arguments[0].closest('.scroll').scrollLeft = 1e6;", table)
+    wait_until(browser, lambda: button.text.startswith("←") and button.text.endswith("more"))
+    button.click()
+    wait_until(browser, lambda: button.text == f"{count} more →")
+
+
+def wait_until(browser, holds) -> None:
+    """Wait for a smooth scroll to end."""
+    for _ in range(200):
+        if holds():
+            return
+        frame(browser)
+    raise AssertionError("it never came about")
+
+
+def test_columns_stand_under_the_title_of_their_group(browser):
+    table = browser.find_element("css selector", "table.scores")
+    groups = table.find_elements("css selector", "tr.groups th")
+    assert groups[0].text == "main metrics"
+    spans = [int(group.get_attribute("colspan")) for group in groups]
+    assert sum(spans) == len(table.find_elements("css selector", "thead tr:last-child th.num"))

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 import particle_report_samples as made
 from matscale.datasets.particles import C2NP
-from matscale.report import particle_view as view
-from matscale.report.parts.particles import figures
+from matscale.report.parts.particles import figures, view
 from matscale.report.parts.particles.profiles import Curve, Radii, curve_of, metric_of, radii_of
 from matscale.report.tables.grid import Grid, grid_to_csv, grid_to_latex, shown
+from matscale.results.metric import error, share
 from matscale.results.result import Result
 from matscale.results.samples import Samples
+from matscale.tasks.particles.crystal_to_particle.specs import SPECS
 
 
 def samples_of(**columns: list) -> Samples:
@@ -99,7 +100,9 @@ def test_a_rate_on_which_all_agree_is_not_certain():
     from matscale.results.result import Metric
 
     metric = Metric(value=0.5, better="higher", n=4)
-    result = result.model_copy(update={"metrics": {"found": metric}})
+    result = result.model_copy(
+        update={"metrics": {"found": metric}, "definitions": {"found": share("found", "found", "")}}
+    )
     samples = samples_of(
         radius=[6.0] * 4 + [7.0] * 4, material=list("abca") * 2, found=[0.0] * 4 + [1.0] * 4
     )
@@ -107,8 +110,7 @@ def test_a_rate_on_which_all_agree_is_not_certain():
     end = 0.05 ** (1 / 3)
     assert [*found.low, *found.high] == pytest.approx([0, end, 1 - end, 1])
     # Errors of exactly zero are no rate.
-    error = metric.model_copy(update={"better": "lower"})
-    exact = result.model_copy(update={"metrics": {"found": error}})
+    exact = result.model_copy(update={"definitions": {"found": error("found", "found", "", "")}})
     assert by_radius(exact, samples, "found").high.tolist() == [0.0, 1.0]
 
 
@@ -122,7 +124,9 @@ def test_failures_are_counted_and_a_lost_radius_is_a_gap():
     assert np.isnan(found.mean[1])
     curve = Curve("x", "model", found)
     lines = figures.line_styles({"x": "s0"})
-    drawn = figures.radius_curves([curve], metric_of("chamfer", None), radii_of([samples]), lines)
+    drawn = figures.radius_curves(
+        [curve], metric_of(SPECS["sound"]["chamfer"]), radii_of([samples]), lines
+    )
     assert "6 Å: 1 Å (n = 1, 1 failed)" in drawn and "7 Å:" not in drawn
 
 
@@ -148,7 +152,7 @@ def made_curve(name: str, values: list[float]) -> Curve:
 
 
 def test_orders_of_size_apart_are_drawn_on_a_logarithmic_axis():
-    told = metric_of("hausdorff", None)
+    told = metric_of(SPECS["published"]["hausdorff"])
     small, zero = made_curve("a", [0.02, 0.02]), made_curve("c", [0.0, 1e-15])
     large = made_curve("b", [80.0, 90.0])
     axis = figures.Upright([small, large, zero], told)
@@ -160,13 +164,13 @@ def test_orders_of_size_apart_are_drawn_on_a_logarithmic_axis():
 
 
 def test_an_axis_holds_a_threshold_that_is_near():
-    told = metric_of("bond_length_error", None)
+    told = metric_of(SPECS["sound"]["bond_length_error"])
     assert told.threshold == 0.5
     assert figures.Upright([made_curve("a", [0.3, 0.4])], told).holds(0.5)
 
 
 def test_the_frontier_is_flagged_on_the_line_of_the_threshold():
-    told = metric_of("bond_length_error", None)
+    told = metric_of(SPECS["sound"]["bond_length_error"])
     curves = [made_curve("a", [0.1, 0.4, 0.9]), made_curve("b", [0.7, 0.8, 0.9])]
     lines = figures.line_styles({"a": "s0", "b": "s1"})
     drawn = figures.radius_curves(curves, told, radii_of([]), lines)
@@ -187,7 +191,7 @@ def test_no_two_predictors_of_a_colour_are_dashed_alike():
 
 def test_charts_of_nothing_known_do_not_break():
     lines = figures.line_styles({"x": "s0"})
-    told = metric_of("chamfer", None)
+    told = metric_of(SPECS["sound"]["chamfer"])
     empty = radii_of([])
     for values in ([math.nan, math.nan], [0.0, 0.0], [-1.0, 2.0]):
         drawn = figures.radius_curves([made_curve("x", values)], told, empty, lines)

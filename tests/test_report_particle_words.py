@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from matscale.report.particle_wording import reason_text
 from scipy.spatial.transform import Rotation
 
 import particle_report_samples as made
@@ -19,12 +18,14 @@ from matscale.report.parts.particles.profiles import (
     places_of,
     turned_grid,
 )
-from matscale.report.parts.particles.published import beside_published
+from matscale.report.parts.particles.published import PRINTED_PARTICLES, beside_published
 from matscale.report.sections import OPEN_LIST, _refused
 from matscale.report.tables.score import Column, make_cell
+from matscale.report.wording import reason_text
 from matscale.results.result import Metric, RefusedItem
 from matscale.results.samples import Samples
 from matscale.tasks.particles.crystal_to_particle.consistency import Answers
+from matscale.tasks.particles.crystal_to_particle.specs import SPECS
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_an_exponent_of_a_constant_is_zero():
     counts = np.ones(len(radius), int)
     curve = Curve("one", "floor", Profile(radius, mean, mean, mean, counts, 0 * counts))
     radii = Radii(tuple(radius[:6]), tuple(radius[6:]), ())
-    exponent, error = diagnostics_row(curve, metric_of("chamfer", None), radii)[-2:]
+    exponent, error = diagnostics_row(curve, metric_of(SPECS["sound"]["chamfer"]), radii)[-2:]
     assert (exponent, error) == (0.0, 0.0)
 
 
@@ -53,11 +54,11 @@ def test_rounding_at_surface_and_interior_has_no_ratio():
     )
     (place,) = places_of("carve", samples, "chamfer")
     assert (place.surface, place.interior) == (0.0, 0.0)
-    assert math.isnan(_surface_row(metric_of("chamfer", None), place)[-1])
+    assert math.isnan(_surface_row(metric_of(SPECS["sound"]["chamfer"]), place)[-1])
 
 
 def test_a_floor_that_is_rounding_is_zero():
-    column = Column("rmsd", "RMSD", "Å", "", "lower", 1.0, 0.0, 3.0)
+    column = Column(SPECS["published"]["rmsd"], "Å", 1.0, 0.0, 3.0)
     metric = Metric(value=2.0, low=1.9, high=2.1, unit="Å", better="lower", n=9, floor=7e-15)
     assert make_cell(column, metric).floor == "0"
     real = metric.model_copy(update={"floor": 0.0123})
@@ -65,23 +66,28 @@ def test_a_floor_that_is_rounding_is_zero():
 
 
 def test_reasons_are_said_in_words():
-    assert reason_text("hull_failed, no_pairs") == (
-        f"{REASONS['hull_failed']}, {REASONS['no_pairs']}"
-    )
-    assert reason_text("delta_hull_volume: hull_failed").endswith(f": {REASONS['hull_failed']}")
-    assert reason_text("not determined: too small") == "not determined: too small"
+    def said(words: str) -> str:
+        return reason_text(words, SPECS["published"], made.FORWARD)
+
+    assert said("hull_failed, no_pairs") == f"{REASONS['hull_failed']}, {REASONS['no_pairs']}"
+    assert said("delta_hull_volume: hull_failed") == f"Δ hull volume: {REASONS['hull_failed']}"
+    assert said("not determined: too small") == "not determined: too small"
+    # Another task's counts are its own.
+    assert reason_text("hull_failed", {}, "reconstruction") == "hull_failed"
 
 
 def test_the_loss_of_predicting_no_noise_is_known(published):
-    rows = {row[0]: row for row in beside_published(published).grid.rows}
+    rows = {row[0]: row for row in beside_published(published, PRINTED_PARTICLES).grid.rows}
     assert rows["predict_zero_noise"][2] == "0.0100 / 0.0100"
     assert rows["return_input"][2] == "–"
 
 
 def test_zeros_of_what_failed_are_marked(published):
-    plain = beside_published(published)
+    plain = beside_published(published, PRINTED_PARTICLES)
     counts = published[0].counts.model_copy(update={"warnings": {"rdf_energy: no_pairs": 3}})
-    marked = beside_published([published[0].model_copy(update={"counts": counts}), *published[1:]])
+    marked = beside_published(
+        [published[0].model_copy(update={"counts": counts}), *published[1:]], PRINTED_PARTICLES
+    )
     name = published[0].predictor.name
     before, after = (
         next(row for row in found.grid.rows if row[0] == name) for found in (plain, marked)

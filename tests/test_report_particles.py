@@ -10,18 +10,23 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from matscale.report.parts.particles.splits import memory
+from markupsafe import escape
 from scipy.stats import spearmanr
 
 import particle_report_samples as made
 import report_samples
 from matscale.datasets.particles import C2NP
-from matscale.report import particle_view as view
 from matscale.report.page import write_report
-from matscale.report.parts.particles.gather import particles
-from matscale.report.parts.particles.profiles import metric_of
-from matscale.report.parts.particles.published import CELLS, PARTICLES, beside_published
+from matscale.report.parts.particles import view
+from matscale.report.parts.particles.profiles import by_split, metric_of
+from matscale.report.parts.particles.published import (
+    CELLS,
+    PARTICLES,
+    PRINTED_CELLS,
+    beside_published,
+)
 from matscale.report.tables.grid import shown
+from matscale.report.tables.score import specs_of
 from matscale.results.result import Result
 from matscale.results.samples import read_samples
 
@@ -54,14 +59,38 @@ def table(folder, ending: str) -> list[dict[str, str]]:
 # --- what is shown ---------------------------------------------------------------------------
 
 
+def part_of(page: str, anchor: str) -> str:
+    """The HTML of a part: from its section's start to the next section's."""
+    return re.search(rf'<section aria-labelledby="{anchor}">.*?</section>', page, re.S)[0]
+
+
 def test_every_part_is_there_and_linked(written):
     _, _, page = written
-    for part in FORWARD_PARTS:
-        assert f'id="s0-{part}"' in page and f'href="#s0-{part}"' in page
-    for part in ("radius", "diagnostics", "paper"):
-        assert f'id="s1-{part}"' in page
-    for part in ("surface", "particles"):
-        assert f'id="s1-{part}"' not in page
+    linked = re.findall(r'href="#(s[01]-[a-z0-9-]+)"', page)
+    ids = re.findall(r'id="(s[01]-[a-z0-9-]+)"', page)
+    assert set(linked) <= set(ids) and len(set(ids)) == len(ids)
+    parts = [anchor.removeprefix("s0-") for anchor in linked if anchor.startswith("s0-")]
+    assert [part for part in parts if part in FORWARD_PARTS] == list(FORWARD_PARTS)
+    back = [anchor.removeprefix("s1-") for anchor in linked if anchor.startswith("s1-")]
+    assert [part for part in back if part in FORWARD_PARTS] == ["radius", "diagnostics", "paper"]
+    # A curve for each predictor in each chart, its numbers below it.
+    radius = part_of(page, "s0-radius")
+    charts = re.findall(r"<figure><h5>(.*?) <small>", radius)
+    assert charts[0] == "rebuilt (%)" and "Chamfer (Å)" in charts
+    assert radius.count("<summary>Numbers</summary>") == len(charts) == len(set(charts))
+    for name in made.FORWARD_PREDICTORS:
+        shown_name = str(escape(name))
+        assert shown_name in radius and shown_name in part_of(page, "s0-diagnostics")
+    surface = part_of(page, "s0-surface")
+    assert re.findall(r"<figure><h5>(.*?)</h5>", surface) == [
+        "bond length error (Å)", "coordination error (neighbours)", "PDD distance (Å)",
+        "Chamfer (Å)",
+    ]  # fmt: skip
+    assert surface.count("<svg") == 4
+    particles = part_of(page, "s0-particles")
+    assert particles.count("<canvas") == 2 * particles.count('class="cloud"') > 0
+    for anchor, printed in (("s0-paper", "40.6 / 40.8"), ("s1-paper", "63.7 / 63.7")):
+        assert printed in part_of(page, anchor)
     # The viewer of crystals and the dots by radius give way to these.
     assert 'id="s0-cases"' not in page and "<h4>By radius</h4>" not in page
 
@@ -72,12 +101,6 @@ def test_other_tasks_have_none_of_them(tmp_path):
     for part in FORWARD_PARTS:
         assert f'id="s0-{part}"' not in page
     assert 'id="s0-cases"' in page
-
-
-def test_other_tasks_have_no_particles(tmp_path):
-    results = report_samples.write_results(tmp_path, 6)
-    assert particles(results, {}, {}, tmp_path) is None
-    assert particles([], {}, {}, tmp_path) is None
 
 
 def test_what_was_submitted_cannot_run(written):
@@ -225,7 +248,7 @@ def test_the_page_says_how_many_atoms_are_shown(written, monkeypatch):
     own = [one for one in results if one.task == made.FORWARD and one.protocol == "sound"]
     samples = {one.predictor.name: read_samples(one, folder) for one in own}
     monkeypatch.setattr(view, "BUDGET", 500)
-    small = view.gallery(own, samples, folder)
+    small = view.gallery(own, samples, folder, specs_of(own))
     sides = [s for p in small.predictors for v in p.views for s in (v.target, v.predicted)]
     assert sum(one["n"] for one in small.particles) <= 500
     assert any(0 < side.drawn < side.atoms for side in sides)
@@ -235,7 +258,7 @@ def test_a_particle_of_several_views_is_kept_once(written):
     folder, results, _ = written
     own = [one for one in results if one.task == made.FORWARD and one.protocol == "sound"]
     samples = {one.predictor.name: read_samples(one, folder) for one in own}
-    found = view.gallery(own, samples, folder)
+    found = view.gallery(own, samples, folder, specs_of(own))
     # carve returns the truth: both sides are one particle.
     (carved,) = (one for one in found.predictors if one.name == "carve")
     assert all(one.target.key == one.predicted.key for one in carved.views)
@@ -280,7 +303,7 @@ def test_what_the_explanations_claim_is_so():
 def test_the_paper_stands_beside_our_predictors(written):
     _, results, page = written
     own = [one for one in results if one.task == made.BACK]
-    found = beside_published(own)
+    found = beside_published(own, PRINTED_CELLS)
     first = [row[0] for row in found.grid.rows]
     assert first[:5] == ["ADiT", "CDVAE", "DiffCSP", "FlowMM", "MatterGen"]
     assert set(first[5:]) == set(made.BACK_PREDICTORS)
@@ -290,7 +313,7 @@ def test_the_paper_stands_beside_our_predictors(written):
     assert row[2:4] == (groups["id"], groups["ood"])
     said = " ".join(one.ours for one in found.explanations)
     assert f"{shown(groups['id'])} (ID) and {shown(groups['ood'])} (OOD)" in said
-    assert "arXiv 2601.19076" in page and beside_published([]) is None
+    assert "arXiv 2601.19076" in page
 
 
 # --- two splits ------------------------------------------------------------------------------
@@ -302,13 +325,13 @@ def test_two_splits_stand_beside_each_other(tmp_path):
         one.model_copy(update={"dataset": one.dataset.model_copy(update={"split": "material"})})
         for one in results
     ]
-    found = memory(others, [*others, *results])
+    found = by_split(others, [*others, *results])
     assert [name.rpartition(" ")[2] for name in found.columns[2:]] == ["radius", "material"]
     row = next(row for row in found.rows if row[0] == "lookup")
-    factor = metric_of("joint_rate", None).factor
+    factor = metric_of(results[0].spec("joint_rate")).factor
     value = find(results, made.BACK, "lookup").metrics["joint_rate"].value
     assert row[2:] == pytest.approx((factor * value, factor * value))
-    assert memory(results, results) is None
+    assert by_split(results, results) is None
     page = write_report([*others, *results], tmp_path, tmp_path / "r").read_text("utf-8")
     assert len(list((tmp_path / "r" / "tables").glob("*-splits.csv"))) == 2
     assert 'id="s0-splits"' in page and 'href="#s1-splits"' in page

@@ -1,12 +1,13 @@
 import csv
 import io
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from matscale.report import metric_wording, tables
 from matscale.report.headline import headline
+from matscale.report.tables import text as tables
 from matscale.report.tables.score import (
     breakdown_tables,
     make_columns,
@@ -15,8 +16,12 @@ from matscale.report.tables.score import (
     strongest_floor,
 )
 from matscale.report.wording import told_text
+from matscale.results.metric import unknown
 from matscale.results.result import Metric, Predictor, Result
 from matscale.results.rounding import interval_decimals, show, show_signed
+from matscale.tasks.particles.crystal_to_particle import specs as particle_specs
+from matscale.tasks.particles.particle_to_crystal import specs as cell_specs
+from matscale.tasks.task import TASKS
 from report_samples import (
     MODELS,
     write_results,
@@ -296,10 +301,10 @@ def test_what_a_predictor_was_told_is_labelled(results):
 
 
 def test_every_metric_of_the_reconstruction_task_has_words(results):
-    names = {name for result in results for name in result.metrics}
-    assert names <= metric_wording.METRIC_TEXT.keys()
-    assert all(metric_wording.METRIC_TEXT[name].definition for name in names)
-    assert metric_wording.metric_text("some_new_metric", "eV").label == "some new metric"
+    for result in results:
+        assert result.metrics.keys() <= result.definitions.keys()
+    assert all(spec.definition for result in results for spec in result.definitions.values())
+    assert unknown("some_new_metric", "eV").label == "some new metric"
 
 
 # --- what is marked best -----------------------------------------------------------------
@@ -317,7 +322,8 @@ def entry(name: str, value: float, metric: str = "rmse", n: int = 100, told_the_
 
 
 def marked(entries) -> dict[str, list[str]]:
-    columns = make_columns(list(entries[0][-1]), [one[-1] for one in entries])
+    specs = {**cell_specs.SPECS["published"], **particle_specs.SPECS["published"]}
+    columns = make_columns(list(entries[0][-1]), [one[-1] for one in entries], specs)
     rows = make_rows(columns, entries)
     return {
         column.name: [row.predictor.name for row in rows if row.cells[place].best]
@@ -349,11 +355,17 @@ def test_no_value_is_best_where_more_is_too_much():
 
 def test_latex_of_every_word_of_ours_is_ascii():
     """What is not ASCII needs packages that the table does not ask for, or prints nothing."""
-    texts = [
-        f"{one.label} {one.unit} {one.definition} {one.absent}"
-        for one in metric_wording.METRIC_TEXT.values()
+    every = [
+        spec
+        for module in TASKS.values()
+        for specs in import_module(f"{module}.specs").SPECS.values()
+        for spec in specs.values()
     ]
-    texts += [metric_wording.family_definition(prefix) for prefix in metric_wording._FAMILIES]
+    texts = [
+        f"{one.long_label} {one.unit} {one.shown_unit} {one.definition} {one.missing} {one.group}"
+        for one in every
+    ]
+    texts += [one.family.definition for one in every if one.family]
     texts += [tables._NOTE, tables._TOLD_ANSWER, show(-1e-7), "skill −0.3", *tables.ARROW.values()]
     for text in texts:
         assert tables.latex_text(text).isascii(), text

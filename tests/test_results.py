@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from matscale.tasks.reconstruction.compared import COMPARED
 from scipy import stats
 
 from matscale import load_results
@@ -16,14 +15,18 @@ from matscale.results.compare import compare as compare_results
 from matscale.results.measure import (
     Measure,
     between_floor_and_ceiling,
-    mean_of,
+    measure_of,
     measured,
-    share_of,
     skill,
 )
+from matscale.results.metric import error, share
 from matscale.results.result import Metric
 from matscale.runtime.errors import UserError
+from matscale.tasks.reconstruction.specs import COMPARED
 from report_samples import write_results
+
+SHARE = share("right", "right", "Share that is right.")
+LENGTH = error("length", "length error", "Å", "Mean error.")
 
 
 def compare(*results) -> list:
@@ -39,18 +42,18 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_share_has_its_wilson_like_interval_and_an_exact_one_where_all_agree():
     verdicts = np.array([1.0] * 40 + [0.0] * 65)
-    metric = measured(share_of(verdicts), seed=0)
+    metric = measured(measure_of(SHARE, verdicts), seed=0)
     wilson = stats.binomtest(40, 105).proportion_ci(method="wilson")
     assert metric.value == pytest.approx(40 / 105)
     assert metric.low == pytest.approx(wilson.low, abs=0.02)
     assert metric.high == pytest.approx(wilson.high, abs=0.02)
-    nothing = measured(share_of(np.zeros(105)), seed=0)
+    nothing = measured(measure_of(SHARE, np.zeros(105)), seed=0)
     assert (nothing.value, nothing.low) == (0, 0)
     assert nothing.high == pytest.approx(1 - 0.05 ** (1 / 105))
 
 
 def test_an_undefined_metric_has_no_value_and_no_interval():
-    metric = measured(mean_of(np.full(5, np.nan), "Å"), seed=0)
+    metric = measured(measure_of(LENGTH, np.full(5, np.nan)), seed=0)
     assert (metric.value, metric.low, metric.high, metric.n) == (None, None, None, 0)
 
 
@@ -67,7 +70,7 @@ def test_the_interval_of_a_distance_holds_it():
         gaps = [np.abs(a - b).mean() for a, b in zip(sides[::2], sides[1::2], strict=True)]
         return np.array(gaps).reshape(weights.shape[:-1])
 
-    metric = measured(Measure(distance, np.ones(60, bool), "", "lower", distance=True), seed=0)
+    metric = measured(Measure(LENGTH, distance, np.ones(60, bool), distance=True), seed=0)
     assert 0 <= metric.low <= metric.value <= metric.high
 
 

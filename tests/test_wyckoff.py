@@ -16,8 +16,7 @@ from pymatgen.core import Lattice, Structure
 from crystals import described_otherwise, held_out, perovskite, rock_salt, training, wurtzite
 from matscale.matching.wyckoff import matches as wyckoff_matches
 from matscale.matching.wyckoff import positions as wyckoff
-from matscale.matching.wyckoff.orbits import orbits_of
-from matscale.matching.wyckoff.positions import WyckoffTable, symmetry_of
+from matscale.matching.wyckoff.positions import WyckoffTable, orbits_of, symmetry_of
 from matscale.runtime.memory import Memory
 from matscale.structures.chemistry import pettifor_distance
 from matscale.structures.symmetry import wyckoff_relabelings

@@ -140,13 +140,10 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     """
     from matscale.runtime.files import replaced
 
-    try:
-        with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(rows)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def say_unread(

@@ -21,7 +21,8 @@ DatasetName = Annotated[str, typer.Argument(help="Name of a dataset, as in `mats
 def data_list(as_json: AsJson = False) -> None:
     """List the datasets that matscale knows."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, describe_hub
+    from matscale.datasets.hub import describe_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     found = [*datasets.list_datasets(), *map(describe_hub, HUB_SETS)]
     if as_json:
@@ -38,7 +39,8 @@ def data_list(as_json: AsJson = False) -> None:
 def data_info(name: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
     """Describe a dataset, or a folder of particles and any leakage in it."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, describe_hub
+    from matscale.datasets.hub import describe_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if Path(name, "particles.json").is_file():
         data_particles.show_particles(Path(name), as_json)
@@ -76,7 +78,8 @@ def data_fetch(
 ) -> None:
     """Download a dataset into the cache, or import it from a file; verify its hash."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, fetch_hub
+    from matscale.datasets.hub import fetch_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if name in HUB_SETS:
         if pins:
@@ -100,7 +103,8 @@ def _pin(text: str) -> tuple[str, str]:
 def data_path(name: Annotated[str, typer.Argument()]) -> None:
     """Print where the files of a dataset are on this machine."""
     from matscale import datasets
-    from matscale.datasets.hub import HUB_SETS, find_hub
+    from matscale.datasets.hub import find_hub
+    from matscale.datasets.hub_sets import HUB_SETS
 
     if name in HUB_SETS:
         print(find_hub(name))

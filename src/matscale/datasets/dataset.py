@@ -196,10 +196,10 @@ def _content_notes(known: Entry, content: Content) -> list[str]:
     """How the splits differ from what the registry says of them."""
     notes = []
     for split in known.splits.keys() | content.readings.keys():
-        found = content.readings[split].submitted if split in content.readings else 0
-        if found != known.splits.get(split, 0):
+        count = content.readings[split].submitted if split in content.readings else 0
+        if count != known.splits.get(split, 0):
             expected = known.splits.get(split, 0)
-            notes.append(f"split {split!r} has {found} structures, {expected} on record")
+            notes.append(f"split {split!r} has {count} structures, {expected} on record")
     if known.id_fingerprint and id_fingerprint(content.readings) != known.id_fingerprint:
         notes.append("the splits differ from the published ones: their ids or order are others")
     return sorted(notes)

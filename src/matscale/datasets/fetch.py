@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from matscale.datasets.keeping import as_user_errors, only_one
 from matscale.datasets.locate import cache_folder, data_folder, file_sha256, files_in
 from matscale.datasets.registry import Entry, RemoteFile, entry
 from matscale.datasets.transfer import Failed, Patience, discard, download
 from matscale.runtime.errors import UserError
-
-LOCK_WAIT_S = 600.0
 
 
 def fetch(
@@ -55,9 +52,9 @@ def fetch(
         return held / name
     origin = _origin(source)
     folder = cache_folder(cache) / name
-    with _as_user_errors(folder):
+    with as_user_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(folder):
+        with only_one(folder):
             for file in dataset.files:
                 pin = pins.get(file.name) or file.sha256
                 _fetch_file(dataset, file, pin, origin, folder, patience or Patience())
@@ -109,12 +106,12 @@ def _fetch_file(
         _say(f"{target} has changed since it was fetched; fetching it again")
     part = folder / f"{file.name}.part"
     if isinstance(origin, Path):
-        found = _local(dataset, file, expected, origin)
-        if found is None:
+        local = _local(dataset, file, expected, origin)
+        if local is None:
             _missing(dataset, file, f"{origin} does not hold it")
             return
-        shutil.copyfile(found, part)
-        _verify(part, str(found), expected)
+        shutil.copyfile(local, part)
+        _verify(part, str(local), expected)
     elif not _from_web(dataset, file, expected, origin, part, patience):
         return
     if expected is None:
@@ -165,11 +162,11 @@ def _verify(part: Path, origin: str, expected: str | None) -> None:
     """
     if expected is None:
         return
-    found = file_sha256(part)
-    if found != expected:
+    digest = file_sha256(part)
+    if digest != expected:
         discard(part)
         raise UserError(
-            f"the content of {origin} has SHA-256 {found}, expected {expected}; the file was "
+            f"the content of {origin} has SHA-256 {digest}, expected {expected}; the file was "
             "removed: try again, or fetch from another copy with '--from'"
         )
 
@@ -210,46 +207,6 @@ def _missing(dataset: Entry, file: RemoteFile, reasons: str) -> None:
         "elsewhere and name it with '--from PATH', or put it into "
         f"$MATSCALE_DATA/{dataset.name}/{file.name}"
     )
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the folder; wait for the one that does."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _say(f"another process is fetching into {folder}; waiting for it")
-        try:
-            lock.acquire(timeout=LOCK_WAIT_S)
-        except Timeout:
-            raise UserError(
-                f"another process has been fetching into {folder} for {LOCK_WAIT_S:g} s; "
-                "try again when it has ended"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _as_user_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission and the like into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = f"there is no space left for {folder}"
-        elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            what = f"{error.filename or folder} may not be read or written"
-        else:
-            what = f"cannot keep files in {folder} ({error})"
-        raise UserError(
-            f"{what}: make room or choose another folder with $MATSCALE_CACHE"
-        ) from error
 
 
 def _say(sentence: str) -> None:

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from matscale.datasets.fetch import _as_user_errors, _only_one
+from matscale.datasets.hub_sets import HUB_SETS, HubSet
+from matscale.datasets.keeping import as_user_errors, only_one
 from matscale.datasets.locate import cache_folder, data_folder
-from matscale.datasets.papers import CSMBENCH, Paper
 from matscale.runtime.errors import UserError, missing_extra
-
-
-@dataclass(frozen=True)
-class HubSet:
-    """What is known of a data set on the hub.
-
-    Attributes:
-        name: What users call it; also its folder under ``$MATSCALE_DATA`` and in the cache.
-        title: Its name in the literature.
-        repository: Its id on the hub.
-        citation: The paper to cite.
-        licence: Terms of use.
-        needed: Files without which it is not there, relative to its folder.
-        unverified: What could not be checked when this was written.
-    """
-
-    name: str
-    title: str
-    repository: str
-    citation: Paper
-    licence: str
-    needed: tuple[str, ...]
-    unverified: str
-
-
-_SETS = (
-    HubSet(
-        name="csmbench",
-        title="CSMBench: 1,041 figures of materials science in four scales",
-        repository="lututu/CSMBench",
-        citation=CSMBENCH,
-        licence="Apache-2.0 (questions and code); the figures are their publishers'",
-        needed=(
-            "multi_scale/train/metadata.jsonl",
-            "multi_scale_mcq/train/metadata.jsonl",
-        ),
-        unverified="The files were not downloaded: their hashes and their number are not known.",
-    ),
-)
-
-HUB_SETS: Mapping[str, HubSet] = MappingProxyType({one.name: one for one in _SETS})
-"""Every such data set by its name."""
 
 
 def describe_hub(name: str) -> dict[str, Any]:
     """All that is known of a data set, with the keys of :func:`matscale.datasets.describe`."""
     known = HUB_SETS[name]
-    place = next((one for one in _places(name) if not _absent(known, one)), None)
+    folders = (folder for folder in _places(name) if not _absent(known, folder))
+    folder = next(folders, None)
     return {
         "name": known.name,
         "title": known.title,
@@ -75,12 +31,12 @@ def describe_hub(name: str) -> dict[str, Any]:
                 "urls": [f"https://huggingface.co/datasets/{known.repository}"],
                 "sha256": None,
                 "optional": False,
-                "path": str(place / file) if place else None,
+                "path": str(folder / file) if folder else None,
             }
             for file in known.needed
         ],
         "unverified": known.unverified,
-        "path": str(place) if place else None,
+        "path": str(folder) if folder else None,
     }
 
 
@@ -101,9 +57,9 @@ def fetch_hub(name: str, *, source: str | Path | None = None) -> Path:
     """
     known = HUB_SETS[name]
     target = cache_folder() / name
-    with _as_user_errors(target):
+    with as_user_errors(target):
         target.mkdir(parents=True, exist_ok=True)
-        with _only_one(target):
+        with only_one(target):
             if source is None:
                 _download(known, target)
             else:
@@ -123,9 +79,9 @@ def find_hub(name: str) -> Path:
     """
     known = HUB_SETS[name]
     places = _places(name)
-    for place in places:
-        if not _absent(known, place):
-            return place
+    for folder in places:
+        if not _absent(known, folder):
+            return folder
     raise UserError(
         f"the data set {name!r} is not in {' or '.join(map(str, places))}; get it with "
         f"'matscale data fetch {name}', which takes '--from FOLDER' for a copy"
@@ -133,7 +89,7 @@ def find_hub(name: str) -> Path:
 
 
 def _places(name: str) -> list[Path]:
-    return [place / name for place in (data_folder(), cache_folder()) if place is not None]
+    return [root / name for root in (data_folder(), cache_folder()) if root is not None]
 
 
 def _absent(known: HubSet, folder: Path) -> list[str]:

@@ -87,7 +87,7 @@ def clean(
     for split, reading in readings.items():
         reasons = {**step.everywhere, **(step.test if split == "test" else {})}
         cleaned[split], gone = _without(reading, reasons.keys())
-        removals += [Removal(found, split, reasons[found]) for found in gone]
+        removals += [Removal(removed, split, reasons[removed]) for removed in gone]
     return cleaned, tuple(removals), _absences(name, step, readings, removals)
 
 
@@ -98,12 +98,12 @@ def _absences(
     removed = {removal.id for removal in removals}
     holders: dict[str, list[str]] = defaultdict(list)
     for split, reading in readings.items():
-        for found in set(ids_in_order(reading)) & (step.everywhere.keys() | step.test.keys()):
-            holders[found].append(split)
+        for present in set(ids_in_order(reading)) & (step.everywhere.keys() | step.test.keys()):
+            holders[present].append(split)
     return tuple(
-        f"hygiene {name!r}: {absent} is not in {place}"
+        f"hygiene {name!r}: {absent} is not in {where}"
         + (f" but in {', '.join(holders[absent])}, where it stays" if holders[absent] else "")
-        for group, place in ((step.everywhere, "the dataset"), (step.test, "test"))
+        for group, where in ((step.everywhere, "the dataset"), (step.test, "test"))
         for absent in group
         if absent not in removed
     )

@@ -72,12 +72,12 @@ def find(name: str, *, cache: Path | str | None = None) -> list[Path]:
             names no folder.
     """
     dataset = entry(name)
-    places = [place for place in (data_folder(), cache_folder(cache)) if place is not None]
-    for place in places:
-        paths = files_in(place, dataset)
+    places = [root for root in (data_folder(), cache_folder(cache)) if root is not None]
+    for root in places:
+        paths = files_in(root, dataset)
         if paths is not None:
             return paths
-    searched = " or ".join(str(place / name) for place in places)
+    searched = " or ".join(str(root / name) for root in places)
     raise UserError(
         f"the dataset {name!r} is not in {searched}; "
         f"get it with 'matscale data fetch {name}', which takes '--from PATH' for a copy"
@@ -87,9 +87,9 @@ def find(name: str, *, cache: Path | str | None = None) -> list[Path]:
 def where(name: str, *, cache: Path | str | None = None) -> Path | None:
     """The folder in which :func:`find` finds the dataset; None if it is not on this machine."""
     dataset = entry(name)
-    for place in (data_folder(), cache_folder(cache)):
-        if place is not None and files_in(place, dataset) is not None:
-            return place / name
+    for root in (data_folder(), cache_folder(cache)):
+        if root is not None and files_in(root, dataset) is not None:
+            return root / name
     return None
 
 
@@ -119,7 +119,7 @@ def describe(name: str) -> dict[str, Any]:
         "name": dataset.name,
         "title": dataset.title,
         "description": dataset.description,
-        "citation": [one.text for one in dataset.citation],
+        "citation": [paper.text for paper in dataset.citation],
         "licence": dataset.licence,
         "splits": dict(dataset.splits),
         "split_rule": dataset.split_rule,

@@ -50,7 +50,7 @@ class Paper:
         authors = f"{names[0]} et al." if OTHERS in self.authors else ", ".join(names)
         venue = f", {self.venue}" if self.venue else ""
         numbers = [f"doi:{self.doi}" * bool(self.doi), f"arXiv:{self.arxiv}" * bool(self.arxiv)]
-        ends = [one for one in numbers if one]
+        ends = [number for number in numbers if number]
         return ", ".join([f"{authors}, {self.title}{venue} ({self.year})", *ends])
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from matscale.datasets import papers
+from matscale.datasets.hub_sets import HUB_SETS
 from matscale.datasets.papers import Paper
 from matscale.datasets.readers import Reader, read_csv_splits, read_jarvis_records, read_json_splits
 from matscale.runtime.errors import UserError, did_you_mean
@@ -227,8 +228,6 @@ def unknown(name: str, what: str = "dataset", others: Iterable[str] = ()) -> Use
         what: What it was taken for, such as ``"dataset and no file"``.
         others: Further names that would have been known in its place.
     """
-    from matscale.datasets.hub import HUB_SETS
-
     known = [*DATASETS, *HUB_SETS, *others]
     like = did_you_mean(name, known)
     return UserError(f"there is no {what} {name!r}{like} (matscale knows {', '.join(known)})")

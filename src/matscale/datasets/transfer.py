@@ -191,12 +191,18 @@ def _accept(
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if length.isdigit() and not encoded else None
     if status in (206, 416):
-        found = re.fullmatch(
+        content_range = re.fullmatch(
             r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip()
         )
-        total = int(found[2]) if found and found[2].isdigit() else None
+        total = int(content_range[2]) if content_range and content_range[2].isdigit() else None
         same = mark is None or mark.total is None or total in (None, mark.total)
-        if status == 206 and found and found[1] and int(found[1]) == start and same:
+        if (
+            status == 206
+            and content_range
+            and content_range[1]
+            and int(content_range[1]) == start
+            and same
+        ):
             return start, total
         if status == 416 and start and total == start and same:
             return start, total

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import platform
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module, metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from matscale.energy.factories import (
+    call_factory,
+    fingerprint,
+    import_object,
+    probes,
+    version_of,
+)
 from matscale.energy.potential import Evaluation, package_version
 from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
@@ -77,11 +81,8 @@ class NamedPotential(AsePotential):
 
 @cache
 def _made_again(name: str, device: str, expected: tuple[float, ...]) -> NamedPotential:
-    # The registry of names imports this module.
-    from matscale.energy.potentials import potential
-
-    made = potential(name, device=device)
-    assert isinstance(made, NamedPotential)
+    made = by_name(name, device)
+    assert made is not None
     if not np.allclose(made.probes, expected, rtol=1e-4, equal_nan=True):
         raise UserError(
             f"{name} is not the same on {platform.node()} as where the command runs: it gives the "
@@ -89,24 +90,6 @@ def _made_again(name: str, device: str, expected: tuple[float, ...]) -> NamedPot
             "differ"
         )
     return made
-
-
-def probes() -> StructureTable:
-    """Two small crystals without symmetry, whose energies tell one potential from another."""
-    places = np.array([[0.0, 0.0, 0.0], [1.9, 1.7, 1.6]])
-    cell = np.array([[3.7, 0.1, 0.0], [0.0, 3.6, 0.2], [0.3, 0.0, 3.5]])
-    return StructureTable.from_parts(
-        ["Cu", "NaCl"],
-        [np.array([29, 29]), np.array([11, 17])],
-        [places, 1.4 * places],
-        [cell, 1.4 * cell],
-    )
-
-
-def fingerprint(energies: np.ndarray) -> str:
-    """Eight letters for energies in eV, to six figures; rounding on another machine is less."""
-    said = " ".join(f"{energy:.6g}" for energy in energies)
-    return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 
 class Family(NamedTuple):
@@ -153,7 +136,7 @@ FAMILIES = {
 """Their weights come from the network at the first use, and are kept by the packages."""
 
 
-def from_family(family: str, model: str, device: str) -> AsePotential:
+def from_family(family: str, model: str, device: str) -> NamedPotential:
     """A calculator known by name.
 
     Raises:
@@ -175,7 +158,7 @@ def from_family(family: str, model: str, device: str) -> AsePotential:
     return NamedPotential(f"{family}:{model}", version, lambda: calculator, device)
 
 
-def from_path(path: str) -> AsePotential:
+def from_path(path: str) -> NamedPotential:
     """A calculator by import path ``module:factory``; the factory is called without arguments.
 
     Raises:
@@ -191,42 +174,17 @@ def from_path(path: str) -> AsePotential:
     return made
 
 
-def import_object(path: str) -> tuple[ModuleType, Any]:
-    """A module and what it holds, from ``module:name``.
+def by_name(name: str, device: str) -> NamedPotential | None:
+    """The calculator of a :data:`FAMILIES` name or an import path; None if it is neither.
+
+    Args:
+        name: ``family``, ``family:model`` or ``module:factory``.
+        device: As torch calls it; a ``module:factory`` sees to that itself.
 
     Raises:
-        UserError: If either is not there.
+        UserError: If its package or module is not there, or fails.
     """
-    module_name, _, name = path.partition(":")
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise UserError(f"the potential {path} cannot be imported: {error}") from error
-    if not hasattr(module, name):
-        raise UserError(f"the potential {path} cannot be imported: {module_name} has no {name}")
-    return module, getattr(module, name)
-
-
-def call_factory(path: str, factory: Any, *arguments: Any) -> Any:
-    """What a user's factory makes.
-
-    Raises:
-        UserError: If it raises.
-    """
-    try:
-        return factory(*arguments)
-    except Exception as error:
-        raise UserError(f"{path} failed: {type(error).__name__}: {error}") from error
-
-
-def version_of(module: ModuleType) -> str:
-    """Version of the package of a module; the hash of its source where there is no package."""
-    top = module.__name__.partition(".")[0]
-    packages = metadata.packages_distributions().get(top)
-    if packages:
-        return f"{packages[0]} {package_version(packages[0])}"
-    try:
-        source = inspect.getsource(module)
-    except (OSError, TypeError):
-        return "unknown"
-    return hashlib.sha256(source.encode()).hexdigest()
+    family, _, rest = name.partition(":")
+    if family in FAMILIES:
+        return from_family(family, rest, device)
+    return from_path(name) if rest else None

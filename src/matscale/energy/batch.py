@@ -170,24 +170,24 @@ class Batch:
     ) -> dict[int, str]:
         """Why crystals cannot go on, by place in the batch."""
         reasons = dict(evaluation.refused)
-        for place in np.flatnonzero(~(np.isfinite(largest) & np.isfinite(evaluation.energies))):
-            reasons.setdefault(int(place), "energy or forces are not finite")
+        for row in np.flatnonzero(~(np.isfinite(largest) & np.isfinite(evaluation.energies))):
+            reasons.setdefault(int(row), "energy or forces are not finite")
         change = geometry.volumes / np.abs(np.linalg.det(self._cells0))
         limit = self._settings.max_volume_change
-        for place in np.flatnonzero(~((change < limit) & (change > 1 / limit))):
-            reasons.setdefault(int(place), f"the volume changed by a factor of {change[place]:.3g}")
+        for row in np.flatnonzero(~((change < limit) & (change > 1 / limit))):
+            reasons.setdefault(int(row), f"the volume changed by a factor of {change[row]:.3g}")
         return reasons
 
     def _statuses(self, reasons: dict[int, str], largest: np.ndarray) -> list[str]:
         """Status of each crystal that is done; "" for one that goes on."""
         statuses = []
-        for place, force in enumerate(largest):
-            if place in reasons:
-                statuses.append(EXPLODED if self._steps[place] else FAILED)
+        for row, force in enumerate(largest):
+            if row in reasons:
+                statuses.append(EXPLODED if self._steps[row] else FAILED)
             elif force < self._settings.fmax:
                 statuses.append(CONVERGED)
             else:
-                given_up = self._steps[place] >= self._settings.max_steps
+                given_up = self._steps[row] >= self._settings.max_steps
                 statuses.append(NOT_CONVERGED if given_up else "")
         return statuses
 
@@ -202,16 +202,16 @@ class Batch:
         if not len(places):
             return outcomes
         last = self._geometry(self._last_coordinates)
-        for place in places.tolist():
+        for row in places.tolist():
             outcome = Outcome(
-                positions=last.row_positions(place).copy(),
-                cell=last.lattices[place].copy(),
-                status=statuses[place],
-                energy=np.nan if place in reasons else float(energies[place]),
-                initial_energy=float(self._initial_energies[place]),
-                force=float(self._last_forces[place]),
-                steps=int(self._steps[place]),
-                reason=reasons.get(place, ""),
+                positions=last.row_positions(row).copy(),
+                cell=last.lattices[row].copy(),
+                status=statuses[row],
+                energy=np.nan if row in reasons else float(energies[row]),
+                initial_energy=float(self._initial_energies[row]),
+                force=float(self._last_forces[row]),
+                steps=int(self._steps[row]),
+                reason=reasons.get(row, ""),
             )
-            outcomes.append((int(self._rows[place]), outcome))
+            outcomes.append((int(self._rows[row]), outcome))
         return outcomes

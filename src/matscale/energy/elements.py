@@ -39,11 +39,11 @@ def _prototypes() -> list[Prototype]:
     """Cells of the textbook (e.g. Donohue, The Structures of the Elements, Wiley 1974)."""
     face = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
     body = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2
-    one = np.zeros((1, 3))
+    origin = np.zeros((1, 3))
     stacked = np.array([[1 / 3, 2 / 3, 1 / 4], [2 / 3, 1 / 3, 3 / 4]])
     return [
-        Prototype("fcc", face, one, METALLIC),
-        Prototype("bcc", body, one, METALLIC),
+        Prototype("fcc", face, origin, METALLIC),
+        Prototype("bcc", body, origin, METALLIC),
         Prototype("hcp", _hexagonal(1.633), stacked, METALLIC),
         Prototype("diamond", face, np.array([[0, 0, 0], [0.25, 0.25, 0.25]]), 1.0),
         Prototype("graphite", _hexagonal(2.724), _graphite(), 1.0),

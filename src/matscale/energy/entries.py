@@ -53,11 +53,11 @@ def read_entries(path: Path, *, corrected: bool = True) -> Entries:
     """
     items = _items(path)
     entries, refused = [], {}
-    for place, item in enumerate(items):
+    for number, item in enumerate(items):
         try:
-            entries.append(_entry(item, corrected, default_id=str(place)))
+            entries.append(_entry(item, corrected, default_id=str(number)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            refused[place] = f"{type(error).__name__}: {error}"
+            refused[number] = f"{type(error).__name__}: {error}"
     if not entries:
         why = f"; the first says {refused[0]}" if refused else ""
         raise UserError(f"{path} holds no usable entry of {len(items)}{why}")
@@ -192,7 +192,7 @@ def _download(
 ) -> list[dict[str, Any]]:
     from mp_api.client import MPRester
 
-    found: dict[str, dict[str, Any]] = {}
+    documents: dict[str, dict[str, Any]] = {}
     try:
         with MPRester(key, **({"endpoint": endpoint} if endpoint else {})) as rester:
             for name in names:
@@ -200,13 +200,13 @@ def _download(
                     name.split("-"), additional_criteria={"thermo_types": [thermo_type]}
                 )
                 for entry in entries:
-                    found[str(entry.entry_id)] = _without_structure(entry.as_dict())
+                    documents[str(entry.entry_id)] = _without_structure(entry.as_dict())
     # The client raises errors of its own, of requests and of its validators.
     except Exception as error:
         raise UserError(
             f"the Materials Project cannot be reached or did not answer: {error}"
         ) from error
-    return list(found.values())
+    return list(documents.values())
 
 
 def _without_structure(item: dict[str, Any]) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def energies(
             known[key] = float(kept["energy"]), str(kept["reason"])
     first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
     rows = np.array(sorted(first.values()), np.int64)
-    found = _evaluated(table, rows, potential, atom_budget(potential, batch_atoms))
-    for row, energy, reason in track(found, total=len(rows), label=label):
+    evaluated = _evaluated(table, rows, potential, atom_budget(potential, batch_atoms))
+    for row, energy, reason in track(evaluated, total=len(rows), label=label):
         known[keys[row]] = energy, reason
         answers.keep(keys[row], {"energy": energy, "reason": reason})
     return Energies(
@@ -70,9 +70,9 @@ def _evaluated(
     order = rows[np.argsort(table.n_atoms[rows], kind="stable")]
     for part in _batches(order, table.n_atoms, budget):
         evaluation = potential.evaluate(table[part])
-        for place, row in enumerate(part.tolist()):
-            energy = float(evaluation.energies[place])
-            reason = evaluation.refused.get(place, "")
+        for row_of_part, row in enumerate(part.tolist()):
+            energy = float(evaluation.energies[row_of_part])
+            reason = evaluation.refused.get(row_of_part, "")
             if not reason and not np.isfinite(energy):
                 reason = "the energy is not finite"
             yield row, np.nan if reason else energy, reason
@@ -81,10 +81,10 @@ def _evaluated(
 def _batches(rows: np.ndarray, n_atoms: np.ndarray, budget: int) -> Iterator[np.ndarray]:
     """Successive rows of at most ``budget`` atoms together, or one row."""
     start = total = 0
-    for place, row in enumerate(rows):
-        if place > start and total + n_atoms[row] > budget:
-            yield rows[start:place]
-            start, total = place, 0
+    for end, row in enumerate(rows):
+        if end > start and total + n_atoms[row] > budget:
+            yield rows[start:end]
+            start, total = end, 0
         total += int(n_atoms[row])
     if start < len(rows):
         yield rows[start:]

@@ -286,4 +286,4 @@ def _pymatgen(cell: Iterable[tuple[int, float]]) -> PymatgenComposition:
 def _subsystems(system: System) -> Iterator[System]:
     elements = sorted(system)
     for bits in range(1, 2 ** len(elements)):
-        yield frozenset(z for place, z in enumerate(elements) if bits >> place & 1)
+        yield frozenset(z for bit, z in enumerate(elements) if bits >> bit & 1)

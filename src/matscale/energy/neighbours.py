@@ -139,19 +139,19 @@ def _all_bonds(
     offsets, positions, cells, reciprocal, heights, usable, cutoff, first, second, vectors
 ):  # pragma: no cover - compiled
     """Count the bonds; also write them if the arrays have room for any."""
-    found = 0
+    count = 0
     for row in range(len(cells)):
         if usable[row]:
-            found = _bonds_of(
+            count = _bonds_of(
                 offsets[row], offsets[row + 1], positions, cells[row], reciprocal[row],
-                heights[row], cutoff, found, first, second, vectors,
+                heights[row], cutoff, count, first, second, vectors,
             )  # fmt: skip
-    return found
+    return count
 
 
 @njit(cache=True)
 def _bonds_of(
-    start, stop, positions, cell, reciprocal, heights, cutoff, found, first, second, vectors
+    start, stop, positions, cell, reciprocal, heights, cutoff, count, first, second, vectors
 ):  # pragma: no cover - compiled
     """Bonds of one crystal; of a pair (i, j) and (j, i) with opposite images one is kept."""
     limit = cutoff * cutoff
@@ -177,24 +177,24 @@ def _bonds_of(
                         square = x * x + y * y + z * z
                         if square > limit or square == 0.0:
                             continue
-                        if found < len(first):
-                            first[found] = i
-                            second[found] = j
-                            vectors[found, 0] = x
-                            vectors[found, 1] = y
-                            vectors[found, 2] = z
-                        found += 1
-    return found
+                        if count < len(first):
+                            first[count] = i
+                            second[count] = j
+                            vectors[count, 0] = x
+                            vectors[count, 1] = y
+                            vectors[count, 2] = z
+                        count += 1
+    return count
 
 
 @njit(cache=True)
 def _all_angles(starts, by_centre, centre, left, right):  # pragma: no cover - compiled
     """Write every pair of directed bonds of each atom."""
-    place = 0
+    angle = 0
     for atom in range(len(starts) - 1):
         for a in range(starts[atom], starts[atom + 1]):
             for b in range(a + 1, starts[atom + 1]):
-                centre[place] = atom
-                left[place] = by_centre[a]
-                right[place] = by_centre[b]
-                place += 1
+                centre[angle] = atom
+                left[angle] = by_centre[a]
+                right[angle] = by_centre[b]
+                angle += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matscale.energy.ase_potential import FAMILIES, from_family, from_path
+from matscale.energy.ase_potential import FAMILIES, by_name
 from matscale.energy.potential import Evaluation, Potential
 from matscale.runtime.errors import UserError
 
@@ -31,13 +31,12 @@ def potential(name: str = DEFAULT, *, device: str = "cpu") -> Potential:
         from matscale.energy.chgnet_potential import ChgnetPotential
 
         return ChgnetPotential(rest or "0.3.0", device=device)
-    if family in FAMILIES:
-        return from_family(family, rest, device)
     if family == "torchsim":
         from matscale.energy.torchsim_potential import TorchSimPotential
 
         return TorchSimPotential(rest, device)
-    if rest:
-        return from_path(name)
+    calculator = by_name(name, device)
+    if calculator is not None:
+        return calculator
     known = ", ".join([DEFAULT, *FAMILIES, "torchsim:module:factory", "module:factory"])
     raise UserError(f"there is no potential {name!r}; write one of {known}")

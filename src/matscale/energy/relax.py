@@ -97,8 +97,8 @@ class Relaxation:
     @property
     def counts(self) -> dict[str, int]:
         """How many crystals have each status; all statuses are there."""
-        found = Counter(self.statuses.tolist())
-        return {status: found[status] for status in STATUSES}
+        counts = Counter(self.statuses.tolist())
+        return {status: counts[status] for status in STATUSES}
 
 
 def relax(
@@ -169,8 +169,8 @@ def _outcomes(
     if workers is None and not on_cpu(work.potential):
         workers = 1
     for chunk, outcomes in as_they_come(_relax_chunk, items, workers=workers):
-        for place, outcome in outcomes:
-            yield int(rows[places[chunk][place]]), outcome
+        for number, outcome in outcomes:
+            yield int(rows[places[chunk][number]]), outcome
 
 
 def _relax_chunk(item: tuple[StructureTable, list[str], _Work]) -> list[tuple[int, Outcome]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.energy.ase_potential import (
+from matscale.energy.factories import (
     call_factory,
     fingerprint,
     import_object,

@@ -154,14 +154,14 @@ def stated_letter(reply: str) -> str | None:
 
 def _last_statement(text: str) -> re.Match[str] | None:
     """The last place that states an answer, and neither denies it nor makes it conditional."""
-    found = [
+    statements = [
         match
         for way in _STATEMENTS
         for match in way.finditer(text)
         if not _DENIED.match(rest := text[match.end("letter") :])
         and not ("be" in match[0].lower().split() and _IF.match(rest))
     ]
-    return max(found, key=lambda match: match.start("letter"), default=None)
+    return max(statements, key=lambda match: match.start("letter"), default=None)
 
 
 def _leading(line: str) -> str | None:
@@ -214,9 +214,9 @@ def stated_score(reply: str) -> float | None:
     """
     text = without_thoughts(reply)
     for pattern in (_SCORE, _OUT_OF, _NUMBER):
-        found = pattern.findall(text)
-        if found:
-            score = float(found[-1])
+        scores = pattern.findall(text)
+        if scores:
+            score = float(scores[-1])
             return score if 0 <= score <= MOST else None
     first = text.splitlines()[0] if text else ""
     alone = _NUMBER.match(first)

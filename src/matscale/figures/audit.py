@@ -120,8 +120,9 @@ class Audit:
         yield f"refused: {sum(self.refused.values())} of {self.rows}"
         for reason, count in self.refused.items():
             yield f"  {reason}: {count}"
-        for one in self.refusals[:MOST_LISTED]:
-            yield f"    {one.source}: {one.reason}{f' ({one.detail})' if one.detail else ''}"
+        for refusal in self.refusals[:MOST_LISTED]:
+            detail = f" ({refusal.detail})" if refusal.detail else ""
+            yield f"    {refusal.source}: {refusal.reason}{detail}"
         if len(self.refusals) > MOST_LISTED:
             yield f"    and {len(self.refusals) - MOST_LISTED} more: --json lists all"
 
@@ -139,10 +140,10 @@ class Audit:
         p = "" if self.position_p is None else f" (chi-squared p = {self.position_p:.2g})"
         yield f"right answer's position: {shares}{p}"
         if self.lengths:
-            one = self.lengths
+            lengths = self.lengths
             yield (
-                f"length in characters: right {one.right:.0f}, wrong {one.wrong:.0f}; the right "
-                f"one is the longest in {100 * one.right_longest:.0f} % of the items"
+                f"length in characters: right {lengths.right:.0f}, wrong {lengths.wrong:.0f}; the "
+                f"right one is the longest in {100 * lengths.right_longest:.0f} % of the items"
             )
         changed = ", ".join(f"{kind} {count}" for kind, count in self.distractors.items())
         yield f"wrong captions change: {changed}"
@@ -189,9 +190,9 @@ def audit(path: Path | str, *, seed: int = 0) -> Audit:
 
 
 def _counts(figures: Sequence[Figure]) -> tuple[tuple[str, str, str, int], ...]:
-    found = Counter((one.item.scale, one.item.source, one.kind) for one in figures)
-    ordered = sorted(found, key=lambda key: (SCALES.index(key[0]), *key[1:]))
-    return tuple((*key, found[key]) for key in ordered)
+    counts = Counter((figure.item.scale, figure.item.source, figure.kind) for figure in figures)
+    ordered = sorted(counts, key=lambda key: (SCALES.index(key[0]), *key[1:]))
+    return tuple((*key, counts[key]) for key in ordered)
 
 
 def _pictures(reading: FigureReading) -> dict[str, Any]:
@@ -222,20 +223,20 @@ def _position_p(choices: Sequence[Figure]) -> float | None:
 def _lengths(choices: Sequence[Figure]) -> Lengths | None:
     if not choices:
         return None
-    right = [len(one.item.option(one.item.correct_answer).caption) for one in choices]
+    right = [len(choice.item.option(choice.item.correct_answer).caption) for choice in choices]
     wrong = [
         len(option.caption)
-        for one in choices
-        for option in one.item.options
-        if option.label != one.item.correct_answer
+        for choice in choices
+        for option in choice.item.options
+        if option.label != choice.item.correct_answer
     ]
-    longest = [_expected(one, "longest") for one in choices]
+    longest = [_expected(choice, "longest") for choice in choices]
     return Lengths(float(np.mean(right)), float(np.mean(wrong)), float(np.mean(longest)))
 
 
 def _distractors(choices: Sequence[Figure]) -> dict[str, int]:
-    found = Counter(kind for one in choices for kind in kinds_of(one.item).values())
-    return {kind: found[kind] for kind in KINDS if found[kind]}
+    counts = Counter(kind for choice in choices for kind in kinds_of(choice.item).values())
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
 def _expected(figure: Figure, rule: str) -> float:
@@ -246,11 +247,11 @@ def _expected(figure: Figure, rule: str) -> float:
 
 def _reach(choices: Sequence[Figure], seed: int) -> Iterator[Reach]:
     for scale in ("all", *SCALES):
-        part = [one for one in choices if scale in ("all", one.item.scale)]
+        part = [choice for choice in choices if scale in ("all", choice.item.scale)]
         for rule in RULES:
             if part:
-                values = np.array([_expected(one, rule) for one in part])
-                yield _one_reach(rule, scale, values, [one.paper for one in part], seed)
+                values = np.array([_expected(choice, rule) for choice in part])
+                yield _one_reach(rule, scale, values, [choice.paper for choice in part], seed)
 
 
 def _one_reach(

@@ -38,13 +38,15 @@ _WORD = re.compile(r"[-+]?\d+(?:\.\d+)?|[^\W\d_][\w₀-₉]*(?:-[^\W\d_]\w*)*|[^
 
 def changed(right: str, wrong: str) -> tuple[list[str], list[str]]:
     """Words that the right caption has and the wrong one replaces, and those it puts there."""
-    one, other = _WORD.findall(right), _WORD.findall(wrong)
+    right_words, wrong_words = _WORD.findall(right), _WORD.findall(wrong)
     gone: list[str] = []
     came: list[str] = []
-    for what, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    for what, a, b, c, d in SequenceMatcher(
+        None, right_words, wrong_words, autojunk=False
+    ).get_opcodes():
         if what != "equal":
-            gone += one[a:b]
-            came += other[c:d]
+            gone += right_words[a:b]
+            came += wrong_words[c:d]
     return gone, came
 
 
@@ -52,10 +54,10 @@ def kind_of(right: str, wrong: str) -> str:
     """Which of :data:`KINDS` a wrong caption is."""
     gone, came = changed(right, wrong)
     words = [*gone, *came]
-    found = {name for name in ("technique", "element", "number") if _has(name, words)}
-    if len(found) > 1:
+    kinds = {name for name in ("technique", "element", "number") if _has(name, words)}
+    if len(kinds) > 1:
         return "several"
-    return found.pop() if found else "wording"
+    return kinds.pop() if kinds else "wording"
 
 
 def _has(kind: str, words: list[str]) -> bool:
@@ -79,7 +81,7 @@ def kinds_of(item: FigureItem) -> dict[str, str]:
         return {}
     right = item.option(item.correct_answer).caption
     return {
-        one.label: kind_of(right, one.caption)
-        for one in item.options
-        if one.label != item.correct_answer
+        option.label: kind_of(right, option.caption)
+        for option in item.options
+        if option.label != item.correct_answer
     }

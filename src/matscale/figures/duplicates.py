@@ -40,9 +40,9 @@ def near_pairs(hashes: np.ndarray, within: int = NEAR) -> np.ndarray:
     Returns:
         (pairs, 2) row numbers, the smaller first.
     """
-    found = []
+    pairs = []
     for row in range(len(hashes)):
         bits = np.bitwise_count(hashes[row + 1 :] ^ hashes[row])
         others = row + 1 + np.flatnonzero(bits <= within)
-        found.append(np.stack([np.full_like(others, row), others], axis=1))
-    return np.concatenate(found) if found else np.empty((0, 2), int)
+        pairs.append(np.stack([np.full_like(others, row), others], axis=1))
+    return np.concatenate(pairs) if pairs else np.empty((0, 2), int)

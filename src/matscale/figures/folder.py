@@ -61,7 +61,7 @@ class FigureReading:
 
     def of(self, kind: Kind) -> tuple[Figure, ...]:
         """The figures of one kind."""
-        return tuple(one for one in self.figures if one.kind == kind)
+        return tuple(figure for figure in self.figures if figure.kind == kind)
 
     def sha256(self) -> str:
         """Hash of what is asked and of the images, whatever the folder is called."""
@@ -135,9 +135,9 @@ def _files(path: Path) -> list[Path]:
     own = path / METADATA
     if own.is_file():
         return [own]
-    found = sorted((*path.glob(f"*/{METADATA}"), *path.glob(f"*/*/{METADATA}")))
+    listed = sorted((*path.glob(f"*/{METADATA}"), *path.glob(f"*/*/{METADATA}")))
     # A prepared list beside the layout it was made from says the same again.
-    return found or sorted(path.glob("*.json"))
+    return listed or sorted(path.glob("*.json"))
 
 
 def _json_lines(file: Path, name: str) -> Iterator[_Row]:
@@ -199,8 +199,12 @@ def _image_path(row: _Row, name: str) -> Path | None:
     places = [folder]
     if row.image_field == "figure_path":
         places += [above for above in folder.parents[:2] if above != Path(folder.anchor)]
-    candidates = [Path(os.path.normpath(place / name)) for place in places]
-    allowed = [path for path in candidates if any(path.is_relative_to(one) for one in places)]
+    candidates = [Path(os.path.normpath(base / name)) for base in places]
+    allowed = [
+        path
+        for path in candidates
+        if any(path.is_relative_to(allowed_folder) for allowed_folder in places)
+    ]
     if row.image_field == "figure_path":
         allowed.append(folder / Path(name).name)
     return next((path for path in allowed if _is_file(path)), None)
@@ -293,10 +297,10 @@ def write_figures(
         except Refused as refused:
             raise ValueError(f"{item.file_name}: {refused}") from None
         assert kind is not None
-        place = folder / CONFIGS[kind] / split
+        target = folder / CONFIGS[kind] / split
         if kind not in rows:
-            _check_new(place)
-        _write_image(place / item.file_name, image, images)
+            _check_new(target)
+        _write_image(target / item.file_name, image, images)
         rows.setdefault(kind, []).append(item.row())
     for kind, lines in rows.items():
         with replaced(folder / CONFIGS[kind] / split / METADATA) as temporary:
@@ -304,13 +308,13 @@ def write_figures(
     return {kind: len(lines) for kind, lines in rows.items()}
 
 
-def _check_new(place: Path) -> None:
-    if (place / METADATA).exists():
-        raise UserError(f"{place} already holds figures; name a new folder")
+def _check_new(target: Path) -> None:
+    if (target / METADATA).exists():
+        raise UserError(f"{target} already holds figures; name a new folder")
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {place}: {error.strerror}") from None
+        raise UserError(f"cannot make the folder {target}: {error.strerror}") from None
 
 
 def _write_image(path: Path, image: bytes, written: dict[Path, bytes]) -> None:

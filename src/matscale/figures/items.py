@@ -153,7 +153,7 @@ class FigureItem(BaseModel):
 
     def option(self, label: str) -> Option:
         """The option of a label."""
-        return next(one for one in self.options if one.label == label)
+        return next(option for option in self.options if option.label == label)
 
     def row(self) -> dict[str, Any]:
         """The item as a row of ``metadata.jsonl``, without the fields that say nothing."""
@@ -253,11 +253,11 @@ def check_item(item: FigureItem) -> None:
 
 
 def _check_options(item: FigureItem) -> None:
-    labels = tuple(one.label for one in item.options)
-    captions = {one.caption.strip() for one in item.options}
+    labels = tuple(option.label for option in item.options)
+    captions = {option.caption.strip() for option in item.options}
     if labels != LABELS or len(captions) != len(LABELS) or "" in captions:
-        found = ", ".join(labels) or "none"
-        said = printable(f"labels {found}; {len(captions - {''})} captions")
+        listed = ", ".join(labels) or "none"
+        said = printable(f"labels {listed}; {len(captions - {''})} captions")
         raise Refused("options not four", said)
     if item.correct_answer not in LABELS:
         raise Refused("answer not a label", printable(repr(item.correct_answer)))

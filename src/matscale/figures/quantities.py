@@ -74,9 +74,9 @@ def stated_number(reply: str, unit: str) -> float | None:
     text = _POWER_ALONE.sub(
         lambda power: f"1e{power[1] or power[2].translate(_SUPERSCRIPTS)}", text
     )
-    for found in (_STATED.findall(text), _BOXED.findall(text)):
-        if found:
-            with_number = [one for one in found if re.search(r"\d", one)]
+    for statements in (_STATED.findall(text), _BOXED.findall(text)):
+        if statements:
+            with_number = [statement for statement in statements if re.search(r"\d", statement)]
             return _answer(with_number[-1], unit) if with_number else None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
@@ -114,7 +114,7 @@ def _one(text: str, unit: str, *, prefer_units: bool = False) -> float | None:
         if value is not None:
             (measured if match[4] else bare).append(value)
     values = measured if prefer_units and measured else bare + measured
-    same = all(math.isclose(one, values[0], rel_tol=1e-6) for one in values)
+    same = all(math.isclose(stated, values[0], rel_tol=1e-6) for stated in values)
     return values[0] if values and same else None
 
 

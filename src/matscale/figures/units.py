@@ -108,12 +108,12 @@ def _unit_pattern() -> str:
         for unit in _LENGTHS
         for power in ("2", "^2", "^{2}", "^-2", "^{-2}", "-2", "^-1", "^{-1}", "-1")
     }
-    symbols |= {one.replace("µ", micro) for one in symbols for micro in ("μ", "u")}
-    symbols |= {one.replace("-", "\N{MINUS SIGN}") for one in symbols}
+    symbols |= {symbol.replace("µ", micro) for symbol in symbols for micro in ("μ", "u")}
+    symbols |= {symbol.replace("-", "\N{MINUS SIGN}") for symbol in symbols}
     words = {re.sub(" ", r"\\s+", re.escape(word).replace(r"\ ", " ")) for word in _WORDS}
     ordered = [
         *(f"(?i:(?:square\\s+)?{word}(?:\\s+squared)?)" for word in sorted(words, key=_longest)),
-        *(re.escape(one) for one in sorted(symbols, key=_longest)),
+        *(re.escape(symbol) for symbol in sorted(symbols, key=_longest)),
     ]
     return rf"(?:{_PER}?(?:{'|'.join(ordered)}))(?![A-Za-z²³⁻\d]|[.]\d|\s*/\s*[A-Za-z])"
 

@@ -162,14 +162,14 @@ def find(
     Returns:
         Row of the second table or -1, (N,); its rms, NaN without a match, (N,); counts.
     """
-    found = match(first, second, settings, workers=workers, label=label, keep=keep)
+    matches = match(first, second, settings, workers=workers, label=label, keep=keep)
     best = np.full(len(first), -1, np.int64)
     rms = np.full(len(first), np.nan)
-    for place in np.lexsort((found.second, settled(found.rms))):
-        row = found.first[place]
+    for pair in np.lexsort((matches.second, settled(matches.rms))):
+        row = matches.first[pair]
         if best[row] < 0:
-            best[row], rms[row] = found.second[place], found.rms[place]
-    return best, rms, found.counts
+            best[row], rms[row] = matches.second[pair], matches.rms[pair]
+    return best, rms, matches.counts
 
 
 def group(

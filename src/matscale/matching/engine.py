@@ -69,8 +69,8 @@ class InterruptedWork(Exception):  # noqa: N818 - nobody's mistake
 
 @cache
 def code_version() -> str:
-    """Version of matscale and of the code in this folder: edited kernels give other answers."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """Version of matscale and of the code in this room: edited kernels give other answers."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     return content_key(__version__, *(path.read_text(encoding="utf-8") for path in sources))
 
 
@@ -264,7 +264,7 @@ class Engine:
             matched=int(statuses[MATCH]),
             improved=improved,
             seconds=time.perf_counter() - self.started,
-            undecided=tuple((int(one), int(other)) for one, other in undecided),
+            undecided=tuple((int(first), int(second)) for first, second in undecided),
             oversized=int((np.maximum(*sizes) > MAX_SITES).sum()),
         )
 

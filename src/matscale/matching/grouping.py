@@ -39,8 +39,8 @@ class Comparing(Work):
     def classes(self) -> list[np.ndarray]:
         """Rows of the crystals of each composition, in order."""
         crystals = self.engine.first
-        found = rows_by_composition(crystals, self._settings.mode).values()
-        return [members[crystals.sizes[members] > 0] for members in found]
+        by_composition = rows_by_composition(crystals, self._settings.mode).values()
+        return [members[crystals.sizes[members] > 0] for members in by_composition]
 
     def bundle(self, item: tuple[str, int, int]) -> Answer:
         """Representatives of all crystals of the compositions from one number to another.
@@ -97,14 +97,14 @@ class Comparing(Work):
             )
             status = status.reshape(len(open_), len(some))
             hit = status == MATCH
-            found = hit.any(axis=1)
-            first = np.where(found, hit.argmax(axis=1), len(some))
+            matched = hit.any(axis=1)
+            first = np.where(matched, hit.argmax(axis=1), len(some))
             wanted = np.arange(len(some)) <= first[:, None]
             counts += tally(status[wanted])
             crystal, other = np.nonzero(wanted & (status == TOO_LARGE))
             undecided.append(np.column_stack([some[other], rows[open_[crystal]]]))
-            label[open_[found]] = some[first[found]]
-            open_ = open_[~found]
+            label[open_[matched]] = some[first[matched]]
+            open_ = open_[~matched]
             start, pairs = start + len(some), min(2 * pairs, CHUNK)
         return {"label": label, "counts": counts, "undecided": np.concatenate(undecided)}
 
@@ -113,9 +113,11 @@ def joined(answers: Sequence[Answer]) -> Answer:
     """The answers to parts as one: labels in order, pairs by status, pairs given up, (k, 2)."""
     none, no_pairs = np.empty(0, np.int64), np.empty((0, 2), np.int64)
     return {
-        "label": np.concatenate([none, *(one["label"] for one in answers)]),
-        "counts": sum((one["counts"] for one in answers), np.zeros(search.STATUSES, np.int64)),
-        "undecided": np.concatenate([no_pairs, *(one["undecided"] for one in answers)]),
+        "label": np.concatenate([none, *(answer["label"] for answer in answers)]),
+        "counts": sum(
+            (answer["counts"] for answer in answers), np.zeros(search.STATUSES, np.int64)
+        ),
+        "undecided": np.concatenate([no_pairs, *(answer["undecided"] for answer in answers)]),
     }
 
 
@@ -155,8 +157,8 @@ class Grouping:
         for (start, stop), answer in zip(bundles, answers, strict=True):
             self._note(np.concatenate([[], *self._classes[start:stop]]).astype(np.int64), answer)
         blocks = [
-            (place, start)
-            for place, members in enumerate(self._classes)
+            (number, start)
+            for number, members in enumerate(self._classes)
             if len(members) > self._block
             for start in range(0, len(members), self._block)
         ]
@@ -167,8 +169,8 @@ class Grouping:
         counts, undecided = books["counts"], books["undecided"]
         return self._label, self._engine.counts(counts, int(counts.sum()), undecided)
 
-    def _members(self, place: int, start: int) -> np.ndarray:
-        return self._classes[place][start : start + self._block]
+    def _members(self, number: int, start: int) -> np.ndarray:
+        return self._classes[number][start : start + self._block]
 
     def _note(self, rows: np.ndarray, answer: Answer) -> None:
         self._label[rows] = answer["label"]
@@ -178,12 +180,12 @@ class Grouping:
         """Neighbouring compositions of one block each, in bundles of about a chunk's work."""
         most = CHUNK / self._heaviness
         bundles, start, pairs = [], 0, 0
-        for place, members in enumerate(self._classes):
+        for number, members in enumerate(self._classes):
             if len(members) > self._block or pairs > most:
-                bundles.append((start, place))
-                start, pairs = place, 0
+                bundles.append((start, number))
+                start, pairs = number, 0
             if len(members) > self._block:
-                start = place + 1
+                start = number + 1
             else:
                 pairs += 1 + len(members) ** 2 // 2
         bundles.append((start, len(self._classes)))
@@ -191,9 +193,9 @@ class Grouping:
 
     def _large(self, item: tuple[str, int, int]) -> Answer:
         """Representatives of the crystals of one block of a composition of many."""
-        _, place, start = item
-        rows = self._members(place, start)
-        before = self._classes[place][:start]
+        _, number, start = item
+        rows = self._members(number, start)
+        before = self._classes[number][:start]
         representatives = before[self._label[before] == before]
         pieces = [
             (rows[k : k + PIECE], representatives) for k in range(0, len(rows), PIECE) if start

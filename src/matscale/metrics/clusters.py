@@ -66,5 +66,5 @@ def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if not len(order):
         return np.full(weights.shape[:-1], np.nan)
     half = reached[..., -1:] / 2
-    place = np.argmax(reached >= half, axis=-1)
-    return np.where(half[..., 0] > 0, values[order][place], np.nan)
+    middle = np.argmax(reached >= half, axis=-1)
+    return np.where(half[..., 0] > 0, values[order][middle], np.nan)

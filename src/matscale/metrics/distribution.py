@@ -45,19 +45,19 @@ def _areas(values, order, n, weights):
     for row in range(len(weights)):
         mass = weights[row]
         totals = np.zeros(2)
-        for place in order:
-            totals[place // n] += mass[place % n]
+        for value_row in order:
+            totals[value_row // n] += mass[value_row % n]
         if totals[0] == 0 or totals[1] == 0:
             areas[row] = np.nan
             continue
         first, second, area = 0.0, 0.0, 0.0
         for step in range(len(order) - 1):
-            place = order[step]
-            if place < n:
-                first += mass[place]
+            value_row = order[step]
+            if value_row < n:
+                first += mass[value_row]
             else:
-                second += mass[place - n]
-            gap = values[order[step + 1]] - values[place]
+                second += mass[value_row - n]
+            gap = values[order[step + 1]] - values[value_row]
             area += abs(first / totals[0] - second / totals[1]) * gap
         areas[row] = area
     return areas

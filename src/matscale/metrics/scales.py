@@ -69,8 +69,8 @@ def profile(
         rate: Whether the values say yes or no, so that the interval can be given where all agree.
     """
     rows = [
-        _row(one, values[radii == one], materials[radii == one], seed, rate)
-        for one in np.unique(radii[np.isfinite(radii)])
+        _row(radius, values[radii == radius], materials[radii == radius], seed, rate)
+        for radius in np.unique(radii[np.isfinite(radii)])
     ]
     columns = np.array(rows, float).reshape(-1, 6).T
     return Profile(*columns[:4], *columns[4:].astype(np.int64))
@@ -216,11 +216,11 @@ def failure_order(
         Metrics with the smallest radius at which each is not acceptable or not known, by rising
         radius, then by name; those that never fail come last, with NaN.
     """
-    found = []
+    failures = []
     for name in sorted(means.keys() & thresholds.keys()):
         bad = ~_acceptable(means[name], thresholds[name], (better or {}).get(name, "lower"))
-        found.append((name, float(radius[bad].min()) if bad.any() else math.nan))
-    return sorted(found, key=lambda one: math.inf if math.isnan(one[1]) else one[1])
+        failures.append((name, float(radius[bad].min()) if bad.any() else math.nan))
+    return sorted(failures, key=lambda failure: math.inf if math.isnan(failure[1]) else failure[1])
 
 
 @dataclass(frozen=True)
@@ -296,13 +296,13 @@ def rotation_consistency(answers: Sequence[np.ndarray]) -> RotationConsistency:
     Args:
         answers: Positions (n, 3) in Å each, their atoms paired in order.
     """
-    usable = [np.asarray(one, float) for one in answers if not unusable(np.asarray(one))]
-    sizes, counts = np.unique([len(one) for one in usable], return_counts=True)
-    kept = [one for one in usable if len(one) == sizes[counts.argmax()]]
+    usable = [np.asarray(answer, float) for answer in answers if not unusable(np.asarray(answer))]
+    sizes, counts = np.unique([len(answer) for answer in usable], return_counts=True)
+    kept = [answer for answer in usable if len(answer) == sizes[counts.argmax()]]
     failed = len(answers) - len(kept)
     if len(kept) < 2:
         return RotationConsistency(math.nan, math.nan, len(kept), failed)
-    stack = np.stack([one - one.mean(axis=0) for one in kept])
+    stack = np.stack([answer - answer.mean(axis=0) for answer in kept])
     errors = np.concatenate([_aligned(stack[i], stack[i + 1 :]) for i in range(len(stack) - 1)])
     return RotationConsistency(float(errors.mean()), float(errors.max()), len(kept), failed)
 

@@ -87,10 +87,10 @@ def neighbour_distances(positions: np.ndarray, cell: np.ndarray, k: int) -> np.n
         # All points within reach of the cell; planes of the lattice lie 1 / |column| apart.
         around = _padded(fractions, reach * np.linalg.norm(inverse, axis=0))
         if len(around) > k:
-            found, _ = KDTree(around @ cell).query(fractions @ cell, k + 1)
-            farthest = float(found.max())
+            distances, _ = KDTree(around @ cell).query(fractions @ cell, k + 1)
+            farthest = float(distances.max())
             if farthest <= reach:
-                return np.asarray(found[:, 1:])
+                return np.asarray(distances[:, 1:])
             # No k-th neighbour is farther than the k-th of those found; the slack is for rounding.
             reach = farthest * (1 + 1e-9)
         else:

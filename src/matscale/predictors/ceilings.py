@@ -102,8 +102,8 @@ class LatticeRecovery:
     def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """Primitive cells and space groups, or why they are not determined."""
         particles = [(sample["numbers"], sample["positions"]) for sample in told]
-        found = self._memory.map(_recovered, particles)
-        return one_each((_answer(values) for values in found), candidates)
+        explanations = self._memory.map(_recovered, particles)
+        return one_each((_answer(values) for values in explanations), candidates)
 
 
 def _recovered(particle: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,4 +1,10 @@
-"""Floors, ceilings and fields by task. A new floor is a class in ``floors/`` and a line here."""
+"""Floors, ceilings and fields by task. A new floor is a class in ``floors/`` and a line here.
+
+A listed predictor is a :class:`matscale.predictors.predictor.Predictor` that is made without
+arguments and says its ``kind``. Some say more: ``protocols``, in which alone it takes part;
+``remember_in(memory)``, where its answers are long to find; in novelty ``most``, beyond which it
+has no answers; in perception ``form``, the kind of figure that it answers.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +47,7 @@ CEILINGS: Factories = {
     "particle-to-crystal": (LatticeRecovery,),
     "perception": (),
 }
-"""The first ceiling of a protocol is the line that others are held against."""
+"""A metric is held against the first ceiling of a protocol that has it."""
 
 FIELDS: Mapping[str, Mapping[str, str]] = {
     "reconstruction": CRYSTAL_FIELDS,

@@ -13,6 +13,7 @@ from matscale.datasets.particles import ParticleSet, Samples
 from matscale.predictors.predictor import CRYSTAL_FIELDS
 from matscale.runtime.errors import Refused, UserError
 from matscale.structures import chemistry
+from matscale.structures.rotations import matrices
 from matscale.structures.symmetry import space_group
 from matscale.structures.table import StructureTable
 
@@ -177,6 +178,7 @@ class Example:
         radius: Of the particle in Å.
         numbers: Atomic numbers of the particle, (m,).
         positions: Of its atoms in Å, (m, 3).
+        rotation: Rotation matrix of the particle, (3, 3).
         cell_is_asked: Whether the particle is told and the cell is asked for, or the other way.
         fields: What is told of what can be.
     """
@@ -188,6 +190,7 @@ class Example:
     radius: float
     numbers: np.ndarray
     positions: np.ndarray
+    rotation: np.ndarray
     cell_is_asked: bool = False
     fields: tuple[str, ...] | None = None
 
@@ -201,9 +204,10 @@ class Example:
             "radius": self.radius,
             "positions": self.positions,
             "particle_numbers": self.numbers,
+            "rotation": self.rotation,
         }
         usual = ("numbers", "positions") if self.cell_is_asked else tuple(known)[:4]
-        return {name: known[name] for name in self.fields or usual if name in known}
+        return {name: known[name] for name in (usual if self.fields is None else self.fields)}
 
     @property
     def answer(self) -> tuple[Any, Any]:
@@ -262,9 +266,17 @@ class ParticleTraining(Training):
             radius,
             numbers[order].copy(),
             positions[order].copy(),
+            self._rotation(radius, rotation),
             self.shuffle is not None,
             self.fields,
         )
+
+    def _rotation(self, radius: float, number: int) -> np.ndarray:
+        """Rotation matrix (3, 3); rotation 0 is the particle as it was cut."""
+        if number == 0:
+            return np.eye(3)
+        turns = self.particles.rotations(self.particles.split_of(radius), radius)
+        return np.asarray(matrices(turns[number - 1]))
 
 
 def telling_nothing(atoms: int, seed: Sequence[int]) -> np.ndarray:

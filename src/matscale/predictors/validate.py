@@ -94,8 +94,8 @@ def _asked(predictor: Any, told: Told, candidates: int) -> list[Any]:
 
 
 def _check_repeats(predictor: Any, first: Sequence[Any], again: Sequence[Any]) -> None:
-    for row, (one, other) in enumerate(zip(first, again, strict=True)):
-        if not _same(one, other):
+    for row, answers in enumerate(zip(first, again, strict=True)):
+        if not _same(*answers):
             raise UserError(
                 f"the predictor {name_of(predictor)!r} answers sample {row} otherwise when it is "
                 "asked again with the same seed; draw with numpy.random.default_rng(seed)"

@@ -39,16 +39,16 @@ def outside(particle: Particle, fit: Fit) -> int:
     )
     outer = np.column_stack([2 * empty, np.ones(len(empty)), -np.eye(len(empty))])
     margin = 2 * particle.radius * slack
-    found = linprog(
+    optimum = linprog(
         np.concatenate([np.zeros(4), np.ones(len(empty))]),
         A_ub=np.concatenate([inner, outer]),
         b_ub=np.concatenate([margin - (surface**2).sum(axis=1), margin + (empty**2).sum(axis=1)]),
         bounds=[(-particle.radius, particle.radius)] * 3 + [(0, None)] + [(0, None)] * len(empty),
         method="highs",
     )
-    if found.status != 0:
+    if optimum.status != 0:
         return 0
-    return int((found.x[4:] > 1e-6).sum())
+    return int((optimum.x[4:] > 1e-6).sum())
 
 
 def _empty_places(particle: Particle, fit: Fit, slack: float) -> np.ndarray:
@@ -61,7 +61,7 @@ def _empty_places(particle: Particle, fit: Fit, slack: float) -> np.ndarray:
     grid = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in most], indexing="ij"), axis=-1)
     points = grid.reshape(-1, 3)
     held = {tuple(row) for row in np.column_stack([fit.which, fit.points]).tolist()}
-    found = []
+    empty_places = []
     for site, home in enumerate(fit.sites):
         places = points @ fit.basis + home
         near = np.flatnonzero((places**2).sum(axis=1) < reach**2)
@@ -69,5 +69,5 @@ def _empty_places(particle: Particle, fit: Fit, slack: float) -> np.ndarray:
             (places[near] @ particle.planes[:, :3].T > particle.planes[:, 3] - slack).any(axis=1)
         ]
         empty = [row for row in near if (site, *points[row].tolist()) not in held]
-        found.append(places[empty])
-    return np.concatenate(found)
+        empty_places.append(places[empty])
+    return np.concatenate(empty_places)

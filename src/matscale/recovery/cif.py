@@ -29,30 +29,30 @@ def standard_cif(name: str, crystal: StructureTable) -> str:
     logging.getLogger("moyo").setLevel(logging.ERROR)
     cell = crystal.lattices[0]
     fractions = crystal.row_positions(0) @ np.linalg.inv(cell)
-    found = moyopy.MoyoDataset(
+    dataset = moyopy.MoyoDataset(
         moyopy.Cell(cell.tolist(), fractions.tolist(), crystal.row_numbers(0).tolist()),
         symprec=SYMMETRISED,
     )
-    standard = moyopy.MoyoDataset(found.std_cell, symprec=SYMMETRISED)
-    numbers = np.array(found.std_cell.numbers)
-    group = moyopy.SpaceGroupType(found.number)
+    standard = moyopy.MoyoDataset(dataset.std_cell, symprec=SYMMETRISED)
+    numbers = np.array(dataset.std_cell.numbers)
+    group = moyopy.SpaceGroupType(dataset.number)
     lines = [f"data_{block_name(name)}"]
-    parameters = lattice_parameters(np.array([found.std_cell.basis]))[0]
+    parameters = lattice_parameters(np.array([dataset.std_cell.basis]))[0]
     keys = [f"length_{k}" for k in "abc"] + [f"angle_{k}" for k in ("alpha", "beta", "gamma")]
     lines += [f"_cell_{key} {value:.8f}" for key, value in zip(keys, parameters, strict=True)]
     lines += [
         f"_chemical_formula_sum '{_formula(numbers)}'",
         f"_cell_formula_units_Z {np.gcd.reduce(np.unique(numbers, return_counts=True)[1])}",
         f"_space_group_name_H-M_alt '{group.hm_short}'",
-        f"_space_group_IT_number {found.number}",
+        f"_space_group_IT_number {dataset.number}",
         "loop_",
         " _space_group_symop_id",
         " _space_group_symop_operation_xyz",
     ]
     operations = zip(standard.operations.rotations, standard.operations.translations, strict=True)
     lines += [
-        f"  {place} '{_triplet(np.array(rotation), np.array(translation))}'"
-        for place, (rotation, translation) in enumerate(operations, start=1)
+        f"  {position} '{_triplet(np.array(rotation), np.array(translation))}'"
+        for position, (rotation, translation) in enumerate(operations, start=1)
     ]
     lines += [
         "loop_",
@@ -68,9 +68,9 @@ def standard_cif(name: str, crystal: StructureTable) -> str:
     orbits = np.array(standard.orbits)
     for count, site in enumerate(np.unique(orbits), start=1):
         symbol = SYMBOLS[numbers[site]]
-        place = np.array(found.std_cell.positions[site])
-        place = np.where(np.abs(place - np.rint(place)) < 5e-9, 0.0, place % 1.0)
-        x, y, z = place
+        position = np.array(dataset.std_cell.positions[site])
+        position = np.where(np.abs(position - np.rint(position)) < 5e-9, 0.0, position % 1.0)
+        x, y, z = position
         lines.append(
             f"  {symbol}{count} {symbol} {int((orbits == site).sum())} {standard.wyckoffs[site]} "
             f"{x:.8f} {y:.8f} {z:.8f} 1"
@@ -85,7 +85,7 @@ def block_name(name: str) -> str:
 
 def unique_names(names: Iterable[str]) -> list[str]:
     """Names of blocks, in order; one that comes again gets the first free number."""
-    found: list[str] = []
+    unique: list[str] = []
     # Readers of CIF take no account of case.
     taken: set[str] = set()
     for name in map(block_name, names):
@@ -95,8 +95,8 @@ def unique_names(names: Iterable[str]) -> list[str]:
             count += 1
             free = f"{name}_{count}"
         taken.add(free.lower())
-        found.append(free)
-    return found
+        unique.append(free)
+    return unique
 
 
 def _formula(numbers: np.ndarray) -> str:

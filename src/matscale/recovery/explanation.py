@@ -87,15 +87,15 @@ class Explanation:
     @property
     def links(self) -> tuple[int, int]:
         """Atoms that repeat another along the lattice vector along which fewest do; their sites."""
-        found = []
+        linked = []
         for axis in range(3):
             rows = np.delete(self.fit.points, axis, axis=1)
             lines, counts = np.unique(
                 np.column_stack([self.fit.which, rows]), axis=0, return_counts=True
             )
             sites = len(np.unique(lines[counts > 1, 0]))
-            found.append((len(self.particle) - len(lines), sites))
-        return min(found)
+            linked.append((len(self.particle) - len(lines), sites))
+        return min(linked)
 
     @property
     def is_wide(self) -> bool:
@@ -121,8 +121,8 @@ class Explanation:
         easily.
         """
         if self.fit.missing and self.fit.noise >= EXACT:
-            return all(one.is_sure and one.bits >= LEAST_BITS for one in self.repeats)
-        return all(one.is_sure for one in self.repeats)
+            return all(repeat.is_sure and repeat.bits >= LEAST_BITS for repeat in self.repeats)
+        return all(repeat.is_sure for repeat in self.repeats)
 
     def is_whole(self, translations: Translations) -> bool:
         """Whether the vacancies that the lattice calls for agree with what repeats.
@@ -174,17 +174,25 @@ def explanations(
     particle: Particle, core: Particle, translations: Translations, tolerance: float
 ) -> list[Explanation]:
     """Lattices found in the core, fitted to the whole particle, the best first."""
-    found = candidates_of(core, translations, tolerance)
-    fitted = [_explanation(particle, one.fit.basis, tolerance) for one in _distinct(found)[:RIVALS]]
-    return _distinct(sorted((one for one in fitted if one), key=lambda one: settled(one.bits)))
+    candidates = candidates_of(core, translations, tolerance)
+    fitted = [
+        _explanation(particle, explanation.fit.basis, tolerance)
+        for explanation in _distinct(candidates)[:RIVALS]
+    ]
+    return _distinct(
+        sorted(
+            (explanation for explanation in fitted if explanation),
+            key=lambda explanation: settled(explanation.bits),
+        )
+    )
 
 
-def _distinct(found: list[Described]) -> list[Described]:
+def _distinct(described: list[Described]) -> list[Described]:
     """Those that do not only repeat a better one in cells as large or larger."""
     kept: list[Described] = []
-    for one in found:
-        if not any(_repeats(one.fit, better.fit) for better in kept):
-            kept.append(one)
+    for candidate in described:
+        if not any(_repeats(candidate.fit, better.fit) for better in kept):
+            kept.append(candidate)
     return kept
 
 

@@ -166,13 +166,13 @@ def fit_lattice(
         used, which = np.unique(which, return_inverse=True)
         n_sites = len(used)
         sites[:n_sites], site_species[:n_sites] = sites[used], site_species[used]
-        found = least_squares(positions, which, points, n_sites)
-        if found is not None:
-            basis, sites[:n_sites] = found
+        fitted = least_squares(positions, which, points, n_sites)
+        if fitted is not None:
+            basis, sites[:n_sites] = fitted
         if count == len(particle):
             break
         radius *= GROWTH
-    if found is None:
+    if fitted is None:
         return None
     return _measured(particle, basis, sites[:n_sites], site_species[:n_sites], which, points)
 
@@ -180,10 +180,10 @@ def fit_lattice(
 def refit(particle: Particle, which: np.ndarray, points: np.ndarray) -> Fit | None:
     """Basis and sites of atoms whose sites (any integers) and lattice points are known."""
     _, first, which = np.unique(which, return_index=True, return_inverse=True)
-    found = least_squares(particle.positions, which, points, len(first))
-    if found is None:
+    fitted = least_squares(particle.positions, which, points, len(first))
+    if fitted is None:
         return None
-    return _measured(particle, *found, particle.species[first], which, points)
+    return _measured(particle, *fitted, particle.species[first], which, points)
 
 
 def _measured(
@@ -259,7 +259,7 @@ def _entropy(part: int, whole: int) -> float:
         return 0.0
     share = min(max(part / whole, 0.0), 1.0)
     bits = np.log2(whole + 1)
-    for one in (share, 1 - share):
-        if one > 0:
-            bits -= whole * one * np.log2(one)
+    for probability in (share, 1 - share):
+        if probability > 0:
+            bits -= whole * probability * np.log2(probability)
     return float(bits)

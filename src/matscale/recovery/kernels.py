@@ -41,12 +41,12 @@ def nearest(
             shape[axis] - 1, int(np.floor((point[axis] + tolerance - lower[axis]) / width))
         )
     best = tolerance * tolerance
-    found = -1
+    nearest_atom = -1
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
             for k in range(low[2], high[2] + 1):
-                place = (i * shape[1] + j) * shape[2] + k
-                for at in range(starts[place], starts[place + 1]):
+                box = (i * shape[1] + j) * shape[2] + k
+                for at in range(starts[box], starts[box + 1]):
                     atom = order[at]
                     if species[atom] != kind:
                         continue
@@ -56,8 +56,8 @@ def nearest(
                     square = a * a + b * b + c * c
                     if square < best:
                         best = square
-                        found = atom
-    return found
+                        nearest_atom = atom
+    return nearest_atom
 
 
 @njit(cache=True, nogil=True)

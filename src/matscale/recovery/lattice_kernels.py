@@ -66,7 +66,7 @@ def distinct_lattices(triples, known, most, tolerance):  # pragma: no cover - co
     for row in range(count):
         bases[row] = known[row]
         inverses[row] = np.linalg.inv(known[row])
-    found = np.empty(most, np.int64)
+    distinct = np.empty(most, np.int64)
     new = 0
     for row in range(len(triples)):
         if new == most:
@@ -84,9 +84,9 @@ def distinct_lattices(triples, known, most, tolerance):  # pragma: no cover - co
         bases[count] = triples[row]
         inverses[count] = inverse
         count += 1
-        found[new] = row
+        distinct[new] = row
         new += 1
-    return found[:new]
+    return distinct[:new]
 
 
 @njit(cache=True, nogil=True)

@@ -55,7 +55,7 @@ def candidates_of(
         translations: Of it.
         tolerance: Within which an atom belongs to a place, in Å.
     """
-    found = []
+    candidates = []
     resolution = tolerance / 3
     limit = plain_length(particle, resolution)
     best = limit
@@ -68,9 +68,9 @@ def candidates_of(
             continue
         bits = description_length(fit, particle, resolution)
         if bits < limit:
-            found.append(Candidate(fit, bits))
+            candidates.append(Candidate(fit, bits))
             best = min(best, bits)
-    return sorted(found, key=lambda one: settled(one.bits))
+    return sorted(candidates, key=lambda candidate: settled(candidate.bits))
 
 
 def _generators(vectors: np.ndarray, tolerance: float) -> np.ndarray:

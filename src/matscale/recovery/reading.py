@@ -37,11 +37,11 @@ def read_particles(source: str | os.PathLike[str], *, limits: Limits | None = No
     items: list[int] = []
     refusals: list[Refusal] = []
     count = 0
-    for name, place, found in _found(source, limits):
-        if isinstance(found, Refused):
-            refusals.append(Refusal(count, name, place, found.reason, found.detail))
+    for name, source_of_item, content in _found(source, limits):
+        if isinstance(content, Refused):
+            refusals.append(Refusal(count, name, source_of_item, content.reason, content.detail))
         else:
-            parts.append((name, *found))
+            parts.append((name, *content))
             items.append(count)
         count += 1
     if not count:
@@ -108,8 +108,8 @@ def _of_parquet(file: File) -> Iterator[Found]:
     assert isinstance(block, Block)
     table = block.table
     for row in range(len(table)):
-        name, place = str(table.ids[row]), f"{file.source}#{row}"
+        name, source = str(table.ids[row]), f"{file.source}#{row}"
         if table.cells is not None and np.isfinite(table.cells[row]).all():
-            yield name, place, Refused(CRYSTAL, "it has a cell already")
+            yield name, source, Refused(CRYSTAL, "it has a cell already")
         else:
-            yield name, place, (table.row_numbers(row), table.row_positions(row))
+            yield name, source, (table.row_numbers(row), table.row_positions(row))

@@ -125,7 +125,7 @@ def recover(numbers: np.ndarray, positions: np.ndarray) -> Recovered:
             finest = tolerance
         rivals = explanations(particle, core, translations, tolerance)
         most = _most_noise(translations, rounding)
-        good = [one for one in rivals if one.is_good and one.fit.noise <= most]
+        good = [rival for rival in rivals if rival.is_good and rival.fit.noise <= most]
         if good:
             return _answer(good, translations)
         failed = rivals or failed
@@ -197,22 +197,22 @@ def _answer(good: list[Explanation], translations: Translations) -> Recovered:
     """The crystal that describes the particle in least bits, symmetry included."""
     ranked: list[tuple[float, Explanation, list[Symmetric]]] = []
     least = np.inf
-    for one in sorted(good, key=lambda one: settled(one.least_bits())):
-        if one.least_bits() > least + HOPELESS_BITS:
+    for explanation in sorted(good, key=lambda explanation: settled(explanation.least_bits())):
+        if explanation.least_bits() > least + HOPELESS_BITS:
             break
-        found = symmetries(one.fit, one.numbers)
-        if found:
-            ranked.append((one.bits_within(found[0]), one, found))
+        symmetric = symmetries(explanation.fit, explanation.numbers)
+        if symmetric:
+            ranked.append((explanation.bits_within(symmetric[0]), explanation, symmetric))
             least = min(least, ranked[-1][0])
     ranked.sort(key=lambda entry: settled(entry[0]))
     if not ranked:
         return _nothing("no symmetry could be found", good)
     ranked = [
         entry
-        for place, entry in enumerate(ranked)
-        if not any(_is_same(entry[2][0], better[2][0]) for better in ranked[:place])
+        for rank, entry in enumerate(ranked)
+        if not any(_is_same(entry[2][0], better[2][0]) for better in ranked[:rank])
     ]
-    bits, best, found = ranked[0]
+    bits, best, symmetric = ranked[0]
     answers = _answers(ranked)
     if not best.is_wide:
         return _nothing("the particle is hardly wider than the cell", [best], answers)
@@ -243,34 +243,37 @@ def _answers(ranked: list[tuple[float, Explanation, list[Symmetric]]]) -> list[A
     Each is half as likely as another for each four bits more that it takes; so is an order of the
     layers that the particle does not show, for each bit that speaks for the one it shows.
     """
-    bits, best, found = ranked[0]
-    groups = [best.bits_more(one, found[0]) / 4 for one in found]
+    bits, best, crystals = ranked[0]
+    groups = [best.bits_more(bits_of_one, crystals[0]) / 4 for bits_of_one in crystals]
     others = [(other - bits) / 4 for other, _, _ in ranked[1:]]
-    shares = [2.0 ** -min(one, 900.0) for one in [*groups, *others]]
-    total = sum(shares) + 2.0 ** -min(one.bits for one in best.repeats)
-    named = [*found, *(symmetric[0] for _, _, symmetric in ranked[1:])]
+    shares = [2.0 ** -min(bits_of_one, 900.0) for bits_of_one in [*groups, *others]]
+    total = sum(shares) + 2.0 ** -min(bits_of_one.bits for bits_of_one in best.repeats)
+    named = [*crystals, *(symmetric[0] for _, _, symmetric in ranked[1:])]
     return [
-        _named(one, best.explained * share / total)
-        for place, (one, share) in enumerate(zip(named, shares, strict=True))
-        if place < len(found) or share > LEAST_SHARE
+        _named(bits_of_one, best.explained * share / total)
+        for rank, (bits_of_one, share) in enumerate(zip(named, shares, strict=True))
+        if rank < len(crystals) or share > LEAST_SHARE
     ]
 
 
-def _is_same(one: Symmetric, other: Symmetric) -> bool:
+def _is_same(first: Symmetric, second: Symmetric) -> bool:
     """Whether two answers are one: the same space group, atoms, and Niggli cell within 1 %."""
-    if one.space_group != other.space_group:
+    if first.space_group != second.space_group:
         return False
-    if not np.array_equal(np.sort(one.numbers), np.sort(other.numbers)):
+    if not np.array_equal(np.sort(first.numbers), np.sort(second.numbers)):
         return False
-    metrics = [found.cell @ found.cell.T for found in (one, other)]
+    metrics = [crystal.cell @ crystal.cell.T for crystal in (first, second)]
     return bool(np.abs(metrics[0] - metrics[1]).max() < 0.02 * metrics[0].max())
 
 
-def _named(found: Symmetric, confidence: float) -> Answer:
+def _named(crystal: Symmetric, confidence: float) -> Answer:
     table = StructureTable.from_parts(
-        ids=["crystal"], numbers=[found.numbers], positions=[found.positions], cells=[found.cell]
+        ids=["crystal"],
+        numbers=[crystal.numbers],
+        positions=[crystal.positions],
+        cells=[crystal.cell],
     )
-    return Answer(table, found.space_group, float(confidence))
+    return Answer(table, crystal.space_group, float(confidence))
 
 
 def _nothing(

@@ -111,7 +111,7 @@ def _layers(fit: Fit, axis: int) -> tuple[list[Layer], np.ndarray, np.ndarray]:
     apart = gaps > ERRORS * np.sqrt(variances[order[1:]] + variances[order[:-1]])
     layer_of = np.zeros(len(order), np.int64)
     layer_of[order[1:]] = np.cumsum(apart)
-    members = [np.flatnonzero(layer_of == one) for one in range(layer_of.max() + 1)]
+    members = [np.flatnonzero(layer_of == layer) for layer in range(layer_of.max() + 1)]
     layers = [Layer(fit.site_species[mine], fractions[mine], variances[mine]) for mine in members]
     return layers, layer_of, cell_of
 
@@ -127,58 +127,58 @@ def _alike(layers: list[Layer], edges: np.ndarray) -> tuple[int, np.ndarray]:
     longest = 0
     like = np.zeros((period, period), bool)
     going_on = np.zeros((period, period), bool)
-    for one in range(period):
-        for other in range(one, period):
-            shifts = _shifts(layers[one], layers[other], edges)
-            runs = [_run(layers, one, other, shift, edges) for shift in shifts]
+    for lower in range(period):
+        for upper in range(lower, period):
+            shifts = _shifts(layers[lower], layers[upper], edges)
+            runs = [_run(layers, lower, upper, shift, edges) for shift in shifts]
             longest = max([longest, *(run for run in runs if run < period)])
-            like[[one, other], [other, one]] = bool(runs)
-            going_on[[one, other], [other, one]] = any(run > 1 for run in runs)
+            like[[lower, upper], [upper, lower]] = bool(runs)
+            going_on[[lower, upper], [upper, lower]] = any(run > 1 for run in runs)
     ways = np.ones(period, np.int64)
     for here in range(period):
         examples: list[int] = []
-        for one in np.flatnonzero(like[here]).tolist():
-            if not going_on[one, examples].any():
-                examples.append(one)
+        for lower in np.flatnonzero(like[here]).tolist():
+            if not going_on[lower, examples].any():
+                examples.append(lower)
         ways[here] = len(examples)
     return longest, ways
 
 
-def _run(layers: list[Layer], one: int, other: int, shift: Shift, edges: np.ndarray) -> int:
+def _run(layers: list[Layer], first: int, second: int, shift: Shift, edges: np.ndarray) -> int:
     """How many layers from one on fall on those from another on, up to a period."""
     period = len(layers)
     for step in range(1, period):
-        lower, upper = (one + step) % period, (other + step) % period
-        cells = (other + step) // period - (one + step) // period
+        lower, upper = (first + step) % period, (second + step) % period
+        cells = (second + step) // period - (first + step) // period
         moved = shift.fractions - [0, 0, cells]
         if not _falls_on(layers[lower], layers[upper], shift._replace(fractions=moved), edges):
             return step
     return period
 
 
-def _shifts(one: Layer, other: Layer, edges: np.ndarray) -> list[Shift]:
+def _shifts(lower: Layer, upper: Layer, edges: np.ndarray) -> list[Shift]:
     """Translations that carry a layer onto another."""
-    if not np.array_equal(np.sort(one.species), np.sort(other.species)):
+    if not np.array_equal(np.sort(lower.species), np.sort(upper.species)):
         return []
-    species, counts = np.unique(one.species, return_counts=True)
+    species, counts = np.unique(lower.species, return_counts=True)
     rarest = species[np.argmin(counts)]
-    start = np.argmax(one.species == rarest)
+    start = np.argmax(lower.species == rarest)
     shifts = [
         Shift(
-            other.fractions[end] - one.fractions[start],
-            float(other.variances[end] + one.variances[start]),
+            upper.fractions[end] - lower.fractions[start],
+            float(upper.variances[end] + lower.variances[start]),
         )
-        for end in np.flatnonzero(other.species == rarest)
+        for end in np.flatnonzero(upper.species == rarest)
     ]
-    return [shift for shift in shifts if _falls_on(one, other, shift, edges)]
+    return [shift for shift in shifts if _falls_on(lower, upper, shift, edges)]
 
 
-def _falls_on(one: Layer, other: Layer, shift: Shift, edges: np.ndarray) -> bool:
+def _falls_on(lower: Layer, upper: Layer, shift: Shift, edges: np.ndarray) -> bool:
     """Whether each site of a layer, moved, is one of another's, and none is left over."""
-    if len(one.species) != len(other.species):
+    if len(lower.species) != len(upper.species):
         return False
-    gaps = (one.fractions + shift.fractions)[:, None] - other.fractions[None]
+    gaps = (lower.fractions + shift.fractions)[:, None] - upper.fractions[None]
     gaps[:, :, :2] -= np.rint(gaps[:, :, :2])
-    variances = one.variances[:, None] + other.variances + shift.variance
+    variances = lower.variances[:, None] + upper.variances + shift.variance
     near = ((gaps @ edges) ** 2).sum(axis=2) < ERRORS**2 * variances
-    return bool((near & (one.species[:, None] == other.species)).any(axis=1).all())
+    return bool((near & (lower.species[:, None] == upper.species)).any(axis=1).all())

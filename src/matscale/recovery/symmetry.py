@@ -71,22 +71,22 @@ def symmetries(fit: Fit, numbers: np.ndarray) -> list[Symmetric]:
         basis.tolist(), (fit.sites @ np.linalg.inv(basis)).tolist(), numbers.tolist()
     )
     ladder = _ladder(fit)
-    found: dict[tuple[int, int], Symmetric] = {}
+    by_group: dict[tuple[int, int], Symmetric] = {}
     for symprec in ladder:
         try:
             dataset = moyopy.MoyoDataset(cell, symprec=symprec)
         except ValueError:
             continue
         order = len(dataset.operations)
-        if (dataset.number, order) in found:
+        if (dataset.number, order) in by_group:
             continue
         actions = _actions(fit, basis, dataset)
         if actions is None:
             continue
         likelihood = 1.0 if fit.noise < EXACT else _likelihood(fit, basis, actions)
         if likelihood > SIGNIFICANCE or dataset.number == 1:
-            found[dataset.number, order] = _symmetric(dataset, likelihood, actions.parameters)
-    return [found[key] for key in sorted(found, key=lambda key: -key[1])]
+            by_group[dataset.number, order] = _symmetric(dataset, likelihood, actions.parameters)
+    return [by_group[key] for key in sorted(by_group, key=lambda key: -key[1])]
 
 
 def _ladder(fit: Fit) -> list[float]:
@@ -143,10 +143,10 @@ def _actions(fit: Fit, basis: np.ndarray, dataset: Any) -> Actions | None:
     gaps = np.empty((len(rotations), len(fractions), 3))
     for row, (rotation, translation) in enumerate(zip(rotations, translations, strict=True)):
         images = fractions @ rotation.T + translation
-        found = _partners(images, fractions, fit.site_species, basis)
-        if found is None:
+        partners = _partners(images, fractions, fit.site_species, basis)
+        if partners is None:
             return None
-        targets[row], gaps[row] = found
+        targets[row], gaps[row] = partners
     traces = np.trace(rotations, axis1=1, axis2=2)
     squares = np.trace(rotations @ rotations, axis1=1, axis2=2)
     stays = (targets == np.arange(len(fractions))).sum(axis=1)

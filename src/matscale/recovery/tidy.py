@@ -128,8 +128,8 @@ def _classes(fit: Fit, superlattice: np.ndarray) -> np.ndarray:
     _, rest = _split(fit.points, superlattice)
     index = round(float(np.linalg.det(superlattice)))
     sizes = np.diag(superlattice)
-    place = (rest[:, 0] * sizes[1] + rest[:, 1]) * sizes[2] + rest[:, 2]
-    return fit.which * index + place
+    vertex = (rest[:, 0] * sizes[1] + rest[:, 1]) * sizes[2] + rest[:, 2]
+    return fit.which * index + vertex
 
 
 def _split(points: np.ndarray, superlattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,17 +147,17 @@ def _split(points: np.ndarray, superlattice: np.ndarray) -> tuple[np.ndarray, np
 @cache
 def superlattices() -> np.ndarray:
     """Hermite normal forms of index 2 to :data:`LARGEST_INDEX`, (s, 3, 3)."""
-    found = []
+    normal_forms = []
     for index in range(2, LARGEST_INDEX + 1):
         for a in range(1, index + 1):
             for b in range(1, index // a + 1):
                 if index % (a * b):
                     continue
                 c = index // (a * b)
-                found += [
+                normal_forms += [
                     np.array([[a, p, q], [0, b, r], [0, 0, c]])
                     for p in range(b)
                     for q in range(c)
                     for r in range(c)
                 ]
-    return np.array(found)
+    return np.array(normal_forms)

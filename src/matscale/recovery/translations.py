@@ -130,13 +130,13 @@ def _differences(particle: Particle, tolerance: float) -> np.ndarray:
         if len(members) < 2 or left <= 0:
             continue
         origins = _origins(members, max(4, left // len(members)))
-        found = (particle.positions[members][None] - particle.positions[origins][:, None]).reshape(
-            -1, 3
-        )
-        lengths = np.linalg.norm(found, axis=1)
-        found = found[(lengths > 1.0) & (lengths < longest)]
-        parts.append(found)
-        left -= len(found)
+        differences = (
+            particle.positions[members][None] - particle.positions[origins][:, None]
+        ).reshape(-1, 3)
+        lengths = np.linalg.norm(differences, axis=1)
+        differences = differences[(lengths > 1.0) & (lengths < longest)]
+        parts.append(differences)
+        left -= len(differences)
     if not parts:
         return np.empty((0, 3))
     joined = np.concatenate(parts)

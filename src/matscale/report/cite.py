@@ -6,22 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from matscale.datasets import DATASETS, papers
-from matscale.datasets.hub import HUB_SETS
+from matscale.datasets.hub_sets import HUB_SETS
 from matscale.datasets.papers import Paper
 from matscale.report.parts.registry import find_part
 from matscale.results.result import Result
 
 _MATERIALS = {"perov-h3": papers.C2NP, "radii-10": papers.RADII}
-"""Papers of sets of particles."""
+"""Papers of sets that no registry of data has."""
 
-_METRICS = {
-    "metre": papers.METRE,
-    "crmse": papers.METRE,
-    "amd": papers.AMD,
-    "ccrmsd": papers.AMD,
-    "pdd": papers.PDD,
-}
-"""Paper of metrics, by how their names begin."""
+_PAPERS = {paper.key: paper for paper in vars(papers).values() if isinstance(paper, Paper)}
+"""Papers by the key that metrics name them by."""
 
 
 class Cited(NamedTuple):
@@ -64,7 +58,7 @@ def _methods(result: Result) -> Iterator[Cited]:
     if "ltol" in result.settings:
         yield Cited("matching (StructureMatcher)", papers.PYMATGEN)
     for name in result.metrics:
-        if (paper := _METRICS.get(name.split("_")[0])) is not None:
+        if (paper := _PAPERS.get(result.spec(name).paper)) is not None:
             yield Cited(f"the metric {name}", paper)
     if str(result.settings.get("potential", "")).startswith("chgnet"):
         yield Cited("energies (CHGNet)", papers.CHGNET)

@@ -22,7 +22,7 @@ from matscale.report.names import breakable, slug
 from matscale.report.sections import Section, make_section
 from matscale.report.tables import text as tables
 from matscale.report.tables.grid import shown
-from matscale.report.tables.score import specs_of
+from matscale.report.tables.score import column_groups, specs_of
 from matscale.results.result import Result
 from matscale.runtime.errors import UserError
 from matscale.runtime.files import replaced
@@ -122,6 +122,7 @@ def _environment() -> Environment:
         thousands=lambda count: f"{count:,}",
         grid_value=shown,
         breakable=breakable,
+        grouped=column_groups,
         glued=lambda text: re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text),
     )
     environment.globals.update(copies=_copies)

@@ -12,7 +12,7 @@ from matscale.report.draw import figures
 from matscale.report.headline import Headline, headline, is_division
 from matscale.report.parts.part import Block, Gathered, Made, Opening, Part, TaskText
 from matscale.report.parts.registry import find_part
-from matscale.report.settings import Shared, shared_facts
+from matscale.report.provenance import Shared, shared_facts
 from matscale.report.tables.score import (
     ScoreTable,
     breakdown_tables,

@@ -112,13 +112,15 @@ def _draws(measures: Mapping[str, Measure], seed: int) -> dict[str, np.ndarray]:
     """Each metric's values over the bootstrap resamples, (resamples,)."""
     if not measures:
         return {}
-    values = {name: one.values for name, one in measures.items() if one.values is not None}
-    others = {name: one for name, one in measures.items() if one.values is None}
+    values = {
+        name: measure.values for name, measure in measures.items() if measure.values is not None
+    }
+    others = {name: measure for name, measure in measures.items() if measure.values is None}
     table = np.stack(list(values.values()), axis=1) if values else None
     (n,) = {len(measure.defined) for measure in measures.values()}
     blocks: list[dict[str, np.ndarray]] = []
     for weights in statistics.resampling_weights(n, seed=seed):
-        block = {name: one.metric(weights) for name, one in others.items()}
+        block = {name: measure.metric(weights) for name, measure in others.items()}
         if table is not None:
             block |= dict(zip(values, statistics.means(table, weights).T, strict=True))
         blocks.append(block)
@@ -192,8 +194,8 @@ def without_reversed_skill(result: Result) -> Result:
 
     def kept(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
         return {
-            name: one.model_copy(update={"skill": None}) if _reversed(one) else one
-            for name, one in metrics.items()
+            name: metric.model_copy(update={"skill": None}) if _reversed(metric) else metric
+            for name, metric in metrics.items()
         }
 
     groups = tuple(

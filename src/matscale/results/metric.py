@@ -110,6 +110,7 @@ class MetricSpec(_Declared):
         place: Place among the metrics that say most, from 1; None for the others.
         ranked: Whether one value is better than another; else the truth has some value, and more
             is too much.
+        paper: Key of the paper to cite for it.
         headline: What a headline says before and after the value, with {n} for the samples.
         caution: What a headline's value does not say, in a sentence.
         division: Where it is one of several classes: all of them with their words, what could not
@@ -135,6 +136,7 @@ class MetricSpec(_Declared):
     group: str = ""
     place: int | None = None
     ranked: bool = True
+    paper: str = ""
     headline: tuple[str, str] | None = None
     caution: str = ""
     division: dict[str, str] = Field(default_factory=dict)

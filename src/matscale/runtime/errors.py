@@ -38,6 +38,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Returns:
         Such as ``"; did you mean 'supercon3d'?"``, or "" where none is like it.
     """
-    by_letters = {one.lower(): one for one in known}
+    by_letters = {word.lower(): word for word in known}
     close = difflib.get_close_matches(name.lower(), by_letters, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(by_letters[one]) for one in close)}?" * bool(close)
+    return f"; did you mean {' or '.join(repr(by_letters[word]) for word in close)}?" * bool(close)

@@ -71,9 +71,9 @@ def stored(value: Any) -> Any:
     if isinstance(value, float):
         return _stored(value)
     if isinstance(value, Mapping):
-        return {key: stored(one) for key, one in value.items()}
+        return {key: stored(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [stored(one) for one in value]
+        return [stored(item) for item in value]
     return value
 
 

@@ -142,8 +142,8 @@ def _in_order(arriving: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
     """Answers by rising place; those that come before their turn wait."""
     early: dict[int, Answer] = {}
     following = 0
-    for place, answer in arriving:
-        early[place] = answer
+    for number, answer in arriving:
+        early[number] = answer
         while following in early:
             yield early.pop(following)
             following += 1

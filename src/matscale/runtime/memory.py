@@ -71,21 +71,21 @@ class Memory:
         """
         name = name or f"{function.__module__}.{function.__qualname__}"
         keys = [content_key(self._version, name, item) for item in items]
-        first = {key: place for place, key in reversed(list(enumerate(keys)))}
+        first = {key: number for number, key in reversed(list(enumerate(keys)))}
         new = [
-            place
-            for key, place in sorted(first.items(), key=itemgetter(1))
+            number
+            for key, number in sorted(first.items(), key=itemgetter(1))
             if not self._recall(key)
         ]
         answers = as_they_come(
             function,
-            [items[place] for place in new],
+            [items[number] for number in new],
             workers=self._workers,
             threads=self._threads,
             label=label,
         )
-        for place, answer in answers:
-            self._keep(keys[new[place]], answer)
+        for number, answer in answers:
+            self._keep(keys[new[number]], answer)
         return [self._answers[key] for key in keys]
 
     def _recall(self, key: str) -> bool:

@@ -153,9 +153,9 @@ def centre_point(positions: np.ndarray, centre: Centre) -> np.ndarray:
 @njit(cache=True, nogil=True)
 def _bounds(offset: float, step: float, half: float) -> tuple[int, int]:
     """First and last n with |offset + n step| <= half; step is not zero."""
-    one, other = (-half - offset) / step, (half - offset) / step
+    low, high = (-half - offset) / step, (half - offset) / step
     # One part in 1e9 of a step: a row that the sphere touches is not lost to rounding.
-    return math.ceil(min(one, other) - 1e-9), math.floor(max(one, other) + 1e-9)
+    return math.ceil(min(low, high) - 1e-9), math.floor(max(low, high) + 1e-9)
 
 
 @njit(cache=True, nogil=True)

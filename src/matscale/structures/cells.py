@@ -35,12 +35,12 @@ def as_written(fractions: np.ndarray) -> np.ndarray:
     Args:
         fractions: Of any shape.
     """
-    found = fractions.copy()
+    rounded = fractions.copy()
     slack = GAINED * np.maximum(1.0, np.abs(fractions))
     for parts in (PARTS, DECIMALS):
         nearest = np.rint(fractions * parts) / parts
-        found = np.where(np.abs(fractions - nearest) <= slack, nearest, found)
-    return found
+        rounded = np.where(np.abs(fractions - nearest) <= slack, nearest, rounded)
+    return rounded
 
 
 def lattice_parameters(cells: np.ndarray) -> np.ndarray:
@@ -72,8 +72,8 @@ def canonical_cell(structure: Structure) -> Structure:
     edges = lattice.get_lll_reduced_lattice().abc
     # Planes of the lattice lie 1 / |column of the inverse| apart.
     if np.prod(2 * max(edges) * np.linalg.norm(lattice.inv_matrix, axis=0) + 1) > MOST_POINTS:
-        found = f"{structure.formula}: edges of {min(edges):g} to {max(edges):g} Å"
-        raise Refused("cell too long to reduce", found)
+        detail = f"{structure.formula}: edges of {min(edges):g} to {max(edges):g} Å"
+        raise Refused("cell too long to reduce", detail)
     try:
         return structure.get_primitive_structure().get_reduced_structure(reduction_algo="niggli")
     # What pymatgen raises on a degenerate cell depends on where it notices.

@@ -68,21 +68,21 @@ def verdicts(table: StructureTable) -> Verdicts:
     """
     if table.cells is None:
         raise ValueError("a table of particles has no cells to check")
-    found = Verdicts(
+    verdict = Verdicts(
         codes=np.zeros(len(table), np.uint8),
         pairs=np.zeros((len(table), 2), np.int64),
         values=np.zeros(len(table)),
     )
     rows = np.repeat(np.arange(len(table)), table.n_atoms)
-    _check_values(table, table.cells, rows, found.codes)
-    cells = np.where((found.codes == FINE)[:, None, None], table.cells, np.eye(3))
+    _check_values(table, table.cells, rows, verdict.codes)
+    cells = np.where((verdict.codes == FINE)[:, None, None], table.cells, np.eye(3))
     reciprocal, heights = reciprocal_and_heights(cells)
     thinnest = heights.min(axis=1, initial=np.inf)
-    degenerate = (found.codes == FINE) & ~(thinnest >= MIN_THICKNESS)
-    found.codes[degenerate] = DEGENERATE
-    found.values[degenerate] = thinnest[degenerate]
-    _check_distances(table, cells, rows, reciprocal, heights, found)
-    return found
+    degenerate = (verdict.codes == FINE) & ~(thinnest >= MIN_THICKNESS)
+    verdict.codes[degenerate] = DEGENERATE
+    verdict.values[degenerate] = thinnest[degenerate]
+    _check_distances(table, cells, rows, reciprocal, heights, verdict)
+    return verdict
 
 
 def _check_values(
@@ -126,10 +126,10 @@ def _check_distances(
     rows: np.ndarray,
     reciprocal: np.ndarray,
     heights: np.ndarray,
-    found: Verdicts,
+    verdict: Verdicts,
 ) -> None:
     """Look for atoms that are too close among the structures that are fine so far."""
-    fine = found.codes == FINE
+    fine = verdict.codes == FINE
     with np.errstate(all="ignore"):
         fractions = np.einsum("ni,nki->nk", table.positions, reciprocal[rows])
         fractions = np.where(fine[rows][:, None], fractions - np.floor(fractions), 0.0)
@@ -138,7 +138,7 @@ def _check_distances(
     axes = np.argmax(heights, axis=1)
     order = np.lexsort((fractions[np.arange(len(rows)), axes[rows]], rows))
     todo = np.flatnonzero(fine & small)
-    _along_axis(todo, table.offsets, fractions, cells, heights, axes, order, *found)
+    _along_axis(todo, table.offsets, fractions, cells, heights, axes, order, *verdict)
     for row in np.flatnonzero(fine & ~small).tolist():
         atoms = slice(table.offsets[row], table.offsets[row + 1])
         order, starts, keys, wanted = _bins(fractions[atoms], heights[row])
@@ -146,8 +146,8 @@ def _check_distances(
             fractions[atoms], cells[row], heights[row], order, starts, keys, wanted
         )
         if distance < MIN_DISTANCE:
-            found.codes[row], found.pairs[row] = TOO_CLOSE, (first, second)
-            found.values[row] = distance
+            verdict.codes[row], verdict.pairs[row] = TOO_CLOSE, (first, second)
+            verdict.values[row] = distance
 
 
 def _bins(
@@ -211,12 +211,12 @@ def _first_pair(order, fractions, cell, heights, axis):  # pragma: no cover - co
         if distance < MIN_DISTANCE:
             return order[0], order[0], distance
     reach = MIN_DISTANCE / heights[axis]
-    for place in range(count):
-        first = order[place]
+    for rank in range(count):
+        first = order[rank]
         for ahead in range(1, count):
-            second = order[(place + ahead) % count]
+            second = order[(rank + ahead) % count]
             gap = fractions[second, axis] - fractions[first, axis]
-            if place + ahead >= count:
+            if rank + ahead >= count:
                 gap += 1.0
             if gap > reach:
                 break

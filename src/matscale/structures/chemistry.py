@@ -61,7 +61,7 @@ def anonymous(cell: Composition) -> tuple[int, ...]:
 def anonymous_formula(cell: Composition) -> str:
     """The anonymous formula as usually written: SrTiO3 gives ABC3."""
     counts = anonymous(cell)
-    letters = [ascii_uppercase[place % 26] * (1 + place // 26) for place in range(len(counts))]
+    letters = [ascii_uppercase[rank % 26] * (1 + rank // 26) for rank in range(len(counts))]
     return "".join(
         letter + (str(count) if count > 1 else "")
         for letter, count in zip(letters, counts, strict=True)

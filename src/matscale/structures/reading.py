@@ -160,7 +160,7 @@ def warning_notes(warnings: Sequence[ReadingWarning], name: str) -> tuple[str, .
         kinds[warning.kind].append(warning)
     notes = []
     for kind in sorted(kinds, key=list(WARNINGS).index):
-        count = len({(one.source, one.item) for one in kinds[kind]})
+        count = len({(each.source, each.item) for each in kinds[kind]})
         crystals, phrase = ("crystal", 0) if count == 1 else ("crystals", 1)
         first = kinds[kind][0]
         such_as = "" if count == 1 else "such as "

@@ -87,17 +87,17 @@ def draw(grid: Grid, training: np.ndarray | None = None) -> np.ndarray:
     apart = math.cos(math.radians(grid.spacing) / 2)
     away = math.cos(math.radians(grid.margin) / 2)
     chosen = np.empty((grid.count, 4))
-    found = 0
+    count = 0
     for candidate in _candidates(grid):
-        if found and np.abs(chosen[:found] @ candidate).max() > apart:
+        if count and np.abs(chosen[:count] @ candidate).max() > apart:
             continue
         if training is not None and np.abs(training @ candidate).max() > away:
             continue
-        chosen[found] = candidate
-        found += 1
-        if found == grid.count:
+        chosen[count] = candidate
+        count += 1
+        if count == grid.count:
             return chosen
-    raise ValueError(f"only {found} of {grid.count} rotations {grid.spacing:g}° apart were found")
+    raise ValueError(f"only {count} of {grid.count} rotations {grid.spacing:g}° apart were found")
 
 
 def _candidates(grid: Grid) -> Iterator[np.ndarray]:
@@ -157,8 +157,8 @@ def distinct(positions: np.ndarray, quaternions: np.ndarray) -> np.ndarray:
         return keep
     rotated = np.einsum("kij,nj->kni", matrices(quaternions), positions)
     seen: set[bytes] = set()
-    for row, one in enumerate(np.round(rotated / SAME_COORDINATES).astype(np.int64)):
-        key = one.tobytes()
+    for row, cells in enumerate(np.round(rotated / SAME_COORDINATES).astype(np.int64)):
+        key = cells.tobytes()
         keep[row] = key not in seen
         seen.add(key)
     return keep
@@ -197,13 +197,15 @@ def proper_rotations(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarra
     fractions = positions @ np.linalg.inv(cell)
     basis = moyopy.Cell(cell.tolist(), fractions.tolist(), numbers.tolist())
     try:
-        found = np.array(moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION).operations.rotations)
+        rotations = np.array(
+            moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION).operations.rotations
+        )
     except ValueError:
         return np.eye(3)[None]
-    found = np.unique(np.round(found).astype(np.int64), axis=0)
+    rotations = np.unique(np.round(rotations).astype(np.int64), axis=0)
     # Fractional columns x' = W x are Cartesian columns r' = L W L^-1 r with L = cell.T.
     columns = cell.T
-    turns = columns @ found[np.linalg.det(found) > 0] @ np.linalg.inv(columns)
+    turns = columns @ rotations[np.linalg.det(rotations) > 0] @ np.linalg.inv(columns)
     # The nearest rotation, for a cell that keeps its symmetry within a tolerance.
     left, _, right = np.linalg.svd(turns)
     return left @ right

@@ -60,10 +60,13 @@ def crystal_system(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray)
     try:
         basis: Any = cell, positions @ np.linalg.inv(cell), numbers
         for _ in range(2):
-            found = spglib.get_symmetry_dataset(basis, SYMMETRY_PRECISION, ANGLE_TOLERANCE)
-            if found is None:
+            dataset = spglib.get_symmetry_dataset(basis, SYMMETRY_PRECISION, ANGLE_TOLERANCE)
+            if dataset is None:
                 return UNKNOWN
-            basis, group = (found.std_lattice, found.std_positions, found.std_types), found.number
+            basis, group = (
+                (dataset.std_lattice, dataset.std_positions, dataset.std_types),
+                dataset.number,
+            )
     except (spglib.error.SpglibError, ValueError, TypeError):  # LinAlgError is a ValueError
         return UNKNOWN
     return next(name for last, name in SYSTEMS if group <= last)
@@ -90,16 +93,16 @@ def prototype(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> s
     logging.getLogger("moyo").setLevel(logging.ERROR)
     basis = moyopy.Cell(cell.tolist(), (positions @ np.linalg.inv(cell)).tolist(), numbers.tolist())
     try:
-        found = moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION)
+        dataset = moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION)
     except ValueError:
         return UNKNOWN
     letters = "".join(
-        found.wyckoffs[site] for site, first in enumerate(found.orbits) if site == first
+        dataset.wyckoffs[site] for site, first in enumerate(dataset.orbits) if site == first
     )
-    relabelings = wyckoff_relabelings()[found.number]
+    relabelings = wyckoff_relabelings()[dataset.number]
     orbits = min("".join(sorted(letters.translate(relabeling))) for relabeling in relabelings)
     formula = chemistry.anonymous_formula(chemistry.composition(numbers))
-    return f"{formula} {found.number} {orbits}"
+    return f"{formula} {dataset.number} {orbits}"
 
 
 def space_group(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> int:
@@ -134,6 +137,6 @@ def wyckoff_relabelings() -> dict[int, list[dict[int, str]]]:
     with gzip.open(folder / "wyckoff-position-relabelings.json.gz", "rt") as file:
         content = json.load(file)
     return {
-        int(group): [{int(code): letter for code, letter in one.items()} for one in tables]
+        int(group): [{int(code): letter for code, letter in letters.items()} for letters in tables]
         for group, tables in content.items()
     }

@@ -254,7 +254,7 @@ class StructureTable:
 
         lattice = Lattice(self.lattices[index])
         # One by one, as pymatgen does with Cartesian coordinates: together they round otherwise.
-        rows = [lattice.get_fractional_coords(one) for one in self.row_positions(index)]
+        rows = [lattice.get_fractional_coords(position) for position in self.row_positions(index)]
         fractions = as_written(np.array(rows).reshape(-1, 3))
         return Structure(lattice, self.row_numbers(index).tolist(), fractions)
 
@@ -288,7 +288,7 @@ class StructureTable:
         file gives fractions and angles.
         """
         lengths = [self.positions] if self.cells is None else [self.positions, self.cells]
-        return self._digest([settled(one) for one in lengths], coarse)
+        return self._digest([settled(part) for part in lengths], coarse)
 
     def bits_sha256(self) -> str:
         """Hash of the very bits of the content, for what is kept to be found again."""

@@ -197,7 +197,7 @@ class _Asking:
         except UserError:
             raise
         except Exception:  # noqa: BLE001 - whatever a user's model raises is a failed answer
-            return [self._alone(told[place : place + 1], row) for place, row in enumerate(asked)]
+            return [self._alone(told[k : k + 1], row) for k, row in enumerate(asked)]
 
     def _alone(self, told: Told, row: int) -> Any:
         try:

@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from matscale.predictors.submissions.given import check_names
 from matscale.report.scorecard import Scorecard
 from matscale.results import result as schema
 from matscale.results.measure import between_floor_and_ceiling, without_reversed_skill
@@ -206,8 +207,14 @@ class Rules(Generic[Own]):
         """Those of the published protocol on what is asked, one sentence each."""
         return ()
 
+    def ceiling(
+        self, result: schema.Result, ceilings: Sequence[schema.Result]
+    ) -> schema.Result | None:
+        """What a result of a protocol is held against: each metric of the first that has it."""
+        return _joined(ceilings)
+
     def refuted(self, scored: Scored[Own]) -> str | None:
-        """What the answers say against what a model is declared to have been told, if anything."""
+        """What answers made elsewhere say against the declaration of what was told, if anything."""
         return None
 
 
@@ -222,7 +229,14 @@ def scored_by(
     """All entrants' scores: ceilings and floors first, as tables show them.
 
     Models are asked first: what is wrong with them shows before minutes of floors and ceiling.
+
+    Raises:
+        UserError: If two have one name, so that one's results would replace the other's.
     """
+    check_names(
+        [entrant.predictor.name for entrant in models],
+        [entrant.predictor.name for entrant in baselines],
+    )
     own = [score(entrant) for entrant in models]
     return [*(score(entrant) for entrant in baselines), *own]
 
@@ -241,8 +255,10 @@ class Measured(Generic[Own]):
 def measured(rules: Rules[Own], run: Run, scored: Scored[Own]) -> Measured[Own]:
     """The results of an entrant by itself: metrics, groups, counts, notes, provenance."""
     taken = [protocol for protocol in run.protocols if protocol in scored.entrant.kinds]
-    refuted = rules.refuted(scored) if "model" in scored.entrant.kinds.values() else None
-    return Measured(scored, {one: _result(rules, run, scored, one, refuted) for one in taken})
+    # Who answered here was told what the harness told it: that needs no belief.
+    made_elsewhere = scored.entrant.predictor.source is not None
+    refuted = rules.refuted(scored) if made_elsewhere else None
+    return Measured(scored, {of: _result(rules, run, scored, of, refuted) for of in taken})
 
 
 def _result(
@@ -266,8 +282,10 @@ def _result(
         groups=groups,
         counts=counted(outcome),
         refused=tuple(
-            schema.RefusedItem(id=one.id, source=one.source, reason=one.reason, detail=one.detail)
-            for one in outcome.refused
+            schema.RefusedItem(
+                id=item.id, source=item.source, reason=item.reason, detail=item.detail
+            )
+            for item in outcome.refused
         ),
         defects=rules.defects() if protocol == "published" else (),
         notes=notes,
@@ -296,26 +314,23 @@ def counted(outcome: Outcome) -> schema.Counts:
 def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) -> Scorecard:
     """Results between floors and ceiling; written if the run has a folder, which ends it.
 
-    A metric's ceiling is that of the first ceiling of the protocol that has the metric.
-
     Args:
         rules: Of the task.
         run: Whose results they are.
         entrants: In the order of the tables.
     """
-    files = _save_tables(rules, run.folder, [one.scored for one in entrants])
+    files = _save_tables(rules, run.folder, [entrant.scored for entrant in entrants])
     results: list[schema.Result] = []
     for protocol in run.protocols:
         pairs = [
-            (one.results[protocol], names)
-            for one, names in zip(entrants, files, strict=True)
-            if protocol in one.results
+            (entrant.results[protocol], names)
+            for entrant, names in zip(entrants, files, strict=True)
+            if protocol in entrant.results
         ]
         floors = [result for result, _ in pairs if result.predictor.kind == "floor"]
         ceilings = [result for result, _ in pairs if result.predictor.kind == "ceiling"]
-        ceiling = _joined(ceilings)
         for result, names in pairs:
-            lined = between_floor_and_ceiling(result, floors, ceiling)
+            lined = between_floor_and_ceiling(result, floors, rules.ceiling(result, ceilings))
             lined = without_reversed_skill(_without_lines(lined, rules.diagnostics))
             results.append(lined.model_copy(update=names))
     if run.folder:
@@ -326,17 +341,17 @@ def scorecard(rules: Rules[Own], run: Run, entrants: Sequence[Measured[Own]]) ->
 
 
 def _joined(ceilings: Sequence[schema.Result]) -> schema.Result | None:
-    """One line of all ceilings: each metric of the first that has it; None if there are none."""
+    """One ceiling of several: each metric as the first of them that has it."""
     if not ceilings:
         return None
     metrics: dict[str, schema.Metric] = {}
     groups: dict[tuple[str, str], schema.Group] = {}
-    for result in reversed(ceilings):
-        metrics |= result.metrics
-        for group in result.groups:
-            key = group.by, group.group
-            below = groups[key].metrics if key in groups else {}
-            groups[key] = group.model_copy(update={"metrics": {**below, **group.metrics}})
+    for ceiling in ceilings:
+        metrics = ceiling.metrics | metrics
+        for group in ceiling.groups:
+            known = groups.get((group.by, group.group), group)
+            both = group.metrics | known.metrics
+            groups[group.by, group.group] = known.model_copy(update={"metrics": both})
     return ceilings[0].model_copy(update={"metrics": metrics, "groups": tuple(groups.values())})
 
 
@@ -351,7 +366,7 @@ def _without_lines(result: schema.Result, names: frozenset[str]) -> schema.Resul
         }
 
     groups = tuple(
-        one.model_copy(update={"metrics": cleared(one.metrics)}) for one in result.groups
+        group.model_copy(update={"metrics": cleared(group.metrics)}) for group in result.groups
     )
     return result.model_copy(update={"metrics": cleared(result.metrics), "groups": groups})
 

@@ -50,7 +50,7 @@ def build_particles(
         raise UserError("there are no materials to cut particles from")
     check_names(materials)
     radii = RADIUS_SPLITS[split]
-    largest = max(max(one) for one in radii.values())
+    largest = max(max(in_split) for in_split in radii.values())
     particles = carve(replace(materials, columns={}), largest, centre)
     particles = particles.with_columns(
         material=np.arange(len(materials)), least=np.zeros(len(materials))
@@ -104,10 +104,10 @@ def held_out(materials: StructureTable, same: np.ndarray | None = None) -> np.nd
     groups = _groups(materials, same)
     order = np.random.default_rng(HELD_OUT_SEED).permutation(len(groups))
     chosen = np.zeros(len(materials), np.bool_)
-    for place in order.tolist():
+    for material in order.tolist():
         if chosen.sum() >= HELD_OUT_SHARE * len(materials):
             break
-        chosen[groups[place]] = True
+        chosen[groups[material]] = True
     return chosen
 
 
@@ -127,10 +127,12 @@ def _groups(materials: StructureTable, same: np.ndarray | None) -> list[list[int
 
 def kinds(materials: StructureTable) -> list[tuple[str, str]]:
     """Prototype and reduced formula of each material."""
-    found = []
+    kinds_of_materials = []
     for row in range(len(materials)):
         numbers = materials.row_numbers(row)
         label = prototype(numbers, materials.row_positions(row), materials.lattices[row])
         # Without a prototype, composition alone decides, which parts fewer materials.
-        found.append(("" if label == UNKNOWN else label, formula(composition(numbers))))
-    return found
+        kinds_of_materials.append(
+            ("" if label == UNKNOWN else label, formula(composition(numbers)))
+        )
+    return kinds_of_materials

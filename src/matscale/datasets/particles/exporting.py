@@ -67,7 +67,7 @@ def only(particles: ParticleSet, names: list[str]) -> ParticleSet:
     rows = np.array([particles.row(name) for name in names])
     places = [np.flatnonzero(particles.particles.columns["material"] == row) for row in rows]
     kept = np.concatenate(places)
-    renumbered = np.repeat(np.arange(len(rows)), [len(one) for one in places])
+    renumbered = np.repeat(np.arange(len(rows)), [len(group) for group in places])
     return ParticleSet(
         particles.name,
         particles.materials[rows],
@@ -100,16 +100,16 @@ def _tree_of_material(folder: str, particles: ParticleSet) -> int:
     count = 0
     every = chain.from_iterable(_by_radius(particles, split) for split in particles.radii)
     for radius, numbers, base, turns, rotations in every:
-        place = Path(folder) / "quaternions" / name / f"R{radius:g}" / "xyz"
-        place.mkdir(parents=True, exist_ok=True)
+        target = Path(folder) / "quaternions" / name / f"R{radius:g}" / "xyz"
+        target.mkdir(parents=True, exist_ok=True)
         form = _xyz_form(numbers)
         original = f"{len(numbers)}\nOriginal structure at R{radius:g}\n"
-        (place / "rot_0.xyz").write_text(original + form % tuple(base.ravel()), encoding="utf-8")
+        (target / "rot_0.xyz").write_text(original + form % tuple(base.ravel()), encoding="utf-8")
         for turn, rotation in zip(turns, rotations, strict=True):
             x, y, z, w = rotation
             head = f"{len(numbers)}\nRotated by quaternion x={x!r} y={y!r} z={z!r} w={w!r}\n"
             moved = in_basis(base, matrices(np.array(rotation)).T)
-            path = place / f"rot_{turn}.xyz"
+            path = target / f"rot_{turn}.xyz"
             path.write_text(head + form % tuple(moved.ravel().tolist()), encoding="utf-8")
         count += 1 + len(turns)
     return count

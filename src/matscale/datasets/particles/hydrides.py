@@ -70,14 +70,14 @@ def hydride_perovskites(count: int = CANDIDATES) -> StructureTable:
         Crystals called by their formulas, with the columns ``tolerance_factor``, ``charge_a`` and
         ``charge_b``.
     """
-    found = [
+    compounds = [
         _pair(a, b, charge, radius_a, radius_b)
         for charge in (1, 2)
         for a, radius_a in _cations(charge, "XII")
         for b, radius_b in _cations(3 - charge, "VI")
         if a != b
     ]
-    return _table(sorted(found)[:count])
+    return _table(sorted(compounds)[:count])
 
 
 def _pair(a: str, b: str, charge: int, radius_a: float, radius_b: float) -> Pair:
@@ -114,7 +114,7 @@ def _cations(charge: int, coordination: Coordination) -> list[tuple[str, float]]
     from pymatgen.core import Element, Species
 
     numerals: tuple[Coordination, ...] = (coordination, "VIII", "VI")
-    found = []
+    cations = []
     for element in Element:
         if element.symbol in RADIOACTIVE or not (element.is_metal or element.is_metalloid):
             continue
@@ -129,8 +129,8 @@ def _cations(charge: int, coordination: Coordination) -> list[tuple[str, float]]
             None,
         )
         if radius is not None:
-            found.append((element.symbol, radius))
-    return found
+            cations.append((element.symbol, radius))
+    return cations
 
 
 def _shannon(species: Species, coordination: Coordination) -> float | None:

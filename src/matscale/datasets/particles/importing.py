@@ -92,7 +92,7 @@ def import_particles(
     """
     if split not in RADIUS_SPLITS:
         raise UserError(f"there is no split {split!r}; there is {', '.join(RADIUS_SPLITS)}")
-    reader = _Reader({float(one) for radii in RADIUS_SPLITS[split].values() for one in radii})
+    reader = _Reader({float(key) for radii in RADIUS_SPLITS[split].values() for key in radii})
     for item in _items(source, limits or Limits()):
         reader.take(item)
     if not reader.cells or not reader.bases:
@@ -103,26 +103,26 @@ def import_particles(
         )
     reader.refuse_homeless()
     particles = _assembled(reader, name, split)
-    agreeing = sum(_agrees(particles, *one) for one in reader.rotated if one[:2] in reader.bases)
-    rotated = sum(one[:2] in reader.bases for one in reader.rotated)
+    agreeing = sum(_agrees(particles, *key) for key in reader.rotated if key[:2] in reader.bases)
+    rotated = sum(key[:2] in reader.bases for key in reader.rotated)
     return Imported(particles, reader.submitted, tuple(reader.refusals), rotated, agreeing)
 
 
 def _items(source: str | os.PathLike[str], limits: Limits) -> Iterator[_Item]:
     """The files that are wanted, by their names; archives are opened, others are left."""
     budget = files.Budget(limits)
-    for place in files.places(source):
-        if files.is_hidden(place.name):
+    for location in files.places(source):
+        if files.is_hidden(location.name):
             continue
-        known = _named(place.name)
-        if known is None and not place.chosen:
+        known = _named(location.name)
+        if known is None and not location.chosen:
             continue
-        for file in archives.unpacked(files.read_place(place, limits), budget, limits.depth):
-            found = _named(file.name)
-            if isinstance(file.data, Refused) and found is None:
-                found = (file.name, None, 0)
-            if found is not None and not files.is_hidden(file.name):
-                yield _Item(file, *found)
+        for file in archives.unpacked(files.read_place(location, limits), budget, limits.depth):
+            named = _named(file.name)
+            if isinstance(file.data, Refused) and named is None:
+                named = (file.name, None, 0)
+            if named is not None and not files.is_hidden(file.name):
+                yield _Item(file, *named)
 
 
 def _named(name: str) -> tuple[str, float | None, int] | None:
@@ -170,9 +170,9 @@ class _Reader:
         table = StructureTable.from_parts(
             [item.material], [parsed.numbers], [parsed.positions], [parsed.cell]
         )
-        found = verdicts(table)
-        if found.codes[0]:
-            raise Refused("unreadable", f"unit cell: {found.detail(0) or 'no sound structure'}")
+        verdict = verdicts(table)
+        if verdict.codes[0]:
+            raise Refused("unreadable", f"unit cell: {verdict.detail(0) or 'no sound structure'}")
         if item.material in self.cells:
             raise Refused("unreadable", f"a second unit cell of {item.material}")
         self.cells[item.material] = (parsed.numbers, parsed.positions, parsed.cell)
@@ -237,7 +237,7 @@ def parse_particle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 def _assembled(reader: _Reader, name: str, split: str) -> ParticleSet:
     names = sorted(reader.cells)
-    parts = [reader.cells[one] for one in names]
+    parts = [reader.cells[name] for name in names]
     numbers, positions, cells = zip(*parts, strict=True)
     materials = StructureTable.from_parts(names, numbers, positions, list(cells))
     check_names(materials)

@@ -55,14 +55,14 @@ class Leakage:
 
     def sentences(self) -> list[str]:
         """The findings, a sentence each."""
-        radii = _listed(f"{one:g} Å" for one in self.shared_radii)
+        radii = _listed(f"{value:g} Å" for value in self.shared_radii)
         said = [f"test radii among the training radii: {radii}"]
         for split, close in self.close_rotations.items():
             said.append(
                 f"{split} rotations within {MARGINS[split]:g}° of a training rotation: {close} of "
                 f"{self.rotations[split]} (closest {self.closest_rotation[split]:.2f}°)"
             )
-        pairs = (f"{one} = {other}" for one, other in self.duplicates)
+        pairs = (f"{value} = {other}" for value, other in self.duplicates)
         said.append(f"materials that are another one's copy: {_listed(pairs)}")
         said.append(
             "held-out materials with a twin (prototype and composition) in training: "
@@ -93,16 +93,20 @@ def leakage(particles: ParticleSet, same: np.ndarray | None = None) -> Leakage:
     """
     training_radii = set(particles.radii["train"])
     test = [split for split in TEST_SPLITS if split in particles.radii]
-    shared = sorted({one for split in test for one in particles.radii[split]} & training_radii)
+    shared = sorted({value for split in test for value in particles.radii[split]} & training_radii)
     training = np.concatenate(
         [particles.rotations("train", radius) for radius in particles.radii["train"]]
     )
     training = np.unique(training, axis=0)
     rotations = {
-        split: np.concatenate([particles.rotations(split, one) for one in particles.radii[split]])
+        split: np.concatenate(
+            [particles.rotations(split, value) for value in particles.radii[split]]
+        )
         for split in test
     }
-    least = {split: angles_between(one, training).min(axis=1) for split, one in rotations.items()}
+    least = {
+        split: angles_between(value, training).min(axis=1) for split, value in rotations.items()
+    }
     names = particles.materials.ids
     copies = [
         (str(names[row]), str(names[first]))
@@ -110,13 +114,13 @@ def leakage(particles: ParticleSet, same: np.ndarray | None = None) -> Leakage:
         if first not in (row, -1)
     ]
     return Leakage(
-        shared_radii=tuple(float(one) for one in shared),
+        shared_radii=tuple(float(value) for value in shared),
         closest_rotation={split: float(angles.min()) for split, angles in least.items()},
         close_rotations={
             split: int((angles < MARGINS[split] - ROUNDING).sum())
             for split, angles in least.items()
         },
-        rotations={split: len(one) for split, one in rotations.items()},
+        rotations={split: len(value) for split, value in rotations.items()},
         duplicates=tuple(copies),
         straddling=_straddling(particles, copies),
         equivalent=_equivalent(particles, rotations, training),
@@ -152,9 +156,9 @@ def _equivalent(
         )
         # A particle turned by q s, s of the crystal, looks as if turned by q.
         turned = multiply(training[:, None], quaternions(own)[None]).reshape(-1, 4)
-        for split, one in rotations.items():
+        for split, drawn in rotations.items():
             limit = np.cos(np.radians(MARGINS[split]) / 2)
-            close[split] += int((np.abs(one @ turned.T).max(axis=1) > limit).sum())
+            close[split] += int((np.abs(drawn @ turned.T).max(axis=1) > limit).sum())
     return {
         split: count / (len(rotations[split]) * max(len(materials), 1))
         for split, count in close.items()

@@ -106,16 +106,18 @@ def measured_materials() -> StructureTable:
 
     structures: dict[str, Structure] = {
         name: Structure.from_spacegroup(
-            one.group,
-            Lattice.from_parameters(*one.lattice),
-            [element for element, _ in one.sites],
-            [site for _, site in one.sites],
+            material.group,
+            Lattice.from_parameters(*material.lattice),
+            [element for element, _ in material.sites],
+            [site for _, site in material.sites],
             tol=1e-3,
         )
-        for name, one in MEASURED.items()
+        for name, material in MEASURED.items()
     }
     structures["CH3NH3PbI3"] = methylammonium_lead_iodide()
-    sources = {name: one.source for name, one in MEASURED.items()} | {"CH3NH3PbI3": MAPI_SOURCE}
+    sources = {name: material.source for name, material in MEASURED.items()} | {
+        "CH3NH3PbI3": MAPI_SOURCE
+    }
     names = sorted(structures)
     table = StructureTable.from_pymatgen([structures[name] for name in names], names)
     return table.with_columns(source=np.array([sources[name] for name in names], dtype=object))

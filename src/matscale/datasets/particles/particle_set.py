@@ -103,7 +103,9 @@ class ParticleSet:
         for split, radii in self.radii.items():
             if radius in radii:
                 return split
-        known = ", ".join(f"{one:g}" for one in sorted(sum(map(tuple, self.radii.values()), ())))
+        known = ", ".join(
+            f"{known_radius:g}" for known_radius in sorted(sum(map(tuple, self.radii.values()), ()))
+        )
         raise UserError(f"{self.name} has no radius {radius:g} Å; it has {known}")
 
     def rotations(self, split: str, radius: float) -> np.ndarray:
@@ -158,15 +160,18 @@ class ParticleSet:
 
     def _cut(self, row: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and positions of a material's particle of a radius."""
-        found = self._serving(row, radius)
-        if found is None:
+        serving = self._serving(row, radius)
+        if serving is None:
             raise UserError(
                 f"{self.name} has no particle of {self.materials.ids[row]} with {radius:g} Å"
             )
-        numbers, positions = self.particles.row_numbers(found), self.particles.row_positions(found)
-        if self.particles.columns["radius"][found] == radius:
+        numbers, positions = (
+            self.particles.row_numbers(serving),
+            self.particles.row_positions(serving),
+        )
+        if self.particles.columns["radius"][serving] == radius:
             return numbers, positions
-        atoms = slice(self.particles.offsets[found], self.particles.offsets[found + 1])
+        atoms = slice(self.particles.offsets[serving], self.particles.offsets[serving + 1])
         inside = self._squares[atoms] <= (radius + TOLERANCE) ** 2
         return numbers[inside], positions[inside]
 
@@ -184,8 +189,8 @@ class ParticleSet:
     def _stored(self) -> list[list[int]]:
         """Stored particles of each material, by rising radius."""
         stored: list[list[int]] = [[] for _ in range(len(self.materials))]
-        for place in np.argsort(self.particles.columns["radius"], kind="stable").tolist():
-            stored[self.particles.columns["material"][place]].append(place)
+        for particle in np.argsort(self.particles.columns["radius"], kind="stable").tolist():
+            stored[self.particles.columns["material"][particle]].append(particle)
         return stored
 
     @cached_property
@@ -235,7 +240,7 @@ class ParticleSet:
     def empty(self) -> dict[str, list[float]]:
         """Radii in Å at which a sphere holds no atom, by material; such particles are none."""
         every = sorted({float(radius) for radii in self.radii.values() for radius in radii})
-        found = {
+        missing = {
             str(name): [
                 radius
                 for radius in every
@@ -243,7 +248,7 @@ class ParticleSet:
             ]
             for row, name in enumerate(self.materials.ids)
         }
-        return {name: radii for name, radii in found.items() if radii}
+        return {name: radii for name, radii in missing.items() if radii}
 
     @property
     def held_out(self) -> np.ndarray:
@@ -260,14 +265,14 @@ class ParticleSet:
     @cached_property
     def sha256(self) -> str:
         """Hash of materials, particles, radii and rotations."""
-        radii = {split: [float(one) for one in radii] for split, radii in self.radii.items()}
+        radii = {split: [float(value) for value in radii] for split, radii in self.radii.items()}
         rotations = [
             [
                 split,
                 float(radius),
-                _hash(one),
+                _hash(value),
             ]
-            for (split, radius), one in sorted(self.quaternions.items())
+            for (split, radius), value in sorted(self.quaternions.items())
         ]
         content = [self.materials.sha256(), self.particles.sha256(), radii, rotations]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -38,12 +38,12 @@ def prototype_crystals() -> StructureTable:
             structure.frac_coords.tolist(),
             list(structure.atomic_numbers),
         )
-        found = moyopy.MoyoDataset(basis, symprec=PRECISION)
+        dataset = moyopy.MoyoDataset(basis, symprec=PRECISION)
         label = entry["tags"]["aflow"]
         structures.append(structure.get_primitive_structure(tolerance=PRECISION))
         ids.append(f"{structure.composition.reduced_formula}-{label}")
         labels.append(label)
-        groups.append(found.number)
+        groups.append(dataset.number)
     table = StructureTable.from_pymatgen(structures, ids).with_columns(
         aflow=np.array(labels, dtype=object),
         space_group=np.array(groups),

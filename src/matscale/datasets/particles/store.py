@@ -50,16 +50,16 @@ def save_particles(
     Raises:
         UserError: If the folder cannot be written to.
     """
-    place = Path(folder)
+    target = Path(folder)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write the folder {str(place)!r}: {error.strerror}") from error
+        raise UserError(f"cannot write the folder {str(target)!r}: {error.strerror}") from error
     # The description goes first and comes last: without it there is no set.
-    (place / DESCRIPTION).unlink(missing_ok=True)
-    write_parquet(particles.materials, place / "materials.parquet")
-    write_parquet(particles.particles, place / "particles.parquet")
-    _write_rotations(particles, place / "rotations.parquet")
+    (target / DESCRIPTION).unlink(missing_ok=True)
+    write_parquet(particles.materials, target / "materials.parquet")
+    write_parquet(particles.particles, target / "particles.parquet")
+    _write_rotations(particles, target / "rotations.parquet")
     description = {
         "kind": KIND,
         "name": particles.name,
@@ -69,7 +69,7 @@ def save_particles(
         "leakage": leaks.as_json() | {"sentences": leaks.sentences(), "found": leaks.found},
         "sha256": particles.sha256,
     }
-    with replaced(place / DESCRIPTION) as temporary:
+    with replaced(target / DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
@@ -84,7 +84,7 @@ def _write_rotations(particles: ParticleSet, path: Path) -> None:
         "split": pa.array(np.repeat([split for split, _ in keys], counts).tolist(), pa.string()),
         "radius": np.repeat([float(radius) for _, radius in keys], counts),
     }
-    columns |= {axis: every[:, place].copy() for place, axis in enumerate("xyzw")}
+    columns |= {axis: every[:, column].copy() for column, axis in enumerate("xyzw")}
     with replaced(path) as temporary:
         pq.write_table(pa.table(columns), temporary, compression="zstd")
 
@@ -95,17 +95,17 @@ def load_particles(folder: str | os.PathLike[str]) -> ParticleSet:
     Raises:
         UserError: If there is none, or it is damaged.
     """
-    place = Path(folder)
-    description = describe_particles(place)
-    materials = read_parquet(place / "materials.parquet")
-    particles = read_parquet(place / "particles.parquet")
-    _check(place, materials, particles)
+    source = Path(folder)
+    description = describe_particles(source)
+    materials = read_parquet(source / "materials.parquet")
+    particles = read_parquet(source / "particles.parquet")
+    _check(source, materials, particles)
     return ParticleSet(
         name=str(description["name"]),
         materials=materials,
         particles=particles,
         radii={split: tuple(description["radii"][split]) for split in description["radii"]},
-        quaternions=_read_rotations(place / "rotations.parquet", description["radii"]),
+        quaternions=_read_rotations(source / "rotations.parquet", description["radii"]),
         facts=description["facts"],
     )
 
@@ -118,7 +118,7 @@ def describe_particles(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / DESCRIPTION
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
             f"{str(folder)!r} holds no {DESCRIPTION}; make a set with: matscale data build c2np"
@@ -126,7 +126,7 @@ def describe_particles(folder: str | os.PathLike[str]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {str(path)!r}: {error}; build the set again") from error
     try:
-        _Description.model_validate(found)
+        _Description.model_validate(description)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
@@ -134,7 +134,7 @@ def describe_particles(folder: str | os.PathLike[str]) -> dict[str, Any]:
             f"{str(path)!r} does not describe a {KIND!r} ({where}: {first['msg']}); "
             "build the set again"
         ) from error
-    return dict(found)
+    return dict(description)
 
 
 class _Leakage(BaseModel):
@@ -181,7 +181,7 @@ def size_on_disk(folder: str | os.PathLike[str]) -> int:
         ) from error
 
 
-def _check(place: Path, materials: StructureTable, particles: StructureTable) -> None:
+def _check(folder: Path, materials: StructureTable, particles: StructureTable) -> None:
     """Make sure that the two tables fit.
 
     Raises:
@@ -197,7 +197,7 @@ def _check(place: Path, materials: StructureTable, particles: StructureTable) ->
     )
     if not sound:
         raise UserError(
-            f"particles.parquet and materials.parquet in {str(place)!r} do not fit; build it again"
+            f"particles.parquet and materials.parquet in {str(folder)!r} do not fit; build it again"
         )
 
 
@@ -217,7 +217,7 @@ def _read_rotations(
     if not (np.abs(np.linalg.norm(values, axis=1) - 1) < UNIT).all():
         raise UserError(f"{str(path)!r} holds quaternions not of unit length; build the set again")
     return {
-        (name, float(one)): values[(split == name) & (radius == one)]
+        (name, float(value)): values[(split == name) & (radius == value)]
         for name, sizes in radii.items()
-        for one in sizes
+        for value in sizes
     }

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from matscale.datasets.particles.particle_set import ParticleSet, Samples
 from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 from matscale.structures.formats import write
-from matscale.structures.formats.atomic_file import replacing
 from matscale.structures.table import StructureTable
 
 CELL_COLUMNS = ("a", "b", "c", "alpha", "beta", "gamma", "space_group")
@@ -69,7 +69,7 @@ def _rows(
         strict=True,
     )
     empty = "," * len(columns)
-    with replacing(out) as temporary, Path(temporary).open("w", encoding="utf-8") as stream:
+    with replaced(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(",".join((*KEY_COLUMNS, *columns)) + "\n")
         for material, radius, rotation in rows:
             quoted = f'"{material}"' if "," in material else material

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
-from matscale.figures.synthetic.question import Difficulty
-
-DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
+Difficulty = Literal["easy", "medium", "hard"]
+DIFFICULTIES: tuple[Difficulty, ...] = get_args(Difficulty)
 
 FONTS = {
     "DejaVu Sans": "DejaVuSans.ttf",

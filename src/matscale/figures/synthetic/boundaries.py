@@ -108,8 +108,8 @@ def with_legend(picture: np.ndarray, style: Style) -> np.ndarray:
     canvas = Image.new("RGB", (width, height + tall), (255, 255, 255))
     canvas.paste(Image.fromarray(picture), (0, 0))
     draw = ImageDraw.Draw(canvas)
-    for place, (colour, text) in enumerate(entries):
-        x = 20 + place * width // 2
+    for column, (colour, text) in enumerate(entries):
+        x = 20 + column * width // 2
         y = height + tall // 2
         draw.line((x, y, x + 40, y), fill=colour, width=3)
         draw.text((x + 52, height + tall * 0.2), text, font=font, fill=(40, 40, 40))

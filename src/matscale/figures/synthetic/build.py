@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matscale.figures.folder import write_figures
 from matscale.figures.items import Kind
+from matscale.figures.synthetic.appearance import Difficulty
 from matscale.figures.synthetic.making import make
-from matscale.figures.synthetic.question import Difficulty
 from matscale.runtime import execution
 from matscale.runtime.errors import UserError
 

@@ -45,7 +45,7 @@ def cubic_crystal(group: str, edge: float, sites: dict[str, list[list[float]]]) 
     from pymatgen.core import Lattice, Structure
 
     species = [element for element, places in sites.items() for _ in places]
-    places = [place for group_of_places in sites.values() for place in group_of_places]
+    places = [position for group_of_places in sites.values() for position in group_of_places]
     return Structure.from_spacegroup(group, Lattice.cubic(edge), species, places)
 
 

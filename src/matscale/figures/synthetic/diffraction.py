@@ -56,13 +56,13 @@ def render_spots(
     signal = 0.30 * np.exp(-distance / 60) + 1.4 * np.exp(-((distance / 7.0) ** 2))
     inner = np.array([-6, -6]), np.array([style.width, style.height]) + 6
     for (dx, dy), intensity in zip(vectors, intensities, strict=True):
-        place = centre + np.array([dx, dy])
-        if (place < inner[0]).any() or (place > inner[1]).any():
+        spot = centre + np.array([dx, dy])
+        if (spot < inner[0]).any() or (spot > inner[1]).any():
             continue
         shown = 1.0 + 0.22 * np.log10(max(intensity, 1e-3))
-        left, top = np.maximum(place.astype(int) - 16, 0)
-        box = np.s_[top : int(place[1]) + 17, left : int(place[0]) + 17]
-        squared = (x[box] - place[0]) ** 2 + (y[box] - place[1]) ** 2
+        left, top = np.maximum(spot.astype(int) - 16, 0)
+        box = np.s_[top : int(spot[1]) + 17, left : int(spot[0]) + 17]
+        squared = (x[box] - spot[0]) ** 2 + (y[box] - spot[1]) ** 2
         signal[box] += shown * np.exp(-squared / (2 * 3.0**2))
     return np.clip(signal, 0, 1)
 

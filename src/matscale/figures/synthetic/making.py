@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from matscale.figures.items import LABELS, SCALES, FigureItem, Option
-from matscale.figures.synthetic.appearance import DIFFICULTIES, draw_style
-from matscale.figures.synthetic.question import Difficulty, Drawing, Numbers, Question, Value
+from matscale.figures.synthetic.appearance import DIFFICULTIES, Difficulty, draw_style
+from matscale.figures.synthetic.question import Drawing, Numbers, Question, Value
 from matscale.figures.synthetic.registry import questions_of
 
 SOURCE = "matscale"
@@ -63,8 +63,8 @@ def ask(seed: int, index: int, difficulty: Difficulty | None = None) -> Asking:
         question,
         difficulty or drawn,
         caption,
-        tuple(offered[place] for place in order),
-        tuple(written[place] for place in order),
+        tuple(offered[original] for original in order),
+        tuple(written[original] for original in order),
         int(truths.integers(len(offered))),
     )
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matscale.figures.synthetic.appearance import Style
+from matscale.figures.synthetic.appearance import Difficulty, Style
 
-Difficulty = Literal["easy", "medium", "hard"]
 Value = float | str
 SIGNIFICANT_DIGITS = 3
 

@@ -142,8 +142,8 @@ def _fails_in(n, p, q, r, too_far, blur, space):
     for i in range(n):
         for j in range(n):
             partial[i, j] = FORBIDDEN
-        for place in range(space.left[i]):
-            j = space.remaining[i, place]
+        for rank in range(space.left[i]):
+            j = space.remaining[i, rank]
             partial[i, j] = space.cost[i, j]
     column = space.integers[PAIRS]
     if not assign(partial, n, column, space.floats, space.integers, space.flags):
@@ -159,8 +159,8 @@ def _list_remaining(n, p, q, r, reaches, space):
     remaining = 0
     for i in range(n):
         left = 0
-        for place in range(space.degrees[i]):
-            j = space.partners[i, place]
+        for rank in range(space.degrees[i]):
+            j = space.partners[i, rank]
             if _within(i, j, p, q, r, reaches, space):
                 space.remaining[i, left] = j
                 left += 1
@@ -229,8 +229,8 @@ def _best_pairings_fail(n, column, p, q, r, too_far, blur, space):
     for i in range(n):
         low[:] = np.inf
         high[:] = -np.inf
-        for place in range(space.left[i]):
-            j = space.remaining[i, place]
+        for rank in range(space.left[i]):
+            j = space.remaining[i, rank]
             if cost[i, j] - u[i] - v[j] > slack:
                 continue
             if not _within(i, j, p, q, r, reaches, space):

@@ -29,7 +29,7 @@ ROTATED = 4
 
 
 @kernel
-def average_possible(question, limit, space, found):
+def average_possible(question, limit, space, outcome):
     """Whether some translation brings the sites of the target near those of the base on average.
 
     If there is none, no pairing of the sites has an rms below ``limit``. Proof. Let a pairing have
@@ -50,11 +50,11 @@ def average_possible(question, limit, space, found):
         limit: Distance in Å that is too far.
         space: Workspace with the average cell, the steps from the base to it and the target's
             sites; ``laid``, ``field`` and ``sums`` are scratch.
-        found: What was found so far; the work done is added.
+        outcome: What was found so far; the work done is added.
     """
     small, n = space.small, question.n
     scaled, work, origin = small[SCALED], small[MEASURES], small[1]
-    if found[PAIRINGS] == 0 or not inverse(small[STEPS], small[0], origin):
+    if outcome[PAIRINGS] == 0 or not inverse(small[STEPS], small[0], origin):
         return True
     rows_times(origin, 3, small[AVERAGE], scaled)
     if not reciprocal_lengths(scaled, small[0], origin, work[0]):
@@ -69,9 +69,9 @@ def average_possible(question, limit, space, found):
         half[k] = 0.5 / grid[k]
     points = grid[0] * grid[1] * grid[2]
     cost = points * (8.0 * question.n_base + n) / WORTH
-    if points > MOST_GRID or not _worth_it(cost, question, space.vain, found):
+    if points > MOST_GRID or not _worth_it(cost, question, space.vain, outcome):
         return True
-    found[WORK] += cost
+    outcome[WORK] += cost
     moved = _lay_on_grid(question, scaled, space)
     _fill_field(question, scaled, box, space)
     _add_up(n, space)
@@ -85,10 +85,10 @@ def average_possible(question, limit, space, found):
 
 
 @kernel
-def _worth_it(cost, question, vain, found):
+def _worth_it(cost, question, vain, outcome):
     """Whether pairings cost more: all so far, for the times in vain too, and those of a mapping."""
-    paired = found[PAIRINGS] * question.n * question.n
-    mappings = found[MAPPINGS] - vain[1]
+    paired = outcome[PAIRINGS] * question.n * question.n
+    mappings = outcome[MAPPINGS] - vain[1]
     times = ROTATED if question.turns > 1 else 1
     return cost * (1 + IN_VAIN * vain[0]) <= paired and cost * mappings <= paired * times
 
@@ -192,8 +192,8 @@ def _add_up(n, space):
     n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
     stride = 2 * n_2
     plane = n_1 * stride
-    for place in range(n_0 * plane):
-        sums[place] = 0.0
+    for point in range(n_0 * plane):
+        sums[point] = 0.0
     for site in range(n):
         a, b, c = int(laid[site, 0]), int(laid[site, 1]), int(laid[site, 2])
         for i in range(n_0):

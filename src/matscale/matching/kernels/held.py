@@ -36,7 +36,7 @@ class HeldType(types.Type):
     """What numba knows of the arrays: of each its name, its type and its place in the table."""
 
     def __init__(self, name: str, arrays: tuple[tuple[str, types.Array, int], ...]) -> None:
-        self.arrays = {field: (array, place) for field, array, place in arrays}
+        self.arrays = {field: (array, word) for field, array, word in arrays}
         # Names of functions contain those of their arguments: a short one keeps them short.
         digest = hashlib.sha256(repr(arrays).encode()).hexdigest()[:12]
         super().__init__(name=f"Held({name}, {digest})")
@@ -74,10 +74,10 @@ class Held(Generic[Arrays]):
 def _held_type(
     name: str, fields: tuple[str, ...], kinds: tuple[tuple[np.dtype, int], ...]
 ) -> HeldType:
-    arrays, place = [], 0
+    arrays, word = [], 0
     for field, (dtype, dimensions) in zip(fields, kinds, strict=True):
-        arrays.append((field, types.Array(from_dtype(dtype), dimensions, "C"), place))
-        place += 1 + dimensions
+        arrays.append((field, types.Array(from_dtype(dtype), dimensions, "C"), word))
+        word += 1 + dimensions
     return HeldType(name, tuple(arrays))
 
 
@@ -109,14 +109,14 @@ class _Fields(AttributeTemplate):
 @lower_getattr_generic(HeldType)
 def _field(context: Any, builder: Any, held: HeldType, address: Any, name: str) -> Any:
     """An array as numba has it, from its place in the table."""
-    kind, place = held.arrays[name]
+    kind, first_word = held.arrays[name]
     word = ir.IntType(64)
     table = builder.bitcast(address, word.as_pointer())
     # The table never changes: so LLVM may keep what it has read in spite of stores elsewhere.
     constant = builder.module.add_metadata([])
 
     def read(offset: int) -> Any:
-        value = builder.load(cgutils.gep_inbounds(builder, table, place + offset))
+        value = builder.load(cgutils.gep_inbounds(builder, table, first_word + offset))
         value.set_metadata("invariant.load", constant)
         return value
 

@@ -205,8 +205,8 @@ def angle_agrees(space, p, q, limits, angle, atol):
         return True
     if cosine < limits[0] - EDGE or cosine > limits[1] + EDGE:
         return False
-    found = math.acos(min(1.0, max(-1.0, cosine))) * DEGREES
-    return abs(found - angle) <= atol
+    between = math.acos(min(1.0, max(-1.0, cosine))) * DEGREES
+    return abs(between - angle) <= atol
 
 
 @kernel
@@ -337,7 +337,7 @@ def mappings(cell, spacings, target, ltol, atol, space, out):
     limits = space.small[LIMITS]
     for s in range(3):
         cosine_limits(target[3 + s], atol, limits[s])
-    found = 0
+    count = 0
     a, b, c = space.shells[0], space.shells[1], space.shells[2]
     for i in range(counts[0]):
         for j in range(counts[1]):
@@ -350,8 +350,8 @@ def mappings(cell, spacings, target, ltol, atol, space, out):
                     continue
                 if not angle_agrees(space, b[j], c[k], limits[0], target[3], atol):
                     continue
-                if found == len(out):
-                    return found
-                out[found, 0], out[found, 1], out[found, 2] = a[i], b[j], c[k]
-                found += 1
-    return found
+                if count == len(out):
+                    return count
+                out[count, 0], out[count, 1], out[count, 2] = a[i], b[j], c[k]
+                count += 1
+    return count

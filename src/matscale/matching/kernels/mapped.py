@@ -62,14 +62,14 @@ def _rotations(question, codes, marks, errors, space):
     if space.nearest[0] < 2 * errors[1]:
         return 1
     count = marks[0] if question.base_is_1 else marks[1]
-    for place in range(count):
-        unpack(marks[2 + place], space.rotations[place])
-        space.which[0, place] = place
+    for turn in range(count):
+        unpack(marks[2 + turn], space.rotations[turn])
+        space.which[0, turn] = turn
     return count
 
 
 @kernel
-def search_mappings(question, codes, marks, errors, space, found):
+def search_mappings(question, codes, marks, errors, space, outcome):
     """Try all mappings of the base onto the target, or until a match if the first one will do.
 
     Args:
@@ -78,7 +78,7 @@ def search_mappings(question, codes, marks, errors, space, found):
         marks: Rotations of the base, see ``rotations.py``; found if they are not known yet.
         errors: Their errors, likewise.
         space: Workspace with the cell of the base and the target's sites.
-        found: Receives what was found.
+        outcome: Receives what was found.
 
     Returns:
         False if there are more lattice points or pairings than the search can hold or wait for.
@@ -112,15 +112,15 @@ def search_mappings(question, codes, marks, errors, space, found):
         if turns > 1 and turned_before(space, a, 0, turns, noted):
             continue
         doubts = space.doubts[0]
-        if _try_first(question, i, counts, space, found):
+        if _try_first(question, i, counts, space, outcome):
             break
         if turns > 1 and space.doubts[0] == doubts:
             noted = note(space, a, 0, noted)
-    return found[WORK] <= space.most_work[0]
+    return outcome[WORK] <= space.most_work[0]
 
 
 @kernel
-def _try_first(question, i, counts, space, found):
+def _try_first(question, i, counts, space, outcome):
     """Try all mappings with point ``i`` of the first shell as a; True if the search may end."""
     limits, target, atol = space.small[LIMITS], question.target, question.tolerances[2]
     a, turns = space.shells[0, i], 1
@@ -139,13 +139,13 @@ def _try_first(question, i, counts, space, found):
         b = space.shells[3, j]
         if turns > 1 and turned_before(space, b, 1, turns, noted):
             continue
-        found[WORK] += n_c
-        if found[WORK] > space.most_work[0]:
+        outcome[WORK] += n_c
+        if outcome[WORK] > space.most_work[0]:
             return True
         if mark_supercells(space, a, b, n_c, float(question.fu)) == 0:
             continue
         doubts = space.doubts[0]
-        if _try_second(question, a, b, n_c, turns, space, found):
+        if _try_second(question, a, b, n_c, turns, space, outcome):
             return True
         if turns > 1 and space.doubts[0] == doubts:
             noted = note(space, b, 1, noted)
@@ -153,7 +153,7 @@ def _try_first(question, i, counts, space, found):
 
 
 @kernel
-def _try_second(question, a, b, n_c, turns, space, found):
+def _try_second(question, a, b, n_c, turns, space, outcome):
     """Try all mappings with points ``a`` and ``b``; True if the search may end."""
     limits, target = space.small[LIMITS, 0], question.target
     if turns > 1:
@@ -170,11 +170,11 @@ def _try_second(question, a, b, n_c, turns, space, found):
         if turns > 1 and turned_before(space, c, 2, turns, noted):
             continue
         doubts = space.doubts[0]
-        found[MAPPINGS] += 1
-        found[WORK] += OVERHEAD
-        if _try_mapping(question, (a, b, c), space, found):
+        outcome[MAPPINGS] += 1
+        outcome[WORK] += OVERHEAD
+        if _try_mapping(question, (a, b, c), space, outcome):
             return True
-        if found[WORK] > space.most_work[0]:
+        if outcome[WORK] > space.most_work[0]:
             return True
         if turns > 1 and space.doubts[0] == doubts:
             noted = note(space, c, 2, noted)
@@ -182,7 +182,7 @@ def _try_second(question, a, b, n_c, turns, space, found):
 
 
 @kernel
-def _try_mapping(question, triple, space, found):
+def _try_mapping(question, triple, space, outcome):
     """Lay the base into the cell that three points span; True if the search may end."""
     small, n = space.small, question.n
     aligned, steps = small[ALIGNED], small[STEPS]
@@ -195,7 +195,7 @@ def _try_mapping(question, triple, space, found):
     if question.fu > 1:
         limit = question.tolerances[1] * (volume(small[AVERAGE]) / n) ** (1 / 3)
         if question.use_rms:
-            if not average_possible(question, limit + 2 * question.blur, space, found):
+            if not average_possible(question, limit + 2 * question.blur, space, outcome):
                 return False
         elif not translation_possible(question, limit + question.blur, space):
             return False
@@ -203,4 +203,4 @@ def _try_mapping(question, triple, space, found):
     if not lay_base(question.n_base, question.fu, question.base, steps, aligned, space, laid):
         space.doubts[0] += 1
         return False
-    return try_translations(question, space, found)
+    return try_translations(question, space, outcome)

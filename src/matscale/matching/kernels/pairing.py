@@ -34,10 +34,10 @@ MAXIMUM_CODES = 256
 
 
 @kernel
-def sort_by_species(codes, n, starts, place, order):
+def sort_by_species(codes, n, starts, ends, order):
     """Counting sort of species codes (n,): ``order`` and the ``starts`` (257,) of each species.
 
-    ``place`` is scratch, (257,).
+    ``ends`` is scratch, (257,).
     """
     starts[:] = 0
     for i in range(n):
@@ -45,10 +45,10 @@ def sort_by_species(codes, n, starts, place, order):
     for code in range(MAXIMUM_CODES):
         starts[code + 1] += starts[code]
     for code in range(MAXIMUM_CODES + 1):
-        place[code] = starts[code]
+        ends[code] = starts[code]
     for i in range(n):
-        order[place[codes[i]]] = i
-        place[codes[i]] += 1
+        order[ends[codes[i]]] = i
+        ends[codes[i]] += 1
 
 
 @kernel
@@ -61,8 +61,8 @@ def _rows_inside(i, j, low, high, inverse_steps):
             if start < -1e-6 or start > 1 + 1e-6:
                 return 0, -1
             continue
-        one, other = (-1e-6 - start) / slope, (1 + 1e-6 - start) / slope
-        first, last = max(first, min(one, other)), min(last, max(one, other))
+        enters, leaves = (-1e-6 - start) / slope, (1 + 1e-6 - start) / slope
+        first, last = max(first, min(enters, leaves)), min(last, max(enters, leaves))
     return math.ceil(first), math.floor(last)
 
 

@@ -53,14 +53,14 @@ def list_partners(n, raw, columns, codes, tolerance, partners, degrees, scratch)
             tolerance, marked,
         )  # fmt: skip
         # Without branches, which would be guessed wrongly: what is no partner is written over.
-        place = 0
+        count = 0
         for j in range(n):
-            partners[i, place] = j
-            place += marked[j]
-        if place == 0:
+            partners[i, count] = j
+            count += marked[j]
+        if count == 0:
             return False
-        degrees[i] = place
-        for k in range(place):
+        degrees[i] = count
+        for k in range(count):
             wanted[partners[i, k]] = True
     missing = 0
     for j in range(n):
@@ -83,8 +83,8 @@ def all_can_pair(n, partners, degrees, integers, seen):
     for k in range(n):
         row_of[k] = column_of[k] = -1
     for i in range(n):
-        for place in range(degrees[i]):
-            j = partners[i, place]
+        for rank in range(degrees[i]):
+            j = partners[i, rank]
             if row_of[j] < 0:
                 row_of[j] = i
                 column_of[i] = j
@@ -100,8 +100,8 @@ def all_can_pair(n, partners, degrees, integers, seen):
         while head < tail and free < 0:
             i = queue[head]
             head += 1
-            for place in range(degrees[i]):
-                j = partners[i, place]
+            for rank in range(degrees[i]):
+                j = partners[i, rank]
                 if seen[j]:
                     continue
                 seen[j] = True

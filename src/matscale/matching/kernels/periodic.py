@@ -32,8 +32,8 @@ def lay_columns(sites, order, codes, n, begins, columns):
         columns: Receives the coordinates, (3, m); m as in :func:`columns_needed`.
     """
     slot, last = 0, -1
-    for place in range(n):
-        site = order[place]
+    for rank in range(n):
+        site = order[rank]
         code = codes[site]
         if code != last:
             slot = fill_gap(slot, columns)
@@ -146,14 +146,14 @@ def first_unpaired(subset, shift, others, n, suspect):
 
 
 @kernel
-def next_translation(sites, onto, order, places, pivot, others, n, suspect, shift):
+def next_translation(sites, onto, order, ranks, pivot, others, n, suspect, shift):
     """The next translation of a set that lays its pivot onto a site, and all near some site.
 
     Args:
         sites: Fractional coordinates of the set, (n, 3).
         onto: Those of the other set, (n, 3).
         order: Its sites sorted by species, (n,).
-        places: First place in ``order`` to try, that after the last, and the step between them.
+        ranks: First place in ``order`` to try, that after the last, and the step between them.
         pivot: The site of the set to be laid onto those.
         others: The other set again, as :func:`first_unpaired` needs it.
         n: Number of sites.
@@ -163,10 +163,10 @@ def next_translation(sites, onto, order, places, pivot, others, n, suspect, shif
     Returns:
         The place in ``order``, -1 if there is none, and the site that had no partner last.
     """
-    place, stop, step = places
+    rank, stop, step = ranks
     first, second, third = _partners_of(suspect, others)
-    while place < stop:
-        j = order[place]
+    while rank < stop:
+        j = order[rank]
         for axis in range(3):
             shift[axis] = onto[j, axis] - sites[pivot, axis]
         i = suspect
@@ -174,10 +174,10 @@ def next_translation(sites, onto, order, places, pivot, others, n, suspect, shif
         if _row_fits(x, y, z, first, second, third, others.tolerance):
             alone = _unpaired_beside(sites, shift, others, n, suspect)
             if alone < 0:
-                return place, suspect
+                return rank, suspect
             suspect = alone
             first, second, third = _partners_of(suspect, others)
-        place += step
+        rank += step
     return -1, suspect
 
 
@@ -284,8 +284,8 @@ def squared_distances(n, partners, degrees, wrapped, points, images, spacings, c
         max0 = max1 = max2 = -np.inf
         for j in range(n):
             cost[i, j] = FORBIDDEN
-        for place in range(degrees[i]):
-            j = partners[i, place]
+        for rank in range(degrees[i]):
+            j = partners[i, rank]
             image, square = nearest_image(
                 wrapped[0, i], wrapped[1, j], points[0, i], points[1, j], images, spacings
             )

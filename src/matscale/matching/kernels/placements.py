@@ -81,7 +81,7 @@ class Question(NamedTuple):
 
 
 @kernel
-def _keep_better(n, shift, use_rms, normalization, space, found):
+def _keep_better(n, shift, use_rms, normalization, space, outcome):
     """Note the pairing just made if it is the best so far. True if it is."""
     total, largest = 0.0, 0.0
     for i in range(n):
@@ -90,10 +90,10 @@ def _keep_better(n, shift, use_rms, normalization, space, found):
         largest = max(largest, d)
     rms = math.sqrt(total) / math.sqrt(n)
     value = rms if use_rms else largest
-    if not value < found[VALUE] - EQUAL:
+    if not value < outcome[VALUE] - EQUAL:
         return False
-    found[VALUE], found[RMS], found[LARGEST] = value, rms, largest
-    found[LENGTH] = 1.0 / normalization
+    outcome[VALUE], outcome[RMS], outcome[LARGEST] = value, rms, largest
+    outcome[LENGTH] = 1.0 / normalization
     for i in range(n):
         space.integers[BEST_PAIRS, i] = space.integers[PAIRS, i]
     copy_rows(space.small[STEPS], 3, space.small[BEST_STEPS])
@@ -103,13 +103,13 @@ def _keep_better(n, shift, use_rms, normalization, space, found):
 
 
 @kernel
-def try_translations(question, space, found):
+def try_translations(question, space, outcome):
     """Lay the pivot onto every site of its kind; True if the search may end.
 
     Args:
         question: See :class:`Question`.
         space: Workspace with both crystals in ``sites`` and their average cell.
-        found: What was found so far; see the constants of this module.
+        outcome: What was found so far; see the constants of this module.
     """
     n, pivot, starts, blur = question.n, question.pivot, question.starts, question.blur
     stol = question.tolerances[1]
@@ -126,41 +126,41 @@ def try_translations(question, space, found):
     order = space.codes[2]
     begins = space.tally[BEGINS]
     lay_columns(sites[S1], order, space.codes[0], n, begins, space.columns)
-    found[WORK] += n
+    outcome[WORK] += n
     others = Columns(space.codes[1], starts, begins, space.columns, wider)
     exact = Columns(space.codes[1], starts, begins, space.columns, tolerance)
     reduced = False
     shift = small[SHIFT, 0]
     code = space.codes[1, pivot]
-    place, suspect = starts[code] - stride, 0
+    rank, suspect = starts[code] - stride, 0
     while True:
-        places = place + stride, starts[code + 1], stride
-        place, suspect = next_translation(
-            sites[S2], sites[S1], order, places, pivot, others, n, suspect, shift
+        ranks = rank + stride, starts[code + 1], stride
+        rank, suspect = next_translation(
+            sites[S2], sites[S1], order, ranks, pivot, others, n, suspect, shift
         )
-        if place < 0:
+        if rank < 0:
             return False
         if not reduced:
             reduce_average(n, stol, normalization, space)
             if blur > 0.0:
                 widen(2 * stol / normalization + blur, space)
             reduced = True
-        found[PAIRINGS] += 1
-        found[WORK] += n * n + OVERHEAD
-        if found[WORK] > space.most_work[0]:
+        outcome[PAIRINGS] += 1
+        outcome[WORK] += n * n + OVERHEAD
+        if outcome[WORK] > space.most_work[0]:
             return True
         if blur > 0.0:
-            limit = min(stol, found[VALUE]) / normalization
+            limit = min(stol, outcome[VALUE]) / normalization
             if surely_apart(n, shift, limit, blur, space):
                 continue
             space.doubts[0] += 1
             if first_unpaired(sites[S2], shift, exact, n, suspect) >= 0:
                 continue
-        if not pair_sites(n, shift, normalization, min(stol, found[VALUE]), space):
+        if not pair_sites(n, shift, normalization, min(stol, outcome[VALUE]), space):
             continue
-        if _keep_better(n, shift, question.use_rms, normalization, space, found):
-            value = found[VALUE]
+        if _keep_better(n, shift, question.use_rms, normalization, space, outcome):
+            value = outcome[VALUE]
             if value < stol:
-                found[MATCHES] += 1
+                outcome[MATCHES] += 1
                 if question.first or value < 1e-5:
                     return True

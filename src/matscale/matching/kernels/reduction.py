@@ -194,11 +194,11 @@ def _place(cell, target, e, space, out):
     for x in range(3):
         spacings[x] = 2 * math.pi / spacings[x]
     triples = space.triples
-    found = mappings(cell, spacings, target, e, 1.0, space, triples)
-    if found <= 0:
+    count = mappings(cell, spacings, target, e, 1.0, space, triples)
+    if count <= 0:
         return False
     chosen = 0
-    for t in range(found):
+    for t in range(count):
         steps = space.steps
         p, q, r = triples[t]
         turn = (
@@ -242,17 +242,17 @@ def reduce_cell(cell, frac, n, space):
     Returns:
         False where pymatgen raises an error.
     """
-    found = space.small[19]
-    if not niggli_cell(cell, space, found):
+    niggli = space.small[19]
+    if not niggli_cell(cell, space, niggli):
         return False
-    if _same_cell(found, cell):
+    if _same_cell(niggli, cell):
         return True
     each_row_times(frac, n, cell, space.sites[0])
-    if not inverse(found, space.small[0], space.small[1]):
+    if not inverse(niggli, space.small[0], space.small[1]):
         return False
     each_row_times(space.sites[0], n, space.small[1], frac)
     for i in range(n):
         for x in range(3):
             frac[i, x] -= math.floor(frac[i, x])
-    copy_rows(found, 3, cell)
+    copy_rows(niggli, 3, cell)
     return True

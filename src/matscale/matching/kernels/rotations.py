@@ -56,8 +56,8 @@ def _number(a, b, c):
 @kernel
 def unpack(number, out):
     """``out`` = the matrix (3, 3) of a number."""
-    for place in range(8, -1, -1):
-        out[place // 3, place % 3] = number % 3 - 1
+    for entry in range(8, -1, -1):
+        out[entry // 3, entry % 3] = number % 3 - 1
         number //= 3
 
 
@@ -82,7 +82,7 @@ def _lattice_rotations(metric, space):
             if abs(_product(metric, v, v) / metric[axis, axis] - 1) < 2 * METRIC:
                 trial[axis, sizes[axis]] = v
                 sizes[axis] += 1
-    found = 0
+    count = 0
     for i in range(sizes[0]):
         a = trial[0, i]
         for j in range(sizes[1]):
@@ -98,12 +98,12 @@ def _lattice_rotations(metric, space):
                     continue
                 if bc > METRIC * math.sqrt(metric[1, 1] * metric[2, 2]):
                     continue
-                if found == MOST:
-                    return found
+                if count == MOST:
+                    return count
                 # Independence follows from equal scalar products.
-                trial[ROTATION, found] = _number(a, b, c)
-                found += 1
-    return found
+                trial[ROTATION, count] = _number(a, b, c)
+                count += 1
+    return count
 
 
 @kernel
@@ -179,8 +179,8 @@ def find_rotations(cell, frac, codes, space, out, errors):
     marks, worst = space.marks, space.worst
     _find(cell, frac, codes, space, marks, worst)
     errors[0], errors[1] = worst[0], worst[1]
-    for place in range(1, ROTATIONS):
-        out[place] = marks[place]
+    for entry in range(1, ROTATIONS):
+        out[entry] = marks[entry]
     fence()
     out[0] = marks[0]
 
@@ -209,7 +209,7 @@ def _find(cell, frac, codes, space, out, errors):
             count += codes[j] == codes[i]
         if count < rarest:
             pivot, rarest = i, count
-    found = 1
+    known = 1
     turn = space.small[1]
     for keeps_pivot in (True, False):
         for candidate in range(candidates):
@@ -222,15 +222,15 @@ def _find(cell, frac, codes, space, out, errors):
                     continue
                 worst = _image_error(frac, codes, n, metric, turn, pivot, onto)
                 if worst < SITE:
-                    out[2 + found] = number
-                    found += 1
+                    out[2 + known] = number
+                    known += 1
                     errors[0] = max(errors[0], worst)
                     errors[1] = max(errors[1], _metric_error(metric, number))
                     space.trial[ROTATION, candidate] = -1
                     break
         if keeps_pivot:
-            out[1] = found
-    out[0] = found
+            out[1] = known
+    out[0] = known
 
 
 @inlined
@@ -259,8 +259,8 @@ def turned_before(space, point, level, turns, noted):
         done[3 * level, :noted], done[3 * level + 1, :noted], done[3 * level + 2, :noted],
     )  # fmt: skip
     a, b, c = steps[point, 0], steps[point, 1], steps[point, 2]
-    for place in range(turns):
-        turn = space.rotations[which[place]]
+    for rank in range(turns):
+        turn = space.rotations[which[rank]]
         x = a * turn[0, 0] + b * turn[1, 0] + c * turn[2, 0]
         y = a * turn[0, 1] + b * turn[1, 1] + c * turn[2, 1]
         z = a * turn[0, 2] + b * turn[1, 2] + c * turn[2, 2]
@@ -283,13 +283,13 @@ def keeping(space, point, level, turns):
     steps, which, out = space.steps, space.which[level], space.which[level + 1]
     a, b, c = steps[point, 0], steps[point, 1], steps[point, 2]
     kept = 0
-    for place in range(turns):
-        turn = space.rotations[which[place]]
+    for rank in range(turns):
+        turn = space.rotations[which[rank]]
         if (
             a * turn[0, 0] + b * turn[1, 0] + c * turn[2, 0] == a
             and a * turn[0, 1] + b * turn[1, 1] + c * turn[2, 1] == b
             and a * turn[0, 2] + b * turn[1, 2] + c * turn[2, 2] == c
         ):
-            out[kept] = which[place]
+            out[kept] = which[rank]
             kept += 1
     return kept

@@ -87,20 +87,20 @@ def _species(codes, species, counts):
     """Species in the order of their first site and how many sites each has; their number."""
     known = 0
     for code in codes:
-        place = 0
-        while place < known and species[place] != code:
-            place += 1
-        if place == known:
+        kind = 0
+        while kind < known and species[kind] != code:
+            kind += 1
+        if kind == known:
             species[known], counts[known] = code, 0
             known += 1
-        counts[place] += 1
+        counts[kind] += 1
     return known
 
 
 @kernel
 def _anonymous(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
-    supercell, tolerances, use_rms, first, space, found, element_map,
+    supercell, tolerances, use_rms, first, space, outcome, element_map,
 ):  # fmt: skip
     """Try every one-to-one map of elements that makes the compositions agree.
 
@@ -108,8 +108,8 @@ def _anonymous(
     sites, permutations of those of crystal 2 in lexicographic order. The best map is kept, or the
     first if ``first``.
     """
-    found[:] = 0.0
-    found[0] = np.inf
+    outcome[:] = 0.0
+    outcome[0] = np.inf
     species_1, counts_1 = space.species[0], space.species[1]
     species_2, counts_2 = space.species[2], space.species[3]
     chosen, used, to_code = space.species[4], space.species[5], space.species[6]
@@ -122,8 +122,8 @@ def _anonymous(
     depth = 0
     while depth >= 0:
         if depth == k:
-            for place in range(k):
-                to_code[species_1[place]] = species_2[chosen[place]]
+            for entry in range(k):
+                to_code[species_1[entry]] = species_2[chosen[entry]]
             for site in range(len(codes_1)):
                 mapped[site] = to_code[codes_1[site]]
             answer = match_cells(
@@ -131,15 +131,15 @@ def _anonymous(
                 errors_2, scale, supercell, tolerances, use_rms, first, space, current,
             )  # fmt: skip
             status = answer if status == COMPOSITION else max(status, answer)
-            better = answer == MATCH and current[0] < found[0] - EQUAL
+            better = answer == MATCH and current[0] < outcome[0] - EQUAL
             if better:
-                for place in range(MAPPINGS):
-                    found[place] = current[place]
+                for entry in range(MAPPINGS):
+                    outcome[entry] = current[entry]
                 element_map[:] = -1
-                for place in range(k):
-                    element_map[species_1[place]] = species_2[chosen[place]]
-            for place in range(MAPPINGS, FOUND):
-                found[place] += current[place]
+                for entry in range(k):
+                    element_map[species_1[entry]] = species_2[chosen[entry]]
+            for entry in range(MAPPINGS, FOUND):
+                outcome[entry] += current[entry]
             if answer == MATCH and first:
                 return MATCH
             depth -= 1
@@ -163,7 +163,7 @@ def _anonymous(
 
 @kernel
 def plain_pair(
-    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, outcome
 ):
     """Match crystal ``i`` of the first set with ``j`` of the second by elements or without."""
     a, b = first.offsets[i], second.offsets[j]
@@ -180,13 +180,13 @@ def plain_pair(
     return match_cells(
         first.cells[i], frac_1, codes_1, first.rotations[i], first.errors[i], second.cells[j],
         frac_2, codes_2, second.rotations[j], second.errors[j], scale, supercell, tolerances,
-        use_rms, keep_first, space, found,
+        use_rms, keep_first, space, outcome,
     )  # fmt: skip
 
 
 @kernel
 def _anonymous_pair(
-    first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, found,
+    first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, outcome,
     element_map,
 ):  # fmt: skip
     """Match crystal ``i`` of the first set with ``j`` of the second under any element map."""
@@ -199,43 +199,43 @@ def _anonymous_pair(
         first.cells[i], first.frac[a : a + n_1], first.codes[a : a + n_1], first.rotations[i],
         first.errors[i], second.cells[j], second.frac[b : b + n_2], second.codes[b : b + n_2],
         second.rotations[j], second.errors[j], scale, supercell, tolerances, use_rms, keep_first,
-        space, found, element_map,
+        space, outcome, element_map,
     )  # fmt: skip
 
 
 @kernel
 def _one_way(
-    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found,
+    first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, outcome,
     element_map,
 ):  # fmt: skip
     if mode == ANONYMOUS:
         return _anonymous_pair(
-            first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, found,
+            first, i, second, j, scale, supercell, tolerances, use_rms, keep_first, space, outcome,
             element_map,
         )  # fmt: skip
     return plain_pair(
-        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, outcome
     )
 
 
 @kernel
 def _pair(
     first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, symmetric, space,
-    found, element_map,
+    outcome, element_map,
 ):  # fmt: skip
     """Match two crystals; with ``symmetric`` only if the second also matches the first."""
-    found[:] = 0.0
+    outcome[:] = 0.0
     if symmetric:
         status = _one_way(
-            second, j, first, i, mode, scale, supercell, tolerances, use_rms, True, space, found,
+            second, j, first, i, mode, scale, supercell, tolerances, use_rms, True, space, outcome,
             element_map,
         )  # fmt: skip
         if status != MATCH:
             return status
-        found[:] = 0.0
+        outcome[:] = 0.0
     return _one_way(
-        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, found,
-        element_map,
+        first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space,
+        outcome, element_map,
     )  # fmt: skip
 
 
@@ -265,21 +265,21 @@ def match_rows(
         maps: Receives the element map by atomic number, -1 where there is none, (p, 256) int16;
             (0, 256) outside of ANONYMOUS.
     """
-    found = np.empty(FOUND)
+    outcome = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
     for p in range(len(rows_1)):
         status[p] = _pair(
             first, rows_1[p], second, rows_2[p], mode, scale, supercell, tolerances, use_rms,
-            keep_first, symmetric, space, found, element_map,
+            keep_first, symmetric, space, outcome, element_map,
         )  # fmt: skip
         values[p, :] = np.nan
         if status[p] == MATCH:
-            values[p, 0], values[p, 1] = found[RMS], found[LARGEST]
-            values[p, 2] = found[LENGTH]
+            values[p, 0], values[p, 1] = outcome[RMS], outcome[LARGEST]
+            values[p, 2] = outcome[LENGTH]
             if mode == ANONYMOUS:
                 maps[p, :] = element_map
-        values[p, 3], values[p, 4] = found[MAPPINGS], found[PAIRINGS]
-        values[p, 5] = found[MATCHES]
+        values[p, 3], values[p, 4] = outcome[MAPPINGS], outcome[PAIRINGS]
+        values[p, 5] = outcome[MATCHES]
 
 
 @allocating
@@ -304,24 +304,24 @@ def group_rows(
         undecided: Receives which pairs were given up as too large, by the places of the
             representative and of the crystal in ``rows``, (p, p) bool; the others stay.
     """
-    found = np.empty(FOUND)
+    outcome = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
     groups = 0
-    for place, row in enumerate(rows):
-        label[place] = -1
+    for rank, row in enumerate(rows):
+        label[rank] = -1
         for g in range(groups):
             status = _pair(
                 crystals, rows[representatives[g]], crystals, row, mode, scale, supercell,
-                tolerances, False, True, symmetric, space, found, element_map,
+                tolerances, False, True, symmetric, space, outcome, element_map,
             )  # fmt: skip
             counts[status] += 1
             if status == TOO_LARGE:
-                undecided[representatives[g], place] = True
+                undecided[representatives[g], rank] = True
             if status == MATCH:
-                label[place] = rows[representatives[g]]
+                label[rank] = rows[representatives[g]]
                 break
-        if label[place] < 0:
-            label[place] = row
-            representatives[groups] = place
+        if label[rank] < 0:
+            label[rank] = row
+            representatives[groups] = rank
             groups += 1
     return groups

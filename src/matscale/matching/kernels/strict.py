@@ -52,7 +52,7 @@ def _same_species(n, space, starts):
 @kernel
 def strict_match(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
-    base_is_1, tolerances, use_rms, first, space, found,
+    base_is_1, tolerances, use_rms, first, space, outcome,
 ):  # fmt: skip
     """Match crystal 2 onto crystal 1, as ``StructureMatcher._strict_match``.
 
@@ -73,7 +73,7 @@ def strict_match(
         use_rms: Whether the rms decides, else the largest distance.
         first: Whether to keep the first match instead of the best.
         space: Workspace for n1 and n2 sites.
-        found: Receives what was found, (9,): the deciding value, rms and largest distance in
+        outcome: Receives what was found, (9,): the deciding value, rms and largest distance in
             units of (V/n)^(1/3), that length in Å, and the numbers of mappings, of pairings made
             and of matches that were the best so far, the work done, and
             whether :func:`match_cells` has swapped the crystals.
@@ -84,8 +84,8 @@ def strict_match(
         ``space.integers[BEST_PAIRS]`` holds the site of crystal 1 for each of crystal 2,
         ``space.small[BEST_STEPS]`` the supercell of the base.
     """
-    found[:] = 0.0
-    found[VALUE] = np.inf
+    outcome[:] = 0.0
+    outcome[VALUE] = np.inf
     n_1, n_2 = len(frac_1), len(frac_2)
     n_base, n = (n_1, n_2) if base_is_1 else (n_2, n_1)
     if n_base * fu != n:
@@ -122,8 +122,8 @@ def strict_match(
         0.0,
     )  # fmt: skip
     marks, errors = (marks_1, errors_1) if base_is_1 else (marks_2, errors_2)
-    searched = search_mappings(question, base_codes, marks, errors, space, found)
-    if found[VALUE] < tolerances[1]:
+    searched = search_mappings(question, base_codes, marks, errors, space, outcome)
+    if outcome[VALUE] < tolerances[1]:
         return MATCH
     return NO_MATCH if searched else TOO_LARGE
 
@@ -143,7 +143,7 @@ def supercell_sizes(n_1, n_2):
 @kernel
 def match_cells(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
-    supercell, tolerances, use_rms, first, space, found,
+    supercell, tolerances, use_rms, first, space, outcome,
 ):  # fmt: skip
     """Match two crystals in the cells given, as ``StructureMatcher._preprocess`` and ``_match``.
 
@@ -164,7 +164,7 @@ def match_cells(
         use_rms: Likewise.
         first: Likewise.
         space: Likewise.
-        found: Likewise.
+        outcome: Likewise.
 
     Returns:
         As :func:`strict_match`.
@@ -183,11 +183,11 @@ def match_cells(
     if n_1 * times >= n_2:
         return strict_match(
             cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2,
-            fu, base_is_1, tolerances, use_rms, first, space, found,
+            fu, base_is_1, tolerances, use_rms, first, space, outcome,
         )  # fmt: skip
     status = strict_match(
         cell_2, frac_2, codes_2, marks_2, errors_2, cell_1, frac_1, codes_1, marks_1, errors_1,
-        fu, not base_is_1, tolerances, use_rms, first, space, found,
+        fu, not base_is_1, tolerances, use_rms, first, space, outcome,
     )  # fmt: skip
-    found[SWAPPED] = 1.0
+    outcome[SWAPPED] = 1.0
     return status

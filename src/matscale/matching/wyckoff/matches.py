@@ -28,8 +28,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from matscale.matching.wyckoff.orbits import Orbits, OrbitTable, orbits_of
-from matscale.matching.wyckoff.positions import WyckoffTable
+from matscale.matching.wyckoff.positions import Orbits, OrbitTable, WyckoffTable, orbits_of
 from matscale.runtime.exact import settled
 from matscale.runtime.execution import run
 from matscale.structures.chemistry import pettifor_distance
@@ -202,8 +201,8 @@ def match_pairs(item: tuple[np.ndarray, OrbitTable, OrbitTable, str]) -> tuple[n
     pairs, generated, train, pairing = item
     costs = np.empty((len(pairs), 2))
     maps = []
-    for place, (row, train_row) in enumerate(pairs):
-        costs[place], atoms = match_orbits(generated[row], train[train_row], pairing)
+    for pair, (row, train_row) in enumerate(pairs):
+        costs[pair], atoms = match_orbits(generated[row], train[train_row], pairing)
         maps.append(atoms)
     return costs, np.concatenate(maps)
 

@@ -82,8 +82,8 @@ class NearestTrainingParticle:
 
     def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """Training particles, that of the likest material first."""
-        found = [self._nearest(sample, candidates) for sample in told]
-        return [particle for (particle,) in found] if candidates == 1 else found
+        nearest = [self._nearest(sample, candidates) for sample in told]
+        return [particle for (particle,) in nearest] if candidates == 1 else nearest
 
     def _nearest(self, told: Mapping[str, Any], candidates: int) -> list[Atoms]:
         cell, lattice = told["numbers"], told["lattice"]
@@ -110,14 +110,14 @@ def _swapped(numbers: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarra
     """Atomic numbers (n,) with the elements of one cell replaced by those of another."""
     theirs, ours = _by_count(old), _by_count(new)
     table = np.arange(256, dtype=np.uint8)
-    for place, element in enumerate(theirs):
-        table[element] = ours[min(place, len(ours) - 1)]
+    for rank, element in enumerate(theirs):
+        table[element] = ours[min(rank, len(ours) - 1)]
     return table[numbers]
 
 
 def _by_count(numbers: np.ndarray) -> list[int]:
     elements, counts = np.unique(numbers, return_counts=True)
-    return [int(elements[place]) for place in np.lexsort((elements, counts))]
+    return [int(elements[row]) for row in np.lexsort((elements, counts))]
 
 
 class PredictZeroNoise:

@@ -109,12 +109,12 @@ def _families(train: StructureTable) -> dict[tuple[int, ...], _Family]:
     sizes = train.n_atoms
     return {
         counts: _Family(
-            rows=np.array([row for row, _ in found]),
+            rows=np.array([row for row, _ in crystals]),
             counts=np.array(counts),
-            elements=np.array([_by_count(unit) for _, unit in found]),
-            sizes=sizes[[row for row, _ in found]],
+            elements=np.array([_by_count(unit) for _, unit in crystals]),
+            sizes=sizes[[row for row, _ in crystals]],
         )
-        for counts, found in members.items()
+        for counts, crystals in members.items()
     }
 
 

@@ -16,9 +16,6 @@ PAIR_COLUMNS = ("target", "prediction")
 TOLERATED_AS_PUBLISHED = ("atoms too close", "degenerate cell")
 """Reasons of refusal that AtomBench's code does not know."""
 
-_SUFFIXES = re.compile(
-    r"(\.(zip|gz|tar|tgz|csv|jsonl|json|extxyz|xyz|cif|parquet|pt|vasp|poscar))+$", re.IGNORECASE
-)
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -59,15 +56,15 @@ class Submission:
 def read_submissions(
     sources: Sequence[Path], *, workers: int | None, column: str = ""
 ) -> list[Submission]:
-    """Read files of predictions, one model each.
+    """Read files of predictions, one model per file.
 
     A source is a CSV with the columns id, target, prediction (AtomBench; plain or compressed), any
     file or archive of structures whose ids are the targets', a folder of such CSVs, a folder with
-    one subfolder a model, or a folder of structure files of one model.
+    one subfolder per model, or a folder of structure files of one model.
 
     Args:
         sources: Files and folders.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
 
     Raises:
@@ -93,7 +90,7 @@ def _models(source: Path) -> list[tuple[str, Path]]:
     pairs = [entry for entry in entries if _carries_targets(entry)]
     if pairs:
         return [(_name(entry), entry) for entry in pairs]
-    structures = [entry for entry in entries if entry.is_file() and _SUFFIXES.search(entry.name)]
+    structures = [entry for entry in entries if entry.is_file() and _has_ending(entry.name)]
     folders = [] if structures else [entry for entry in entries if entry.is_dir()]
     return [(_name(folder), _pairs_in(folder)) for folder in folders] or [(_name(source), source)]
 
@@ -123,7 +120,11 @@ def _read(name: str, path: Path, workers: int | None, column: str) -> Submission
 
 
 def _name(path: Path) -> str:
-    return file_name(_SUFFIXES.sub("", path.resolve().name))
+    return file_name(formats.without_endings(path.resolve().name))
+
+
+def _has_ending(name: str) -> bool:
+    return formats.without_endings(name) != name
 
 
 def file_name(name: str) -> str:

@@ -50,7 +50,7 @@ def read_frames(path: Path) -> Iterator[tuple[dict[str, str], Any]]:
 
 def _frames(path: Path, stream: Iterable[str]) -> Iterator[_Frame]:
     frame: _Frame | None = None
-    lines = dropwhile(lambda one: not one[1].strip(), enumerate(stream, 1))
+    lines = dropwhile(lambda numbered: not numbered[1].strip(), enumerate(stream, 1))
     for at, line in lines:
         if frame is not None and frame.remark is None:
             frame.remark = line
@@ -96,7 +96,7 @@ def _parsed(path: Path, frame: _Frame, is_last: bool) -> Any:
 
 def _check_alone(path: Path, frame: _Frame, surplus: list[str]) -> None:
     """Raise if there is a frame's comment among the lines that are too many in the one before."""
-    for place, (line, following) in enumerate(pairwise(surplus)):
+    for row, (line, following) in enumerate(pairwise(surplus)):
         if "=" in following:
-            at = frame.line + 2 + int(frame.count[:18]) + place
+            at = frame.line + 2 + int(frame.count[:18]) + row
             raise _no_count(path, f"frame {frame.number + 1}", at, line)

@@ -104,7 +104,7 @@ def _are_paths(predictions: Any) -> bool:
         return True
     if not isinstance(predictions, list | tuple):
         return False
-    paths = [isinstance(one, str | Path) for one in predictions]
+    paths = [isinstance(item, str | Path) for item in predictions]
     if any(paths) and not all(paths):
         other = predictions[paths.index(False)]
         raise UserError(

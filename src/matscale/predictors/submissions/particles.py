@@ -1,6 +1,6 @@
 """Answers to the particle tasks that were made elsewhere and come in a file.
 
-crystal-to-particle: extended XYZ or Parquet, one particle a frame or row, with ``material``,
+crystal-to-particle: extended XYZ or Parquet, one particle per frame or row, with ``material``,
 ``radius`` in Å and ``rotation``. particle-to-crystal: a CSV with these and ``a``, ``b``, ``c`` in
 Å, ``alpha``, ``beta``, ``gamma`` in degrees and ``space_group``; or crystals in any format that
 can carry the three, or whose ids are the samples' names.
@@ -68,7 +68,8 @@ def read_particles(path: Path) -> Rows:
         return collected(*_called(path), table_frames(formats.read_parquet(path)))
     frames = read_frames(path)
     return collected(
-        *_called(path), ((sample_key(one, one.get("id", "")), found) for one, found in frames)
+        *_called(path),
+        ((sample_key(values, values.get("id", "")), atoms) for values, atoms in frames),
     )
 
 
@@ -131,8 +132,8 @@ def sample_key(values: Mapping[str, Any], name: str = "") -> Key | None:
         except (ValueError, OverflowError):
             return None
         return key if key[2] == rotation else None
-    if found := _SAMPLE_NAME.fullmatch(name):
-        return found[1], float(found[2]), int(found[3][:9])
+    if parts := _SAMPLE_NAME.fullmatch(name):
+        return parts[1], float(parts[2]), int(parts[3][:9])
     return None
 
 
@@ -181,14 +182,15 @@ def _csv_rows(path: Path) -> Iterator[tuple[Key | None, Any]]:
 
 def _check_columns(path: Path, names: list[str]) -> None:
     needed = (*KEY_COLUMNS, *CELL_COLUMNS)
-    for one in needed:
-        if one not in names:
+    for column in needed:
+        if column not in names:
             raise UserError(
-                f"{path} has no column {one!r}; its first line must be {','.join(needed)} with "
+                f"{path} has no column {column!r}; its first line must be {','.join(needed)} with "
                 "commas, not semicolons or tabs, between them"
             )
-        if names.count(one) > 1:
-            raise UserError(f"{path} has {names.count(one)} columns {one!r}; keep one of them")
+        count = names.count(column)
+        if count > 1:
+            raise UserError(f"{path} has {count} columns {column!r}; keep one of them")
 
 
 def _parameters(row: Mapping[str, str]) -> Any:
@@ -217,9 +219,9 @@ def crystals(
         name = str(table.ids[row])
         key = sample_key(values, name) if keys is None else keys[name]
         yield key, _crystal(table, row, values)
-    for one in reading.refusals:
-        key = sample_key({}, one.id) if keys is None else keys[one.id]
-        yield key, Refused(one.reason, one.detail)
+    for refusal in reading.refusals:
+        key = sample_key({}, refusal.id) if keys is None else keys[refusal.id]
+        yield key, Refused(refusal.reason, refusal.detail)
 
 
 def _crystal(table: StructureTable, row: int, values: Mapping[str, Any]) -> Any:

@@ -53,7 +53,7 @@
       const hide = Boolean(protocol) && part.dataset.protocol !== protocol;
       // The section that holds the filters keeps them; only its tables go.
       for (const child of part.children) {
-        if (child !== form && (own ? child.matches(".scroll, details") : true)) child.hidden = hide;
+        if (child !== form && (own ? child.matches(".wide-table, details") : true)) child.hidden = hide;
       }
       if (!own) part.hidden = hide;
     }
@@ -65,5 +65,40 @@
     form.addEventListener("input", () => filter(form, section));
     form.addEventListener("submit", (event) => event.preventDefault());
     filter(form, section);
+  }
+
+  // How many columns a table hides to the right, or to the left once its end is reached.
+  const beyond = (frame) => {
+    const scroll = frame.querySelector(".scroll");
+    const button = frame.querySelector(".beyond");
+    const box = scroll.getBoundingClientRect();
+    const who = scroll.querySelector("thead tr:last-child .who").getBoundingClientRect();
+    const heads = [...scroll.querySelectorAll("thead tr:last-child th:not(.who)")].map((head) => head.getBoundingClientRect());
+    const right = heads.filter((head) => head.right > box.right + 2).length;
+    const left = heads.filter((head) => head.left < who.right - 2).length;
+    const way = right ? "right" : "left";
+    const text = right ? `${right} more →` : `← ${left} more`;
+    const hidden = box.width === 0 || (right === 0 && left === 0);
+    if (button.hidden !== hidden) button.hidden = hidden;
+    if (button.textContent !== text) {
+      button.textContent = text;
+      button.dataset.way = way;
+      button.setAttribute("aria-label", `${right || left} more columns to the ${way}: scroll there`);
+    }
+  };
+  for (const frame of document.querySelectorAll(".wide-table")) {
+    const scroll = frame.querySelector(".scroll");
+    const button = frame.querySelector(".beyond");
+    const update = () => beyond(frame);
+    button.addEventListener("click", () => {
+      const who = scroll.querySelector("thead tr:last-child .who").offsetWidth;
+      const step = Math.max(scroll.clientWidth - who - 24, 96);
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (button.dataset.way === "left") scroll.scrollTo({ left: 0, behavior: calm ? "auto" : "smooth" });
+      else scroll.scrollBy({ left: step, behavior: calm ? "auto" : "smooth" });
+    });
+    scroll.addEventListener("scroll", update, { passive: true });
+    new ResizeObserver(update).observe(scroll);
+    update();
   }
 })();

@@ -23,7 +23,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def view(table: StructureTable, index: int) -> dict[str, Any]:
-    """One crystal or particle as plain numbers for the viewer.
+    """One crystal or cluster of atoms as plain numbers for the viewer.
 
     Returns:
         ``formula``, ``atoms`` as (Z, x, y, z), ``bonds`` as pairs of indices, ``cell`` as three

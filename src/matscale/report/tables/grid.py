@@ -1,4 +1,4 @@
-"""Small tables of the particle tasks: one value drawn as HTML, LaTeX and CSV."""
+"""Small tables that are not score tables: one value drawn as HTML, LaTeX and CSV."""
 
 from __future__ import annotations
 

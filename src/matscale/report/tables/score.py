@@ -222,6 +222,26 @@ def _table(
     return ScoreTable(title, protocol, columns, rows, family=family)
 
 
+class ColumnGroup(NamedTuple):
+    """Columns that stand together under one title: their places in the table."""
+
+    title: str
+    columns: tuple[int, ...]
+
+    @property
+    def start(self) -> int:
+        """Place of the first."""
+        return self.columns[0]
+
+
+def column_groups(table: ScoreTable) -> list[ColumnGroup]:
+    """The columns of a table by what they are about, in the order in which these appear."""
+    groups: dict[str, list[int]] = {}
+    for place, column in enumerate(table.columns):
+        groups.setdefault(column.spec.column_group, []).append(place)
+    return [ColumnGroup(title, tuple(places)) for title, places in groups.items()]
+
+
 def first_columns(table: ScoreTable, count: int) -> ScoreTable:
     """The same table with its first columns that any row has a value in."""
     kept = [

@@ -8,6 +8,7 @@ from matscale.structures.formats.cells_of_text import parse_text
 from matscale.structures.formats.objects import read_objects
 from matscale.structures.formats.parquet import read_parquet, write_parquet
 from matscale.structures.formats.reader import csv_header, read, read_columns, read_json_splits
+from matscale.structures.formats.registry import without_endings
 from matscale.structures.formats.vocabulary import REASONS, Limits
 from matscale.structures.formats.writer import write
 
@@ -21,6 +22,7 @@ __all__ = [
     "read_json_splits",
     "read_objects",
     "read_parquet",
+    "without_endings",
     "write",
     "write_parquet",
 ]

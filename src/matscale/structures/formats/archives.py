@@ -30,6 +30,10 @@ RATIO_FROM = 16 << 20
 """Bytes from which the compression ratio is looked at."""
 
 CHUNK = 1 << 20
+
+SUFFIXES = (".zip", ".gz", ".tar", ".tgz")
+"""Name endings, which only name things: what an archive is, its first bytes say."""
+
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
               ValueError, OSError)  # fmt: skip
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from matscale.runtime.errors import Refused
 from matscale.structures.formats import cif, extxyz, poscar, pymatgen_dict, xsf, yaml_text
+from matscale.structures.formats.json_values import load, structure_in
 from matscale.structures.formats.vocabulary import Parsed, decode
 
 
@@ -51,9 +52,7 @@ def _parse(text: str) -> Parsed:
 
 
 def _parse_json(text: str) -> Parsed:
-    from matscale.structures.formats import id_json
-
-    content = id_json.structure_in(id_json.load(text))
+    content = structure_in(load(text))
     if isinstance(content, str):
         raise Refused("unreadable", "a text inside JSON where a structure was expected")
     return pymatgen_dict.parse(content)

@@ -140,14 +140,16 @@ def _structure(tags: Tags) -> Parsed:
         fractions = fractions - np.floor(fractions)
     else:
         rounding = np.array([[_rounding(text) for text in column] for column in texts]).T
-        found = [
+        expansions = [
             _expand(numbers, fractions, rounding, operations, cell, order)
             for operations in symmetry.candidates
         ]
-        chosen, decided = choose(found, tags, stated_content, cell) if len(found) > 1 else (0, True)
+        chosen, decided = (
+            choose(expansions, tags, stated_content, cell) if len(expansions) > 1 else (0, True)
+        )
         if not decided:
             warnings += (("setting", symmetry.candidates[chosen].name),)
-        _, numbers, fractions = found[chosen]
+        _, numbers, fractions = expansions[chosen]
     warnings += stated_content.contradiction(numbers)
     return Parsed(numbers.astype(np.uint8), in_basis(fractions, cell), cell, warnings)
 

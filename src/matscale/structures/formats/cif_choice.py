@@ -52,8 +52,12 @@ def choose(
     """
     stated = _multiplicities(tags)
     marks = [
-        (_has_multiplicities(one, stated), content.agrees(one.numbers), _is_apart(one, cell))
-        for one in expansions
+        (
+            _has_multiplicities(expansion, stated),
+            content.agrees(expansion.numbers),
+            _is_apart(expansion, cell),
+        )
+        for expansion in expansions
     ]
     best = max(marks)
     return marks.index(best), marks.count(best) == 1
@@ -65,8 +69,10 @@ def _multiplicities(tags: Tags) -> list[int]:
 
 
 def _has_multiplicities(expansion: Expansion, stated: Sequence[int]) -> bool:
-    found = np.bincount(expansion.sites, minlength=len(stated))
-    return all(count in (0, own) for count, own in zip(stated, found.tolist(), strict=False))
+    multiplicities = np.bincount(expansion.sites, minlength=len(stated))
+    return all(
+        count in (0, own) for count, own in zip(stated, multiplicities.tolist(), strict=False)
+    )
 
 
 def _is_apart(expansion: Expansion, cell: np.ndarray) -> bool:

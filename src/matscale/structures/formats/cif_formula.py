@@ -54,7 +54,7 @@ class Content:
         times = round(sum(counts.values()) / sum(self.formula.values()))
         if times < 1 or self.formula.keys() != counts.keys():
             return None
-        gaps = [abs(times * self.formula[one] - count) for one, count in counts.items()]
+        gaps = [abs(times * self.formula[element] - count) for element, count in counts.items()]
         return times if max(gaps) <= TOLERANCE * times else None
 
     def contradiction(self, numbers: np.ndarray) -> tuple[tuple[str, str], ...]:

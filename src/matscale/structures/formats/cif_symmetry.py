@@ -92,7 +92,7 @@ class _Statement:
 
     @cached_property
     def numbers(self) -> set[int]:
-        return {one.number for one in self.candidates}
+        return {candidate.number for candidate in self.candidates}
 
 
 def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
@@ -109,11 +109,11 @@ def stated(tags: Tags, cell: np.ndarray) -> Symmetry:
     texts = [tags.texts(*each) for each in names]
     _check_lengths(texts)
     lower, unknown = _statements(*texts)
-    found = _listed(tags, lower)
-    if found is None and not lower:
+    listed = _listed(tags, lower)
+    if listed is None and not lower:
         _refuse_unknown(tags)
         return Symmetry()
-    first, warnings = found or _without(unknown, lower[0])
+    first, warnings = listed or _without(unknown, lower[0])
     warnings += _conflict(first, lower)
     if len(first.candidates[0]) == 1:
         return Symmetry((), warnings)
@@ -146,7 +146,7 @@ def _list(
     if complete or generators:
         return statement, ()
     # A list that lacks some is believed where what is stated beside it has all of them.
-    if any(same(operations, one) for other in lower for one in other.candidates):
+    if any(same(operations, candidate) for other in lower for candidate in other.candidates):
         count = len(texts) * max(len(centring), 1)
         return statement, (("generators", f"{count} of {len(operations)} operations"),)
     raise Refused(
@@ -165,8 +165,8 @@ def _lines(tags: Tags, names: tuple[str, ...]) -> tuple[str, ...]:
             continue
         values = [gemmi.cif.as_string(raw) for raw in tags.column(name)]
         lines = "\n".join(values).replace(";", "\n").split("\n")
-        if found := tuple([line for line in lines if line.strip() not in ABSENT]):
-            return found
+        if lines_of_tag := tuple([line for line in lines if line.strip() not in ABSENT]):
+            return lines_of_tag
     return ()
 
 
@@ -203,37 +203,37 @@ def _not_understood(text: str) -> Refused:
 
 
 def _by_hall(texts: tuple[str, ...]) -> list[_Statement]:
-    found = []
+    statements = []
     for text in texts:
         if pair := space_groups.by_hall(text):
             operations = of_hall(*pair, text)
             others = space_groups.of_group(operations.number)
-            found.append(_Statement(f"Hall {text}", (operations,), others))
+            statements.append(_Statement(f"Hall {text}", (operations,), others))
         elif settings := space_groups.by_symbol(text):
-            found.append(_settings(text, settings))
-    return found
+            statements.append(_settings(text, settings))
+    return statements
 
 
 def _by_symbol(texts: tuple[str, ...], codes: tuple[str, ...]) -> list[_Statement]:
     """The symbols; one that says more narrows what the first says."""
-    found: list[_Statement] = []
+    statements: list[_Statement] = []
     narrowest: tuple[gemmi.SpaceGroup, ...] = ()
     for text in texts:
         settings = space_groups.by_symbol(text)
         if len(settings) > 1 and codes:
             settings = space_groups.by_symbol(f"{text}:{codes[0]}") or settings
-        both = {one.xhm() for one in settings} & {one.xhm() for one in narrowest}
+        both = {setting.xhm() for setting in settings} & {setting.xhm() for setting in narrowest}
         if settings and not narrowest:
             narrowest = settings
-            found.append(_settings(text, settings))
+            statements.append(_settings(text, settings))
         elif both:
-            narrowest = tuple(one for one in narrowest if one.xhm() in both)
-            found[0] = _settings(found[0].text, narrowest)
+            narrowest = tuple(setting for setting in narrowest if setting.xhm() in both)
+            statements[0] = _settings(statements[0].text, narrowest)
         elif settings:
-            found.append(_settings(text, settings))
+            statements.append(_settings(text, settings))
         elif pair := _hall_among_symbols(text):
-            found.append(_Statement(text, (of_hall(*pair, text),)))
-    return found
+            statements.append(_Statement(text, (of_hall(*pair, text),)))
+    return statements
 
 
 def _hall_among_symbols(
@@ -245,22 +245,22 @@ def _hall_among_symbols(
 
 
 def _by_number(texts: tuple[str, ...], references: tuple[str, ...]) -> list[_Statement]:
-    found = []
+    statements = []
     for text in texts:
         if settings := space_groups.by_number(text):
-            found.append(_settings(text, settings, standard=True))
+            statements.append(_settings(text, settings, standard=True))
     for text in references:
         if settings := space_groups.by_symbol(text):
             numbers = space_groups.by_number(str(settings[0].number))
-            found.append(_settings(text, numbers, standard=True))
-    return found
+            statements.append(_settings(text, numbers, standard=True))
+    return statements
 
 
 def _settings(
     text: str, settings: tuple[gemmi.SpaceGroup, ...], standard: bool = False
 ) -> _Statement:
     others = space_groups.of_group(settings[0].number)
-    return _Statement(text, tuple(of_setting(one) for one in settings), others, standard)
+    return _Statement(text, tuple(of_setting(setting) for setting in settings), others, standard)
 
 
 def _check_lengths(texts: Sequence[tuple[str, ...]]) -> None:
@@ -295,11 +295,11 @@ def _conflict(first: _Statement, lower: tuple[_Statement, ...]) -> tuple[tuple[s
     return ()
 
 
-def _agree(one: _Statement, other: _Statement) -> bool:
+def _agree(first: _Statement, second: _Statement) -> bool:
     """Whether two statements may mean one group; by size if a group is in no table."""
-    if 0 in one.numbers | other.numbers:
-        return bool(set(map(len, one.candidates)) & set(map(len, other.candidates)))
-    return bool(one.numbers & other.numbers)
+    if 0 in first.numbers | second.numbers:
+        return bool(set(map(len, first.candidates)) & set(map(len, second.candidates)))
+    return bool(first.numbers & second.numbers)
 
 
 def _fitting(
@@ -314,7 +314,11 @@ def _fitting(
         best, value = _best(statement.candidates, cell)
         if value <= FITS:
             return best, _unusual_axis(statement, best[0])
-        instead = [one for one in map(of_setting, statement.others) if misfit(one, cell) <= FITS]
+        instead = [
+            candidate
+            for candidate in map(of_setting, statement.others)
+            if misfit(candidate, cell) <= FITS
+        ]
     if len(instead) == 1:
         return tuple(instead), (("setting", f"{statement.text}: {instead[0].name}"),)
     shown = "{:g} {:g} {:g} Å, {:g} {:g} {:g}°".format(*_parameters(cell))
@@ -322,7 +326,7 @@ def _fitting(
         return best, (("cell", f"{best[0].name} with {shown}"),)
     detail = f"CIF: a cell of {shown} does not have the symmetry of {statement.text[:60]}"
     if instead:
-        names = ", ".join(one.name for one in instead[:6])
+        names = ", ".join(candidate.name for candidate in instead[:6])
         detail += f", and which of the settings {names} is meant is not said"
     raise Refused("unknown symmetry", detail)
 
@@ -330,10 +334,10 @@ def _fitting(
 def _best(
     candidates: Sequence[Operations], cell: np.ndarray
 ) -> tuple[tuple[Operations, ...], float]:
-    misfits = [misfit(one, cell) for one in candidates]
+    misfits = [misfit(candidate, cell) for candidate in candidates]
     least = min(misfits)
     pairs = zip(candidates, misfits, strict=True)
-    best = tuple(one for one, value in pairs if value <= least + _EQUAL)
+    best = tuple(candidate for candidate, value in pairs if value <= least + _EQUAL)
     # A short monoclinic symbol means the axis b unless the cell says otherwise.
     return best[:1] if best[0].number in space_groups.MONOCLINIC else best, least
 

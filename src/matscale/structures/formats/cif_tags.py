@@ -38,8 +38,8 @@ class Tags:
                 self._pairs.setdefault(_plain(pair[0]), []).append(pair[1])
             elif (loop := item.loop) is not None:
                 tags = loop.tags
-                for place, tag in enumerate(tags):
-                    self._loops.setdefault(_plain(tag), []).append((len(self._values), place))
+                for column, tag in enumerate(tags):
+                    self._loops.setdefault(_plain(tag), []).append((len(self._values), column))
                 self._values.append(loop)
                 self._widths.append(len(tags))
 
@@ -52,8 +52,8 @@ class Tags:
     def column(self, *names: str) -> list[str]:
         """The values as they stand in the file, quotes included, of the first name that has any."""
         for name in names:
-            for loop, place in self._loops.get(name, ()):
-                if values := self._column(loop, place):
+            for loop, number in self._loops.get(name, ()):
+                if values := self._column(loop, number):
                     return values
             if name in self._pairs:
                 return self._pairs[name][:1]
@@ -74,18 +74,18 @@ class Tags:
             if name in self._pairs:
                 raw += self._pairs[name]
             if name in self._loops:
-                for loop, place in self._loops[name]:
-                    raw += self._column(loop, place)
+                for loop, column in self._loops[name]:
+                    raw += self._column(loop, column)
         if not raw:
             return ()
-        return tuple(dict.fromkeys([text for one in raw if (text := _text(one)) not in ABSENT]))
+        return tuple(dict.fromkeys([text for value in raw if (text := _text(value)) not in ABSENT]))
 
-    def _column(self, loop: int, place: int) -> list[str]:
+    def _column(self, loop: int, column: int) -> list[str]:
         values = self._values[loop]
         if not isinstance(values, list):
             # All values at once: most columns of a loop are wanted.
             self._values[loop] = values = values.values
-        return values[place :: self._widths[loop]]
+        return values[column :: self._widths[loop]]
 
 
 def _text(raw: str) -> str:

@@ -23,18 +23,18 @@ _AGAIN = {CIFS: "the crystals of {} again", TRAJECTORIES: "how the crystals of {
 
 
 def without_mattergens(
-    found: Iterable[File], ignored: list[tuple[str, str]], shown: str
+    files: Iterable[File], ignored: list[tuple[str, str]], shown: str
 ) -> Iterator[File]:
     """The files of a source, of MatterGen's copies of the same crystals the first of three.
 
     Args:
-        found: All files.
+        files: All files.
         ignored: Takes the copies that are left out, one entry an archive, and why.
         shown: Path of the source, which names in ``ignored`` go without.
     """
     read: set[str] = set()
     copies: dict[str, dict[str, list[File]]] = {}
-    for file in found:
+    for file in files:
         folder, kind, _ = _of_mattergen(file.source)
         if kind in _AGAIN:
             copies.setdefault(folder, {}).setdefault(kind, []).append(file)
@@ -55,10 +55,10 @@ def without_mattergens(
 def _of_mattergen(source: str) -> tuple[str, str, str]:
     """The folder of MatterGen's that a file is in, which copy it is or "", and that copy's path."""
     parts = source.split("/")
-    for place, part in enumerate(parts):
+    for depth, part in enumerate(parts):
         kind = part if part == CRYSTALS else part.removesuffix(".zip")
         if kind in (CRYSTALS, *_AGAIN):
-            return "/".join(parts[:place]), kind, "/".join(parts[: place + 1])
+            return "/".join(parts[:depth]), kind, "/".join(parts[: depth + 1])
     return "", "", ""
 
 

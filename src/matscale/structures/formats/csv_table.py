@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Sheet:
         if name is not None:
             return self.header.index(name)
         others = [
-            place for place, name in enumerate(self.header) if name.lower() not in INDEX_NAMES
+            index for index, name in enumerate(self.header) if name.lower() not in INDEX_NAMES
         ]
         only = others[0] if len(others) == 1 else None
         if only is not None and any(_may_be_structure(self.value(row, only)) for row in range(9)):
@@ -107,7 +108,7 @@ def sheet(data: bytes) -> Sheet:
         csv.field_size_limit(before)
     header = [name.strip() for name in rows[0]] if rows else []
     if any(map(_may_be_structure, header)):
-        names = [str(place) for place in range(len(header))]
+        names = [str(index) for index in range(len(header))]
         names[[_may_be_structure(cell) for cell in header].index(True)] = "structure"
         return Sheet(names, rows, refusal)
     return Sheet(header, rows[1:], refusal)
@@ -120,11 +121,16 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=outside.count)
 
 
-def parse(content: tuple[str, Path | None]) -> Parsed:
+ReadFile = Callable[[File], Parsed]
+"""Finds the only structure of a file, in whatever format it is."""
+
+
+def parse(content: tuple[str, Path | None], read_file: ReadFile) -> Parsed:
     """The structure in a cell, or in the file that the cell names.
 
     Args:
         content: The cell, and the folder that file names count from.
+        read_file: For cells that name a file.
 
     Raises:
         Refused: If there is none, or the name leads out of the folder.
@@ -134,13 +140,11 @@ def parse(content: tuple[str, Path | None]) -> Parsed:
     if short.lower() in ABSENT:
         raise Refused("missing", "empty cell")
     if len(short) < LONGEST_PATH and not any(mark in short for mark in ("\n", "\\n", "{")):
-        return _parse_file(short, folder)
+        return _parse_file(short, folder, read_file)
     return parse_text(text)
 
 
-def _parse_file(name: str, folder: Path | None) -> Parsed:
-    from matscale.structures.formats.registry import only_structure
-
+def _parse_file(name: str, folder: Path | None, read_file: ReadFile) -> Parsed:
     if "." not in name and "/" not in name:
         raise Refused("unreadable", f"neither a structure nor a file name: {name[:40]!r}")
     if folder is None:
@@ -154,11 +158,19 @@ def _parse_file(name: str, folder: Path | None) -> Parsed:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise Refused("unreadable", f"{name[:100]!r}: {error}"[:200]) from error
-    return only_structure(File(path.name, str(path), data))
+    return read_file(File(path.name, str(path), data))
 
 
-def column_entries(sheet: Sheet, column: int, file: File) -> Iterator[Entry]:
-    """The structures of one column, in order of the rows."""
+def column_entries(sheet: Sheet, column: int, file: File, read_file: ReadFile) -> Iterator[Entry]:
+    """The structures of one column, in order of the rows.
+
+    Args:
+        sheet: The CSV.
+        column: Number of the column.
+        file: Where the CSV stands.
+        read_file: For cells that name a file.
+    """
+    parse_cell = partial(parse, read_file=read_file)
     folder = Path(file.origin).absolute().parent if file.origin else None
     ids = sheet.id_column(column)
     for row in range(len(sheet.rows)):
@@ -167,15 +179,20 @@ def column_entries(sheet: Sheet, column: int, file: File) -> Iterator[Entry]:
             name or str(row),
             f"{file.source}#row {row}",
             (sheet.value(row, column), folder),
-            parse,
+            parse_cell,
             named=bool(name),
         )
     if sheet.refusal is not None:
         yield Entry(str(len(sheet.rows)), file.source, sheet.refusal, named=False)
 
 
-def entries(file: File) -> Iterator[Entry]:
-    """The structures of a CSV, with its other columns."""
+def entries(file: File, read_file: ReadFile) -> Iterator[Entry]:
+    """The structures of a CSV, with its other columns.
+
+    Args:
+        file: The CSV.
+        read_file: For cells that name a file.
+    """
     read = sheet(file.content)
     column = read.structure_column(file)
     if column is None:
@@ -189,7 +206,7 @@ def entries(file: File) -> Iterator[Entry]:
         for index, name in enumerate(read.header)
         if index not in taken and name and name.lower() != "target"
     ]
-    for row, entry in enumerate(column_entries(read, column, file)):
+    for row, entry in enumerate(column_entries(read, column, file, read_file)):
         columns: dict[str, Any] = {}
         if row < len(read.rows):
             columns = {name: _typed(read.value(row, index)) for index, name in others}
@@ -214,4 +231,6 @@ def claims(head: bytes) -> bool:
     return first[:1] not in ("{", "[") and any(_QUOTED.search(line) for line in lines[:2])
 
 
-FORMAT = Format("CSV", (".csv", ".tsv"), claims, entries)
+def csv_format(read_file: ReadFile) -> Format:
+    """The format, given how to read the files that cells name: they may be in any format."""
+    return Format("CSV", (".csv", ".tsv"), claims, partial(entries, read_file=read_file))

@@ -93,15 +93,15 @@ def _places_of(source: str | os.PathLike[str]) -> list[Place]:
 
 
 def _folder(folder: Path) -> list[Place]:
-    found = []
+    entries = []
     start = len(os.path.join(folder, ""))  # noqa: PTH118 - thousands of files; Path is slow
     for root, _, names in os.walk(folder, onerror=_stop):
         for name in names:
             path = f"{root}{os.sep}{name}"
-            found.append(Place(path, path[start:].replace(os.sep, "/"), chosen=False))
-    if not found:
+            entries.append(Place(path, path[start:].replace(os.sep, "/"), chosen=False))
+    if not entries:
         raise UserError(f"the folder {str(folder)!r} holds no files")
-    return sorted(found, key=lambda place: place.name)
+    return sorted(entries, key=lambda place: place.name)
 
 
 def _stop(error: OSError) -> None:

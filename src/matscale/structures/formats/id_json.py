@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from matscale.runtime.errors import Refused
 from matscale.structures.formats import pandas_json, pymatgen_dict
 from matscale.structures.formats.cells_of_text import parse_text
+from matscale.structures.formats.json_values import Doubled, is_structural, load, structure_in
 from matscale.structures.formats.vocabulary import (
     ID_KEYS,
     STRUCTURE_KEYS,
@@ -22,39 +22,6 @@ from matscale.structures.formats.vocabulary import (
     its_columns,
     structure_column,
 )
-
-
-class Doubled(dict[str, Any]):
-    """A JSON object in which a key stands twice: the last value counts, all are in ``pairs``."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.pairs = pairs
-
-    @property
-    def key(self) -> str:
-        """The first key that stands twice."""
-        seen: set[str] = set()
-        return next(key for key, _ in self.pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else Doubled(pairs)
-
-
-def load(text: str | bytes) -> Any:
-    """The content of a JSON text.
-
-    Raises:
-        Refused: If it is broken or too deep.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_object)
-    except RecursionError as error:
-        raise Refused("unreadable", "JSON nested too deep") from error
-    except ValueError as error:
-        raise Refused("unreadable", f"JSON: {error}"[:200]) from error
 
 
 def parse(content: Any) -> Parsed:
@@ -71,31 +38,6 @@ def parse(content: Any) -> Parsed:
     if isinstance(content, str):
         return parse_text(content)
     return pymatgen_dict.parse(content)
-
-
-def structure_in(content: Any, column: str = "") -> Any:
-    """What stands under ``structure`` (or ``cif``, ``poscar``) in an entry, else the value.
-
-    Args:
-        content: An entry or a structure.
-        column: Where to look instead.
-    """
-    if isinstance(content, Mapping):
-        if column and column in content:
-            return content[column]
-        if "lattice" not in content:
-            for key in STRUCTURE_KEYS:
-                if key in content:
-                    return content[key]
-    return content
-
-
-def is_structural(content: Any, column: str = "") -> bool:
-    """Whether a value is meant as a structure."""
-    content = structure_in(content, column)
-    if isinstance(content, str):
-        return "\n" in content or "\\n" in content or (content[:1] == "{" and '"sites"' in content)
-    return isinstance(content, Mapping) and "sites" in content and "lattice" in content
 
 
 def splits_of(content: Any) -> dict[str, Mapping[str, Any]] | None:
@@ -132,9 +74,11 @@ def entries(file: File) -> Iterator[Entry | Remark]:
         for split, part in splits.items():
             yield from _said(part, f"{file.source}, split {split}")
             for name, value in _pairs(part):
-                place = f"{file.source}#{split}/{name}"
-                yield Entry(str(name), place, value, parse, {"split": split})
-    elif isinstance(content, Mapping) and all(isinstance(one, Mapping) for one in content.values()):
+                source = f"{file.source}#{split}/{name}"
+                yield Entry(str(name), source, value, parse, {"split": split})
+    elif isinstance(content, Mapping) and all(
+        isinstance(entry, Mapping) for entry in content.values()
+    ):
         yield from _said(content, file.source)
         labels, records = zip(*_pairs(content), strict=True) if content else ((), ())
         yield from entries_of_records(records, file, labels)
@@ -177,7 +121,9 @@ def entries_of_records(
     """
     records = list(records)
     names = None if labels is None else [str(label) for label in labels]
-    keys = list(dict.fromkeys(key for one in records if isinstance(one, Mapping) for key in one))
+    keys = list(
+        dict.fromkeys(key for entry in records if isinstance(entry, Mapping) for key in entry)
+    )
     column = (structure_column(keys, file) or "") if file.column and keys else ""
     if not any(is_structural(record, column) for record in records):
         if keys and not any(key in STRUCTURE_KEYS for key in keys):
@@ -185,8 +131,8 @@ def entries_of_records(
         raise NotStructures("JSON that holds no structures")
     numbered = names is not None and names == [str(row) for row in range(len(names))]
     for index, record in enumerate(records):
-        place = f"{file.stem}-{index}"
-        label = place if names is None else names[index]
+        default = f"{file.stem}-{index}"
+        label = default if names is None else names[index]
         own = id_of(record, "") if names is None or numbered else ""
         yield Entry(
             own or label,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from matscale.runtime.errors import Refused
 from matscale.structures.formats import id_json
+from matscale.structures.formats.json_values import is_structural, load, structure_in
 from matscale.structures.formats.vocabulary import (
     Entry,
     File,
@@ -24,7 +25,7 @@ def parse(text: str) -> Parsed:
     Raises:
         Refused: If it is broken.
     """
-    return id_json.parse(id_json.load(text))
+    return id_json.parse(load(text))
 
 
 def entries(file: File) -> Iterator[Entry]:
@@ -32,9 +33,11 @@ def entries(file: File) -> Iterator[Entry]:
     lines = [line for line in decode(file.content).split("\n") if line.strip()]
     values = [_loaded(line) for line in lines]
     sound = [value for value in values if not isinstance(value, Refused)]
-    keys = list(dict.fromkeys(key for one in sound if isinstance(one, Mapping) for key in one))
+    keys = list(
+        dict.fromkeys(key for entry in sound if isinstance(entry, Mapping) for key in entry)
+    )
     column = (structure_column(keys, file) or "") if file.column and sound else ""
-    if sound and not any(id_json.is_structural(value, column) for value in sound):
+    if sound and not any(is_structural(value, column) for value in sound):
         raise NotStructures(f"JSON Lines without structures; {its_columns(keys)}")
     for index, value in enumerate(values):
         default = f"{file.stem}-{index}"
@@ -46,7 +49,7 @@ def entries(file: File) -> Iterator[Entry]:
         yield Entry(
             name or default,
             source,
-            id_json.structure_in(value, column),
+            structure_in(value, column),
             id_json.parse,
             id_json.columns_of(value, column),
             named=bool(name),
@@ -56,7 +59,7 @@ def entries(file: File) -> Iterator[Entry]:
 def _loaded(line: str) -> object:
     """The value on a line, or why it cannot be read."""
     try:
-        return id_json.load(line)
+        return load(line)
     except Refused as refusal:
         return refusal
 

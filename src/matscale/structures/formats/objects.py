@@ -80,7 +80,7 @@ def read_objects(objects: Any, what: str = "structures") -> Reading:
             f"the {what} hold no crystals: the first of {len(pairs)} is a {_name(pairs[0][1])}; "
             f"give {KINDS}"
         )
-    if not len(reading.table) and {one.reason for one in reading.refusals} <= {"no cell"}:
+    if not len(reading.table) and {refusal.reason for refusal in reading.refusals} <= {"no cell"}:
         raise UserError(f"none of the {what} is a crystal: {reading.refusals[0].detail}")
     return reading if named else replace(reading, unnamed=len(pairs))
 

@@ -104,11 +104,11 @@ def listed(texts: tuple[str, ...], centring: tuple[str, ...]) -> tuple[Operation
     """
     if len(texts) * max(len(centring), 1) > MAX_OPERATIONS:
         raise Refused("unknown symmetry", f"CIF: {len(texts)} symmetry operations")
-    found = [_operation(text) for text in texts]
+    operations = [_operation(text) for text in texts]
     if centring:
         shifts = [_operation(text) for text in centring]
-        found = [shift * operation for shift in shifts for operation in found]
-    rotations, translations = _integers(found)
+        operations = [shift * operation for shift in shifts for operation in operations]
+    rotations, translations = _integers(operations)
     rotations, translations = _distinct(rotations, translations)
     named = _in_table(rotations, translations)
     complete = named is not None or _is_group(rotations, translations)
@@ -130,11 +130,11 @@ def _in_table(rotations: np.ndarray, translations: np.ndarray) -> tuple[str, int
     return group.xhm(), group.number
 
 
-def same(one: Operations, other: Operations) -> bool:
+def same(first: Operations, second: Operations) -> bool:
     """Whether two lists hold the same operations, up to lattice translations."""
     keys = [
         _keys(each.rotations.astype(np.int64), np.rint(each.translations * UNIT).astype(np.int64))
-        for each in (one, other)
+        for each in (first, second)
     ]
     return keys[0] == keys[1]
 
@@ -164,7 +164,7 @@ def _operation(text: str) -> gemmi.Op:
 
 def _integers(operations: Iterable[gemmi.Op]) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (k, 3, 3) and translations (k, 3) in units of 1/24."""
-    pairs = [(one.rot, one.tran) for one in operations]
+    pairs = [(operation.rot, operation.tran) for operation in operations]
     rotations = np.array([rot for rot, _ in pairs], dtype=np.int64).reshape(-1, 3, 3) // UNIT
     return rotations, np.array([tran for _, tran in pairs], dtype=np.int64).reshape(-1, 3)
 

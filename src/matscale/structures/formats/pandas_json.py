@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matscale.structures.formats.json_values import is_structural
 from matscale.structures.formats.vocabulary import STRUCTURE_KEYS, File
 
 
@@ -34,7 +35,7 @@ def table_of(content: Any, file: File) -> Table | None:
     if isinstance(content.get("schema"), Mapping) and isinstance(data, list):
         records = [row for row in data if isinstance(row, Mapping)]
         key = _primary_key(content["schema"])
-        return Table(records, [str(row.get(key, place)) for place, row in enumerate(records)])
+        return Table(records, [str(row.get(key, number)) for number, row in enumerate(records)])
     if isinstance(data, list) and isinstance(content.get("index"), list):
         return _split(content, data)
     return _columns(content, file) or _index(content)
@@ -64,8 +65,6 @@ def _columns(content: Mapping[str, Any], file: File) -> Table | None:
     A file of splits looks alike, but has no column of structures among its splits, and holds
     structures in all of them.
     """
-    from matscale.structures.formats.id_json import is_structural
-
     parts = list(content.values())
     if not parts or not all(isinstance(part, Mapping) and part for part in parts):
         return None
@@ -85,8 +84,6 @@ def _index(content: Mapping[str, Any]) -> Table | None:
     A file of splits looks alike, but its splits share no id that is a structure in none of them.
     Rows whose structures have a name in use are entries by id, and left to be read as such.
     """
-    from matscale.structures.formats.id_json import is_structural
-
     rows = list(content.values())
     if len(rows) < 2 or not all(isinstance(row, Mapping) and row for row in rows):
         return None

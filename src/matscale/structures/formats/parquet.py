@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matscale.runtime.errors import Refused, UserError
-from matscale.structures.formats.atomic_file import replacing
+from matscale.runtime.files import replaced
 from matscale.structures.formats.vocabulary import Block, File, Format
 from matscale.structures.table import StructureTable
 
@@ -55,7 +55,7 @@ def write_parquet(table: StructureTable, path: str | os.PathLike[str]) -> None:
         arrow = to_arrow(table)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UserError(f"cannot store this table in {str(path)!r}: {error}") from error
-    with replacing(path) as temporary:
+    with replaced(path) as temporary:
         pq.write_table(
             arrow,
             temporary,
@@ -107,7 +107,7 @@ def _stored(values: np.ndarray) -> pa.Array:
     try:
         return pa.array(values.tolist())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if one is None else str(one) for one in values.tolist()])
+        return pa.array([None if value is None else str(value) for value in values.tolist()])
 
 
 def read_parquet(path: str | os.PathLike[str]) -> StructureTable:
@@ -196,7 +196,7 @@ def from_arrow(arrow: pa.Table) -> StructureTable:
 def _ids(column: pa.ChunkedArray) -> np.ndarray:
     """Names as strings: other programs write numbers, and nothing at all."""
     names = np.empty(len(column), dtype=object)
-    names[:] = ["" if one is None else str(one) for one in column.to_pylist()]
+    names[:] = ["" if value is None else str(value) for value in column.to_pylist()]
     return names
 
 

@@ -137,10 +137,10 @@ class _Machine:
         if name in _VALUES:
             self.stack.append(_VALUES[name]() if argument is None else argument)
         elif name in _PUTS:
-            place = len(self.memo) if argument is None else argument
-            if place > MOST_PLACES:
-                raise OverflowError(f"place {place} of the memo")
-            self.memo[place] = self.stack[-1]
+            key = len(self.memo) if argument is None else argument
+            if key > MOST_PLACES:
+                raise OverflowError(f"place {key} of the memo")
+            self.memo[key] = self.stack[-1]
         elif name in _GETS:
             self.stack.append(self.memo[argument])
         else:
@@ -148,9 +148,9 @@ class _Machine:
 
     def since_mark(self) -> list[Any]:
         """What was put on the stack since the last mark, taken off it."""
-        found = self.stack
+        items = self.stack
         self.stack = self.marks.pop()
-        return found
+        return items
 
     def call(self, called: Any, arguments: Any) -> Any:
         """What a call stands for; a foreign object unless the function is known here."""
@@ -370,7 +370,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
     if not isinstance(storage, Stored):
         raise ValueError("a tensor that is not a view of a storage")
     numbers = (offset, *shape, *strides)
-    if not all(type(one) is int and 0 <= one < 1 << 62 for one in numbers):
+    if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
         raise ValueError("a tensor whose shape is not of whole numbers")
     if len(shape) != len(strides) or len(shape) > 8:
         raise ValueError(f"a tensor of {len(shape)} dimensions with {len(strides)} strides")
@@ -407,18 +407,18 @@ def _scalar(kind: Any, data: Any = b"", *_: Any) -> Any:
     return np.frombuffer(_bytes(data), kind.dtype)[0].item()
 
 
-def array(found: Array) -> np.ndarray:
+def array(pickled: Array) -> np.ndarray:
     """The values of an array: its state is version, shape, dtype, whether columns lead, bytes.
 
     Raises:
         ValueError: If they are no plain numbers, or there are not as many as the shape says.
     """
-    if len(found.state) != 5:
+    if len(pickled.state) != 5:
         raise ValueError("an array of numpy without its state")
-    _, shape, kind, by_columns, data = found.state
+    _, shape, kind, by_columns, data = pickled.state
     if not isinstance(kind, Kind):
         raise ValueError("an array of numpy that does not hold plain numbers")
-    if len(shape) > 8 or not all(type(one) is int and one >= 0 for one in shape):
+    if len(shape) > 8 or not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError("an array of numpy whose shape is not of whole numbers")
     values = np.frombuffer(_bytes(data), kind.dtype)
     if prod(shape) != len(values):

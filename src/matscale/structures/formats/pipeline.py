@@ -63,17 +63,17 @@ class Rules:
 
 
 def gather(
-    found: Iterable[Entry | Block], rules: Rules, *, workers: int | None = None, label: str = ""
+    entries: Iterable[Entry | Block], rules: Rules, *, workers: int | None = None, label: str = ""
 ) -> Reading:
     """Parse and check all entries.
 
     Args:
-        found: The items in order.
+        entries: The items in order.
         rules: What structures must keep to.
         workers: Processes; None chooses by the amount of work.
         label: For the progress display; "" shows none.
     """
-    pieces = list(_pieces(found, rules, workers, label))
+    pieces = list(_pieces(entries, rules, workers, label))
     starts = np.cumsum([0] + [piece.count for piece in pieces])
     numbered = list(zip(pieces, starts.tolist(), strict=False))
     common = _common_ids(pieces)
@@ -111,11 +111,11 @@ def gather(
 
 
 def _pieces(
-    found: Iterable[Entry | Block], rules: Rules, workers: int | None, label: str
+    entries: Iterable[Entry | Block], rules: Rules, workers: int | None, label: str
 ) -> Iterator[Piece]:
     batch: list[Entry] = []
     weight = 0
-    for item in found:
+    for item in entries:
         if isinstance(item, Block):
             yield from _parse_batch(batch, weight, rules, workers, label)
             batch, weight = [], 0
@@ -192,7 +192,7 @@ def parse_chunk(work: tuple[list[Entry], Rules]) -> Piece:
         columns=[dict(entry.columns) for entry in chosen],
     )
     kept = set(piece.items.tolist()) if warnings else set()
-    return replace(piece, warnings=[one for one in warnings if one.item in kept])
+    return replace(piece, warnings=[warning for warning in warnings if warning.item in kept])
 
 
 def _check_size(atoms: int, rules: Rules) -> None:
@@ -246,10 +246,10 @@ def _checked(
     """The piece that is left when unfit structures are refused too."""
     from matscale.structures.checks import FINE, REASON_OF, verdicts
 
-    found = verdicts(table)
-    refused = found.codes != FINE
+    verdict = verdicts(table)
+    refused = verdict.codes != FINE
     for reason in rules.tolerate:
-        refused &= found.codes != REASON_OF.index(reason)
+        refused &= verdict.codes != REASON_OF.index(reason)
     unfit = np.flatnonzero(refused).tolist()
     if unfit:
         refusals = refusals + [
@@ -257,8 +257,8 @@ def _checked(
                 int(items[row]),
                 table.ids[row],
                 sources[row],
-                REASON_OF[found.codes[row]],
-                found.detail(row),
+                REASON_OF[verdict.codes[row]],
+                verdict.detail(row),
             )
             for row in unfit
         ]

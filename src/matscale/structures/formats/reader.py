@@ -62,9 +62,9 @@ def read(
         _files(places, source, limits, ignored), ignored, _path_of(source)
     )
     wanted = (replace(file, column=column, or_usual=or_usual) for file in once)
-    found = _entries(wanted, source, copies.Twins(places), ignored, remarks)
+    entries = _entries(wanted, source, copies.Twins(places), ignored, remarks)
     rules = Rules(limits.atoms, frozenset(tolerate))
-    reading = gather(found, rules, workers=workers, label=label)
+    reading = gather(entries, rules, workers=workers, label=label)
     if not reading.submitted:
         why = "; ".join(f"{name}: {reason}" for name, reason in ignored[:3])
         raise UserError(
@@ -87,7 +87,7 @@ def _shown(source: Source | Sequence[Source]) -> str:
 
 
 def _entries(
-    found: Iterable[File],
+    members: Iterable[File],
     source: Source | Sequence[Source],
     twins: copies.Twins,
     ignored: list[tuple[str, str]],
@@ -96,7 +96,7 @@ def _entries(
     """The items of all files; what is not an item is noted in ``ignored`` and ``remarks``."""
     from matscale.structures.formats import registry
 
-    for file in found:
+    for file in members:
         try:
             items: Iterable[Entry | Block | Remark] = registry.entries(file)
             if twins.concern(file):
@@ -104,11 +104,11 @@ def _entries(
                 if first := twins.first(file, items):
                     ignored.append((_name(file, source), f"the crystals of {first} again"))
                     continue
-            for one in items:
-                if isinstance(one, Remark):
-                    remarks.append(one.text)
+            for item in items:
+                if isinstance(item, Remark):
+                    remarks.append(item.text)
                 else:
-                    yield one
+                    yield item
         except NotStructures as reason:
             ignored.append((_name(file, source), str(reason)))
 
@@ -165,11 +165,12 @@ def read_json_splits(
         UserError: If the file cannot be read or is not of this kind.
     """
     from matscale.structures.formats import id_json
+    from matscale.structures.formats.json_values import load
 
     limits = limits or Limits()
     file = _single(source, limits, (".json",))
     try:
-        splits = id_json.splits_of(id_json.load(file.content))
+        splits = id_json.splits_of(load(file.content))
     except Refused as refusal:
         raise UserError(f"cannot read {os.fspath(source)!r}: {refusal}") from refusal
     if splits is None:
@@ -211,6 +212,7 @@ def read_columns(
         UserError: If the file cannot be read, or lacks one of the columns.
     """
     from matscale.structures.formats import csv_table
+    from matscale.structures.formats.registry import only_structure
 
     limits = limits or Limits()
     file = _single(source, limits, (".csv",))
@@ -226,7 +228,7 @@ def read_columns(
         )
     return {
         name: gather(
-            csv_table.column_entries(sheet, sheet.header.index(name), file),
+            csv_table.column_entries(sheet, sheet.header.index(name), file, only_structure),
             Rules(limits.atoms, frozenset(tolerate)),
         )
         for name in columns

@@ -17,6 +17,7 @@ from matscale.structures.formats import (
     torch_results,
     xsf,
 )
+from matscale.structures.formats.archives import SUFFIXES
 from matscale.structures.formats.vocabulary import (
     Block,
     Entry,
@@ -26,19 +27,6 @@ from matscale.structures.formats.vocabulary import (
     Parsed,
     Remark,
 )
-
-FORMATS: tuple[Format, ...] = (
-    cif.FORMAT,
-    poscar.FORMAT,
-    parquet.FORMAT,
-    extxyz.FORMAT,
-    xsf.FORMAT,
-    torch_results.FORMAT,
-    csv_table.FORMAT,
-    jsonl.FORMAT,
-    id_json.FORMAT,
-)
-"""Tried in this order where the name does not tell."""
 
 HEAD = 1 << 14
 """Bytes at the start of a file by which its format is told."""
@@ -101,16 +89,40 @@ def only_structure(file: File) -> Parsed:
     Raises:
         Refused: If it cannot be used, or if there are none or several.
     """
-    found: list[Entry] = []
+    structures: list[Entry] = []
     try:
         for entry in entries(file):
             if isinstance(entry, Remark):
                 continue
-            if isinstance(entry, Block) or found:
+            if isinstance(entry, Block) or structures:
                 raise Refused("unreadable", f"{file.name} may hold several structures")
-            found.append(entry)
+            structures.append(entry)
     except NotStructures as error:
         raise Refused("unreadable", f"{file.name}: {error}") from error
-    if not found:
+    if not structures:
         raise Refused("empty", file.name)
-    return found[0].parsed()
+    return structures[0].parsed()
+
+
+FORMATS: tuple[Format, ...] = (
+    cif.FORMAT,
+    poscar.FORMAT,
+    parquet.FORMAT,
+    extxyz.FORMAT,
+    xsf.FORMAT,
+    torch_results.FORMAT,
+    csv_table.csv_format(only_structure),
+    jsonl.FORMAT,
+    id_json.FORMAT,
+)
+"""Tried in this order where the name does not tell."""
+
+ENDINGS = (*SUFFIXES, *(suffix for form in FORMATS for suffix in form.suffixes))
+"""Of the names of archives and of files in every format, lower case with the dot."""
+
+_ENDINGS = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})+$", re.IGNORECASE)
+
+
+def without_endings(name: str) -> str:
+    """A file name without the endings of formats and archives: ``model.csv.zip`` is ``model``."""
+    return _ENDINGS.sub("", name)

@@ -75,8 +75,8 @@ def by_symbol(text: str) -> Settings:
         match = _CODE.fullmatch(code.strip())
         if not match or not any(match.groups()):
             return ()
-        wanted |= {key: found for key, found in zip(("ext", "code"), match.groups(), strict=True)
-                   if found}  # fmt: skip
+        wanted |= {key: value for key, value in zip(("ext", "code"), match.groups(), strict=True)
+                   if value}  # fmt: skip
     settings = _settings(base.strip())
     if not settings and (match := _SUFFIX.search(base.strip())):
         wanted["ext"] = match[1]
@@ -96,7 +96,7 @@ def _plain(text: str) -> str:
 def _narrowed(settings: Settings, wanted: dict[str, str]) -> Settings:
     """Those of the settings that agree with the remarks beside the symbol."""
     if "number" in wanted:
-        settings = tuple(one for one in settings if one.number == int(wanted["number"]))
+        settings = tuple(setting for setting in settings if setting.number == int(wanted["number"]))
     if code := wanted.get("code", "").lower():
         if code.upper() in "12HR":
             wanted.setdefault("ext", code)
@@ -108,7 +108,7 @@ def _narrowed(settings: Settings, wanted: dict[str, str]) -> Settings:
         settings = _of_choice(settings, choice)
     if ext := wanted.get("ext", "")[:1].upper():
         ext = _ORIGIN_OF_ICSD.get(ext, ext)
-        chosen = tuple(one for one in settings if one.ext == ext)
+        chosen = tuple(setting for setting in settings if setting.ext == ext)
         # ICSD adds its Z to some groups of a single origin, at the centre of symmetry.
         only = len(settings) == 1 and settings[0].ext == "\0" and ext in "12"
         settings = settings if only else chosen
@@ -120,28 +120,30 @@ def _coded(settings: Settings, code: str) -> Settings:
     if code in ("a", "b", "c"):
         return _of_axis(settings, code)
     code = code.replace("-", "")
-    own = tuple(one for one in settings if one.qualifier.replace("-", "") == code)
-    if own or not any(one.qualifier in ("", "b", "b1") for one in settings):
+    own = tuple(setting for setting in settings if setting.qualifier.replace("-", "") == code)
+    if own or not any(setting.qualifier in ("", "b", "b1") for setting in settings):
         return own
     if code == "abc":
         return settings
-    numbers = {one.number for one in settings}
+    numbers = {setting.number for setting in settings}
     return tuple(
-        one for one in _table() if one.number in numbers and one.qualifier.replace("-", "") == code
+        setting
+        for setting in _table()
+        if setting.number in numbers and setting.qualifier.replace("-", "") == code
     )
 
 
 def _of_axis(settings: Settings, axis: str) -> Settings:
-    return tuple(one for one in settings if one.qualifier[:1] == axis)
+    return tuple(setting for setting in settings if setting.qualifier[:1] == axis)
 
 
 def _of_choice(settings: Settings, choice: str) -> Settings:
     """The settings of a cell choice (b1, b2, b3, ...), of the same group and unique axis."""
-    axes = {(one.number, one.qualifier[:1]) for one in settings}
+    axes = {(setting.number, setting.qualifier[:1]) for setting in settings}
     return tuple(
-        one
-        for one in _table()
-        if (one.number, one.qualifier[:1]) in axes and one.qualifier[1:] == choice
+        setting
+        for setting in _table()
+        if (setting.number, setting.qualifier[:1]) in axes and setting.qualifier[1:] == choice
     )
 
 
@@ -170,21 +172,25 @@ def _settings(base: str) -> Settings:
 
 def _siblings(group: gemmi.SpaceGroup, form: str) -> Settings:
     """A setting and the others that its symbol fits."""
-    same = tuple(one for one in _table() if one.number == group.number and one.hm == group.hm)
+    same = tuple(
+        setting for setting in _table() if setting.number == group.number and setting.hm == group.hm
+    )
     if group.number not in MONOCLINIC or _key(form) == _key(group.hm):
         return same
-    return same + tuple(one for one in _short_symbols()[_key(form)] if one.hm != group.hm)
+    return same + tuple(
+        setting for setting in _short_symbols()[_key(form)] if setting.hm != group.hm
+    )
 
 
 @cache
 def _short_symbols() -> dict[str, Settings]:
     """Monoclinic settings by short symbol, such as ``p21/c``, those with the axis b first."""
-    found: dict[str, Settings] = {}
-    for one in _table():
-        if one.number in MONOCLINIC:
-            short = "".join(part for part in one.hm.split() if part != "1").lower()
-            found[short] = (*found.get(short, ()), one)
-    return found
+    settings_by_symbol: dict[str, Settings] = {}
+    for setting in _table():
+        if setting.number in MONOCLINIC:
+            short = "".join(part for part in setting.hm.split() if part != "1").lower()
+            settings_by_symbol[short] = (*settings_by_symbol.get(short, ()), setting)
+    return settings_by_symbol
 
 
 def _key(symbol: str) -> str:
@@ -194,8 +200,10 @@ def _key(symbol: str) -> str:
 @cache
 def _extended_symbols() -> dict[str, Settings]:
     """Settings by the symbols of gemmi's table that say all, such as ``fd-3m:2``."""
-    named = {_key(one.xhm()): one for one in _table() if re.search(r"[:(]", one.xhm())}
-    return {key: (one,) for key, one in named.items()}
+    named = {
+        _key(setting.xhm()): setting for setting in _table() if re.search(r"[:(]", setting.xhm())
+    }
+    return {key: (setting,) for key, setting in named.items()}
 
 
 @cache
@@ -204,22 +212,24 @@ def _full_symbols() -> dict[str, Settings]:
     import gemmi
     import moyopy
 
-    found: dict[str, list[gemmi.SpaceGroup]] = {}
+    by_key: dict[str, list[gemmi.SpaceGroup]] = {}
     for number in range(1, 531):
         entry = moyopy.HallSymbolEntry(number)
         operations = gemmi.symops_from_hall(entry.hall_symbol.replace("=", '"'))
         group = gemmi.find_spacegroup_by_ops(operations)
         if group is not None:
             key = _key(entry.hm_full)
-            found.setdefault(key, []).append(group)
+            by_key.setdefault(key, []).append(group)
             if group.number in DOUBLE_GLIDE and key[-2:] == "/a":
-                found.setdefault(f"{key[:-1]}e", []).append(group)
-    return {key: _of_one_symbol(groups) for key, groups in found.items()}
+                by_key.setdefault(f"{key[:-1]}e", []).append(group)
+    return {key: _of_one_symbol(groups) for key, groups in by_key.items()}
 
 
 def _of_one_symbol(groups: list[gemmi.SpaceGroup]) -> Settings:
     """The settings that have the short symbol of the first, each once."""
-    return tuple({one.xhm(): one for one in groups if one.hm == groups[0].hm}.values())
+    return tuple(
+        {setting.xhm(): setting for setting in groups if setting.hm == groups[0].hm}.values()
+    )
 
 
 @lru_cache(1024)
@@ -236,13 +246,15 @@ def by_number(text: str) -> Settings:
     group = gemmi.find_spacegroup_by_number(number) if number else None
     if group is None:
         return ()
-    same = [one for one in _table() if one.number == group.number and one.hm == group.hm]
+    same = [
+        setting for setting in _table() if setting.number == group.number and setting.hm == group.hm
+    ]
     if group.number in MONOCLINIC:
         same += [
-            one
+            setting
             for axis in "ca"
-            for one in _table()
-            if one.number == group.number and one.qualifier == axis + group.qualifier[1:]
+            for setting in _table()
+            if setting.number == group.number and setting.qualifier == axis + group.qualifier[1:]
         ]
     return tuple(same)
 
@@ -276,4 +288,4 @@ def _plain_hall(text: str) -> str:
 @cache
 def of_group(number: int) -> Settings:
     """All settings of a group."""
-    return tuple(one for one in _table() if one.number == number)
+    return tuple(setting for setting in _table() if setting.number == number)

@@ -171,7 +171,7 @@ def _legacy(data: bytes) -> TorchFile:
         count = int.from_bytes(stream.read(8), "big" if big else "little")
         parts[key] = stream.read(min(count * _WIDTHS[kind], len(data)))
     return TorchFile(
-        content, max(SMALL, len(data)), lambda one: parts[one.key], ">" if big else "<"
+        content, max(SMALL, len(data)), lambda storage: parts[storage.key], ">" if big else "<"
     )
 
 

@@ -45,8 +45,8 @@ def entries(file: File) -> Iterator[Entry | Block]:
         raise NotStructures(f"a torch file without {', '.join(KEYS)}")
     try:
         tables = [
-            _table(saved, part, file.stem, place)
-            for place, part in enumerate(_evaluations(content))
+            _table(saved, part, file.stem, number)
+            for number, part in enumerate(_evaluations(content))
         ]
     except KeyError as error:
         raise Refused("unreadable", f"a torch file without {error}") from error
@@ -70,7 +70,7 @@ def _evaluations(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     counts = {len(content[key]) for key in keys}
     if len(counts) > 1:
         raise ValueError(f"lists of {' and '.join(map(str, sorted(counts)))} evaluations")
-    return [{key: content[key][place] for key in keys} for place in range(counts.pop())]
+    return [{key: content[key][number] for key in keys} for number in range(counts.pop())]
 
 
 def _table(
@@ -114,10 +114,10 @@ def _indices(saved: TorchFile, content: Mapping[str, Any], count: int) -> np.nda
     """Which crystal of the test set each crystal of an evaluation is of, (count,)."""
     if INDICES not in content:
         return np.arange(count)
-    found = _joined(saved, content[INDICES], 1).reshape(-1)
-    if len(found) != count or found.dtype.kind != "i" or (found < 0).any():
-        raise ValueError(f"{len(found)} {INDICES} for {count} crystals")
-    return found
+    indices = _joined(saved, content[INDICES], 1).reshape(-1)
+    if len(indices) != count or indices.dtype.kind != "i" or (indices < 0).any():
+        raise ValueError(f"{len(indices)} {INDICES} for {count} crystals")
+    return indices
 
 
 def _cells(saved: TorchFile, content: Mapping[str, Any], count: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from matscale.runtime.errors import UserError
+from matscale.runtime.files import replaced
 from matscale.structures.formats import cif_text, extxyz, pymatgen_dict
-from matscale.structures.formats.atomic_file import replacing
 from matscale.structures.formats.parquet import write_parquet
 from matscale.structures.table import StructureTable
 
@@ -49,7 +49,7 @@ def _crystals(table: StructureTable, path: str | os.PathLike[str]) -> np.ndarray
 
 
 def _write_extxyz(table: StructureTable, path: str | os.PathLike[str]) -> None:
-    with replacing(path) as temporary, Path(temporary).open("w", encoding="utf-8") as stream:
+    with replaced(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for row in range(len(table)):
             columns = {name: values[row] for name, values in table.columns.items()}
             stream.write(
@@ -80,7 +80,7 @@ def _plain(value: object) -> object:
 def _write_jsonl(table: StructureTable, path: str | os.PathLike[str]) -> None:
     cells = _crystals(table, path)
     packed = os.fspath(path).lower().endswith(".gz")
-    with replacing(path) as temporary, Path(temporary).open("wb") as raw:
+    with replaced(path) as temporary, temporary.open("wb") as raw:
         if packed:
             with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
                 stream.writelines(_lines(table, cells))
@@ -92,7 +92,7 @@ def _write_zip(table: StructureTable, path: str | os.PathLike[str]) -> None:
     cells = _crystals(table, path)
     names = cif_text.member_names(table.ids)
     with (
-        replacing(path) as temporary,
+        replaced(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for row, name in enumerate(names):

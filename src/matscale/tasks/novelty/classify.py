@@ -16,8 +16,8 @@ from matscale.matching import batch
 from matscale.matching.outcomes import Counts
 from matscale.matching.wyckoff.positions import WyckoffTable
 from matscale.runtime.exact import settled
-from matscale.tasks.novelty.candidates import ANONYMOUS, WYCKOFF, Candidates, find_candidates
 from matscale.tasks.novelty.distances import nearest
+from matscale.tasks.novelty.search import ANONYMOUS, WYCKOFF, Candidates, find_candidates
 from matscale.tasks.novelty.settings import CURVE
 from matscale.tasks.novelty.stages import Moved, Stages
 from matscale.tasks.novelty.training import Described

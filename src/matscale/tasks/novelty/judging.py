@@ -15,7 +15,7 @@ from matscale.tasks.entrant import Entrant
 from matscale.tasks.harness import Scored
 from matscale.tasks.novelty.classify import Verdicts, classify
 from matscale.tasks.novelty.samples import (
-    Samples,
+    SubmittedItems,
     unread_samples,
     without_own_images,
     write_moved,
@@ -59,13 +59,13 @@ class GeneratedScores:
         missing: Chemical elements without a reference, and how many crystals that concerns.
     """
 
-    sound: Samples
-    published: Samples
+    sound: SubmittedItems
+    published: SubmittedItems
     table: StructureTable
     verdicts: Verdicts
     missing: dict[str, int]
 
-    def under(self, protocol: Protocol) -> Samples:
+    def under(self, protocol: Protocol) -> SubmittedItems:
         """The samples as a protocol has them."""
         return self.sound if protocol == "sound" else self.published
 

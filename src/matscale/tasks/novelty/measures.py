@@ -36,7 +36,7 @@ from matscale.tasks.novelty.classify import (
     SUBSTITUTED,
     UNMATCHED,
 )
-from matscale.tasks.novelty.samples import Samples
+from matscale.tasks.novelty.samples import SubmittedItems
 from matscale.tasks.novelty.settings import CURVE, METASTABLE, STABLE
 from matscale.tasks.novelty.specs import SPECS
 from matscale.tasks.novelty.stages import AS_GIVEN
@@ -80,13 +80,13 @@ class Compared:
         seed: Of the bootstrap.
     """
 
-    held_out: Samples | None
+    held_out: SubmittedItems | None
     train_prototypes: frozenset[str]
     has_energies: bool
     seed: int
 
 
-def kept(samples: Samples, protocol: Protocol, *, has_energies: bool) -> np.ndarray:
+def kept(samples: SubmittedItems, protocol: Protocol, *, has_energies: bool) -> np.ndarray:
     """Which items a protocol looks at, (n,) bool."""
     if protocol == "sound":
         return np.ones(len(samples), bool)
@@ -98,7 +98,7 @@ def kept(samples: Samples, protocol: Protocol, *, has_energies: bool) -> np.ndar
     return rows
 
 
-def metrics(samples: Samples, protocol: Protocol, compared: Compared) -> dict[str, Metric]:
+def metrics(samples: SubmittedItems, protocol: Protocol, compared: Compared) -> dict[str, Metric]:
     """All metrics of a predictor."""
     rows = kept(samples, protocol, has_energies=compared.has_energies)
     part = samples[rows]
@@ -119,7 +119,7 @@ def metrics(samples: Samples, protocol: Protocol, compared: Compared) -> dict[st
     return found
 
 
-def class_measures(samples: Samples, protocol: Protocol = "sound") -> dict[str, Measure]:
+def class_measures(samples: SubmittedItems, protocol: Protocol = "sound") -> dict[str, Measure]:
     """Shares of the classes; substituted ones also by kind."""
     classes = samples.classes
     substituted = classes == SUBSTITUTED
@@ -137,7 +137,7 @@ def _shares(rows: Mapping[str, np.ndarray], protocol: Protocol) -> dict[str, Mea
     return measures_of(SPECS[protocol], {name: own.astype(float) for name, own in rows.items()})
 
 
-def _own_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
+def _own_measures(samples: SubmittedItems, protocol: Protocol) -> dict[str, Measure]:
     novel = np.isin(samples.classes, (SUBSTITUTED, UNMATCHED))
     distances = {
         "amd_nearest": samples.amd_distance,
@@ -154,7 +154,7 @@ def _own_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
     return measures
 
 
-def _validity_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
+def _validity_measures(samples: SubmittedItems, protocol: Protocol) -> dict[str, Measure]:
     """Validity over all submitted items, whatever else a protocol leaves out."""
     valid = samples.valid if protocol == "sound" else samples.valid_published
     if protocol == "published":
@@ -163,7 +163,7 @@ def _validity_measures(samples: Samples, protocol: Protocol) -> dict[str, Measur
     return _shares({"valid": valid, **balanced}, protocol)
 
 
-def _energy_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]:
+def _energy_measures(samples: SubmittedItems, protocol: Protocol) -> dict[str, Measure]:
     """Stability; a crystal without an energy above the hull is none of these."""
     known = np.isfinite(samples.energy_above_hull)
     if protocol == "sound":
@@ -185,7 +185,7 @@ def _energy_measures(samples: Samples, protocol: Protocol) -> dict[str, Measure]
 
 
 def _prototype_metrics(
-    samples: Samples, protocol: Protocol, compared: Compared
+    samples: SubmittedItems, protocol: Protocol, compared: Compared
 ) -> dict[str, Metric]:
     """How many prototypes were generated, and which of them and of training's are shared.
 
@@ -210,7 +210,7 @@ def _prototype_metrics(
 
 
 def memorisation(
-    samples: Samples, held_out: Samples, specs: Mapping[str, MetricSpec], *, seed: int
+    samples: SubmittedItems, held_out: SubmittedItems, specs: Mapping[str, MetricSpec], *, seed: int
 ) -> Metric:
     """Share of duplicates over that among held-out crystals; above 1 is more than real ones.
 
@@ -233,7 +233,7 @@ def memorisation(
     return Metric(value=value, low=low, high=high, better=better, n=len(mine))
 
 
-def groups(samples: Samples, protocol: Protocol, compared: Compared) -> tuple[Group, ...]:
+def groups(samples: SubmittedItems, protocol: Protocol, compared: Compared) -> tuple[Group, ...]:
     """Classes by crystal system, and the novelty curve."""
     part = samples[kept(samples, protocol, has_energies=compared.has_energies)]
     by_system = {name: part.crystal_system == name for name in SYSTEM_NAMES}

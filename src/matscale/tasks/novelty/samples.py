@@ -83,7 +83,7 @@ GEOMETRY = ("atoms too close", "degenerate cell", "no atoms")
 
 
 @dataclass(frozen=True)
-class Samples:
+class SubmittedItems:
     """The n submitted items; columns as in the module's docstring, and what has none there.
 
     Attributes:
@@ -121,11 +121,13 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, rows: np.ndarray) -> Samples:
+    def __getitem__(self, rows: np.ndarray) -> SubmittedItems:
         """Some of the items."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         balanced = {rule: column[rows] for rule, column in values.pop("balanced").items()}
-        return Samples(balanced=balanced, **{name: one[rows] for name, one in values.items()})
+        return SubmittedItems(
+            balanced=balanced, **{name: one[rows] for name, one in values.items()}
+        )
 
     @property
     def read(self) -> np.ndarray:
@@ -133,7 +135,7 @@ class Samples:
         return self.status == SCORED
 
 
-def unread_samples(reading: Reading) -> Samples:
+def unread_samples(reading: Reading) -> SubmittedItems:
     """All items of a submission before anything is known: failed, or refused with a reason."""
     n = reading.submitted
     ids, status = np.full(n, "", object), np.full(n, SCORED, object)
@@ -145,7 +147,7 @@ def unread_samples(reading: Reading) -> Samples:
         if refusal.reason in GEOMETRY:
             classes[refusal.item] = INVALID
     text, blank, no = np.full(n, "", object), np.full(n, np.nan), np.zeros(n, bool)
-    return Samples(
+    return SubmittedItems(
         ids=ids,
         status=status,
         classes=classes,
@@ -175,7 +177,7 @@ def unread_samples(reading: Reading) -> Samples:
 
 
 def write_validity(
-    samples: Samples, items: np.ndarray, table: StructureTable, found: Validity
+    samples: SubmittedItems, items: np.ndarray, table: StructureTable, found: Validity
 ) -> None:
     """Fill in what is known of the read items as they came; (N,) items of the N rows."""
     samples.valid[items], samples.valid_published[items] = found.sound, found.published
@@ -187,7 +189,7 @@ def write_validity(
 
 
 def write_moved(
-    samples: Samples, items: np.ndarray, moved: Moved, above_hull: Distances | None
+    samples: SubmittedItems, items: np.ndarray, moved: Moved, above_hull: Distances | None
 ) -> None:
     """Fill in what relaxation says; (N,) items of the N relaxed rows."""
     samples.relaxation[items] = moved.statuses
@@ -200,14 +202,14 @@ def write_moved(
     write_reasons(samples, {items[row]: f"relaxation: {why}" for row, why in moved.reasons.items()})
 
 
-def write_reasons(samples: Samples, reasons: Mapping[int, str]) -> None:
+def write_reasons(samples: SubmittedItems, reasons: Mapping[int, str]) -> None:
     """Fill in why items failed, where no earlier reason is known."""
     for item, reason in reasons.items():
         samples.reason[item] = samples.reason[item] or reason
 
 
 def write_verdicts(
-    samples: Samples,
+    samples: SubmittedItems,
     items: np.ndarray,
     crystals: Described,
     verdicts: Verdicts,
@@ -227,7 +229,7 @@ def write_verdicts(
 
 
 def _write_symmetry(
-    samples: Samples, items: np.ndarray, crystals: Described, train: Described
+    samples: SubmittedItems, items: np.ndarray, crystals: Described, train: Described
 ) -> None:
     groups, sequences = crystals.symmetry.groups, crystals.symmetry.sequences
     samples.space_group[items], samples.prototype[items] = groups, sequences
@@ -237,7 +239,7 @@ def _write_symmetry(
     ]
 
 
-def without_own_images(samples: Samples) -> Samples:
+def without_own_images(samples: SubmittedItems) -> SubmittedItems:
     """The samples as the sound protocol has them.
 
     An atom too close to its own image makes a crystal invalid there and not under ``published``;
@@ -261,7 +263,7 @@ def system_of(group: int) -> str:
     return next((name for last, name in SYSTEMS if 0 < group <= last), UNKNOWN)
 
 
-def samples_table(samples: Samples, train: StructureTable, read: np.ndarray) -> pa.Table:
+def samples_table(samples: SubmittedItems, train: StructureTable, read: np.ndarray) -> pa.Table:
     """The per-sample columns as they are written beside the result.
 
     Args:
@@ -310,7 +312,7 @@ def samples_table(samples: Samples, train: StructureTable, read: np.ndarray) -> 
     return pa.table({name: _arrow(values) for name, values in columns.items()})
 
 
-def named_training(samples: Samples) -> np.ndarray:
+def named_training(samples: SubmittedItems) -> np.ndarray:
     """Rows of the training crystals that samples name, rising, each once."""
     return np.unique(samples.train[samples.train >= 0])
 

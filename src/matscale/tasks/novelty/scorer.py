@@ -74,7 +74,7 @@ class _Baselines:
     @property
     def entrants(self) -> list[Entrant[Reading]]:
         """Whose they are."""
-        return [one.entrant for one in self.prepared]
+        return [crystals.entrant for crystals in self.prepared]
 
 
 class NoveltyScorer:
@@ -160,15 +160,18 @@ class NoveltyScorer:
         )
         models = [
             self._entrant(
-                one.name, "model", one.predictions, shown_path(one.source) if one.source else None
+                submission.name,
+                "model",
+                submission.predictions,
+                shown_path(submission.source) if submission.source else None,
             )
-            for one in submissions
+            for submission in submissions
         ]
-        size = max(one.predictions.submitted for one in submissions)
+        size = max(submission.predictions.submitted for submission in submissions)
         known = self._baselines.get(size)
         lines = known.entrants if known else self._entrants(size)
-        names = [one.predictor.name for one in models]
-        own = [one.predictor.name for one in lines]
+        names = [model.predictor.name for model in models]
+        own = [line.predictor.name for line in lines]
         check_names(names, own)
         # One memory a call: that of a training loop would fill with what never comes again.
         run = start_run(
@@ -190,14 +193,18 @@ class NoveltyScorer:
             self._baselines = {size: known}  # the last size alone: sizes could go on for ever
         prepared = [prepare(entrant, stages) for entrant in models]
         everybody = [*known.prepared, *prepared]
-        hull = references(stages, self._train.table, [one.moved.table for one in everybody])
-        scored = known.scored or [judge(one, training, stages, hull) for one in known.prepared]
-        scored = [*scored, *(judge(one, training, stages, hull) for one in prepared)]
-        line = next((one for one in scored if one.entrant.predictor.kind == "ceiling"), None)
+        hull = references(
+            stages, self._train.table, [crystals.moved.table for crystals in everybody]
+        )
+        scored = known.scored or [
+            judge(crystals, training, stages, hull) for crystals in known.prepared
+        ]
+        scored = [*scored, *(judge(crystals, training, stages, hull) for crystals in prepared)]
+        line = next((own for own in scored if own.entrant.predictor.kind == "ceiling"), None)
         rules = Novelty(
             self._settings, settings, self._train.table, training, hull, line, self._notes
         )
-        return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+        return scorecard(rules, run, [measured(rules, run, own) for own in scored])
 
     def _judged(
         self, lines: Sequence[Entrant[Reading]], training: Described, stages: Stages
@@ -207,7 +214,9 @@ class NoveltyScorer:
         if self._potential is not None:
             return _Baselines(prepared, None)
         none = References(None)
-        return _Baselines(prepared, [judge(one, training, stages, none) for one in prepared])
+        return _Baselines(
+            prepared, [judge(crystals, training, stages, none) for crystals in prepared]
+        )
 
     def _stages(self, folder: Path | None, memory: Memory) -> Stages:
         partial = folder / PARTIAL if folder else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from matscale.datasets import papers
 from matscale.results.compared import ComparedTask
 from matscale.results.metric import ComparedWords, MetricSpec, by_name, error, share
 from matscale.results.result import Protocol
@@ -133,7 +134,7 @@ _CLASSES = (
 
 
 def _nearest(
-    name: str, label: str, unit: str, definition: str, what: str, column: str
+    name: str, label: str, unit: str, definition: str, what: str, column: str, paper: str = ""
 ) -> MetricSpec:
     """Mean distance to the nearest of training."""
     return MetricSpec(
@@ -152,6 +153,7 @@ def _nearest(
             less="smaller",
             same="as large as",
         ),
+        paper=paper,
         group=_NEAREST,
     )
 
@@ -164,6 +166,7 @@ _DISTANCES = (
         "Mean AMD distance to the nearest training crystal, elements ignored.",
         "crystal (AMD)",
         "amd_distance",
+        papers.AMD.key,
     ),
     _nearest(
         "element_nearest",

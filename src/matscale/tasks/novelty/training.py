@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from matscale.matching.described import Description, describe
 from matscale.matching.wyckoff.positions import WyckoffTable, symmetry_of
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.distances import element_profiles
 from matscale.tasks.novelty.stages import Stages
-from matscale.tasks.reconstruction.describe import Description, describe
 
 
 @dataclass(frozen=True)

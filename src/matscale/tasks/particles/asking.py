@@ -12,10 +12,10 @@ from matscale.predictors.predictor import PARTICLE_FIELDS
 from matscale.predictors.training import telling_nothing, unit_cell
 from matscale.runtime.errors import Refused
 from matscale.tasks.asking import Telling
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 
 
-def telling(question: Question, tells: tuple[str, ...], cell: bool) -> Telling:
+def telling(question: ParticleQuestion, tells: tuple[str, ...], cell: bool) -> Telling:
     """What a task tells of the samples of a question.
 
     Args:
@@ -33,7 +33,7 @@ def telling(question: Question, tells: tuple[str, ...], cell: bool) -> Telling:
     )
 
 
-def tell(question: Question, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:
+def tell(question: ParticleQuestion, row: int, fields: Sequence[str], cell: bool) -> dict[str, Any]:
     """What is told of a sample: numbers and arrays that are the predictor's own.
 
     A particle whose cell is asked for is told as it is on the hard track, if the question is on
@@ -83,6 +83,6 @@ def plain(values: Any) -> np.ndarray:
         raise Refused("unreadable", f"not numbers: {error}"[:200]) from error
 
 
-def asking_order(question: Question) -> np.ndarray:
+def asking_order(question: ParticleQuestion) -> np.ndarray:
     """The order in which samples are asked, which says nothing about them; (n,)."""
     return np.random.default_rng([question.seed, 1]).permutation(len(question))

@@ -18,13 +18,13 @@ from matscale.structures.table import StructureTable
 from matscale.tasks.asking import Check, entrant
 from matscale.tasks.entrant import Entrant
 from matscale.tasks.particles.asking import telling
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.submitted import UnitSlip, submitted
 
 
 def entrants_of(
     predictions: Any,
-    question: Question,
+    question: ParticleQuestion,
     training: Training,
     *,
     read: Callable[[Path], Rows],
@@ -98,15 +98,3 @@ def _rows(item: Any, read: Callable[[Path], Rows], objects: Callable[[Any], Rows
             "of sample's id to answer"
         )
     return None
-
-
-def check_names(entrants: Sequence[Entrant]) -> None:
-    """Make sure that the results of two entrants do not overwrite each other.
-
-    Raises:
-        UserError: If two have one name.
-    """
-    names = [own.predictor.name for own in entrants]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two predictors are called {name!r}: rename one of them")

@@ -32,7 +32,7 @@ MATERIALS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class ParticleQuestion:
     """Test samples, n of them.
 
     Attributes:
@@ -158,7 +158,7 @@ def ask(
     limit: int | None = ROTATIONS,
     seed: int = 0,
     hard: str | None = None,
-) -> Question:
+) -> ParticleQuestion:
     """The test samples of a set.
 
     Args:
@@ -211,7 +211,9 @@ def ask(
         train_sha256=particles.sha256,
         train_size=trained,
     )
-    return Question(particles, by, samples, split, ids, available, dataset, seed, disturbance)
+    return ParticleQuestion(
+        particles, by, samples, split, ids, available, dataset, seed, disturbance
+    )
 
 
 def _track_of(text: str) -> tuple[str, float]:

@@ -15,7 +15,7 @@ from matscale.results.samples import FAILED, MISSING, SCORED
 from matscale.structures.reading import Refusal
 from matscale.structures.table import StructureTable
 from matscale.tasks.harness import Outcome, Rules, Scored, Table
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.refuted import MOST_GUESSED, refutation
 
 
@@ -61,12 +61,13 @@ class ParticleRules(Rules[ParticleScores]):
         guessed: Share of right answers, by name, of each floor that is told nothing.
     """
 
-    question: Question
+    question: ParticleQuestion
     found: Mapping[Protocol, tuple[str, ...]]
     guessed: Mapping[str, float]
 
+    @staticmethod
     def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
+        protocol: Protocol, scored: ParticleScores, rows: np.ndarray
     ) -> dict[str, Measure]:
         """The metrics of a protocol over the samples chosen by a mask (n,)."""
         raise NotImplementedError
@@ -76,7 +77,7 @@ class ParticleRules(Rules[ParticleScores]):
     ) -> dict[str, schema.Metric]:
         """Over all samples."""
         everything = np.ones(len(self.question), np.bool_)
-        return all_measured(self.measures(scored.samples, protocol, everything), seed=seed)
+        return all_measured(self.measures(protocol, scored.samples, everything), seed=seed)
 
     def groups(
         self, scored: Scored[ParticleScores], protocol: Protocol, seed: int
@@ -87,7 +88,7 @@ class ParticleRules(Rules[ParticleScores]):
                 by=by,
                 group=name,
                 n=int(rows.sum()),
-                metrics=all_measured(self.measures(scored.samples, protocol, rows), seed=seed),
+                metrics=all_measured(self.measures(protocol, scored.samples, rows), seed=seed),
             )
             for by, name, rows in _parts(self.question)
         )
@@ -130,7 +131,7 @@ class ParticleRules(Rules[ParticleScores]):
     def refuted(self, scored: Scored[ParticleScores]) -> str | None:
         """Right in more than can be guessed, and than floors that are told nothing either."""
         predictor = scored.entrant.predictor
-        if predictor.source is None or predictor.told != ():
+        if predictor.told != ():
             return None
         best = max(self.guessed, key=lambda floor: self.guessed[floor], default=None)
         return refutation(
@@ -157,21 +158,21 @@ class ParticleRules(Rules[ParticleScores]):
 def guessed_by(floors: Sequence[Scored[ParticleScores]], metric: str) -> dict[str, float]:
     """Share of right answers, by name, of the floors among some entrants that are told nothing."""
     return {
-        one.name: float(np.nanmean(one.samples.values[metric]))
-        for one in floors
-        if set(one.entrant.kinds.values()) == {"floor"} and one.entrant.predictor.told == ()
+        floor.name: float(np.nanmean(floor.samples.values[metric]))
+        for floor in floors
+        if set(floor.entrant.kinds.values()) == {"floor"} and floor.entrant.predictor.told == ()
     }
 
 
-def _parts(question: Question) -> list[tuple[str, str, np.ndarray]]:
+def _parts(question: ParticleQuestion) -> list[tuple[str, str, np.ndarray]]:
     """By what, the group's name, and its samples (n,): radii, then splits."""
     radii = question.samples.radius
-    by_radius = [("radius", f"{one:g}", radii == one) for one in np.unique(radii).tolist()]
-    splits = [("split", str(one), question.split == one) for one in dict.fromkeys(question.split)]
+    by_radius = [("radius", f"{size:g}", radii == size) for size in np.unique(radii).tolist()]
+    splits = [("split", str(own), question.split == own) for own in dict.fromkeys(question.split)]
     return by_radius + splits
 
 
-def samples_table(scores: ParticleScores, question: Question) -> pa.Table:
+def samples_table(scores: ParticleScores, question: ParticleQuestion) -> pa.Table:
     """Per-sample scores as they are written beside the result."""
     columns: dict[str, object] = {
         "id": question.ids.tolist(),

@@ -12,7 +12,7 @@ from matscale.results.result import Protocol
 from matscale.runtime.errors import Refused, UserError
 from matscale.tasks.asking import NO_ANSWER, Check
 from matscale.tasks.entrant import Answer, Entrant
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 
 UnitSlip = Callable[[object, int], str]
 """The unit that an answer to a sample seems to be in, such as ``"nm"``, or "" for the right one."""
@@ -23,7 +23,7 @@ MOSTLY = 0.5
 
 def submitted(
     rows: Rows,
-    question: Question,
+    question: ParticleQuestion,
     *,
     told: tuple[str, ...] | None,
     tells: tuple[str, ...],
@@ -45,14 +45,12 @@ def submitted(
     Raises:
         UserError: If no row answers what is asked, or most are in another unit.
     """
-    keys = [
-        (str(name), *question.key(place)[1:]) for place, name in enumerate(question.names.tolist())
-    ]
+    keys = [(str(name), *question.key(row)[1:]) for row, name in enumerate(question.names.tolist())]
     _check_some(rows, keys, question)
     slips = {
         key: slip
-        for place, key in enumerate(keys)
-        if _is_value(rows.answers.get(key)) and (slip := unit(rows.answers[key], place))
+        for row, key in enumerate(keys)
+        if _is_value(rows.answers.get(key)) and (slip := unit(rows.answers[key], row))
     }
     answered = sum(_is_value(rows.answers.get(key)) for key in keys)
     if slips and len(slips) >= MOSTLY * answered:
@@ -62,8 +60,8 @@ def submitted(
             f"(such as that to {key[0]} at {key[1]:g} Å); give lengths in Å and angles in degrees"
         )
 
-    def answer(places: Sequence[int]) -> list[Answer]:
-        return [_answer(rows, keys[place], slips, check) for place in places]
+    def answer(wanted: Sequence[int]) -> list[Answer]:
+        return [_answer(rows, keys[row], slips, check) for row in wanted]
 
     predictor = schema.Predictor(
         name=rows.name,
@@ -77,25 +75,25 @@ def submitted(
     )
 
 
-def _is_value(found: object) -> bool:
-    return found is not None and not isinstance(found, Refused)
+def _is_value(answer: object) -> bool:
+    return answer is not None and not isinstance(answer, Refused)
 
 
 def _answer(rows: Rows, key: Key, slips: dict[Key, str], check: Check) -> Answer:
-    found = rows.answers.get(key)
-    if found is None:
+    answer = rows.answers.get(key)
+    if answer is None:
         return Answer(None, NO_ANSWER)
-    if isinstance(found, Refused):
-        return Answer(None, found.reason, found.detail)
+    if isinstance(answer, Refused):
+        return Answer(None, answer.reason, answer.detail)
     if key in slips:
         return Answer(None, "other unit", f"looks as if it were in {slips[key]}")
     try:
-        return Answer(check(found))
+        return Answer(check(answer))
     except Refused as refusal:
         return Answer(None, refusal.reason, refusal.detail)
 
 
-def _check_some(rows: Rows, keys: list[Key], question: Question) -> None:
+def _check_some(rows: Rows, keys: list[Key], question: ParticleQuestion) -> None:
     if any(key in rows.answers for key in keys):
         return
     theirs, ours = next(iter(rows.answers)), keys[0]
@@ -106,21 +104,21 @@ def _check_some(rows: Rows, keys: list[Key], question: Question) -> None:
     )
 
 
-def _warnings(rows: Rows, keys: list[Key], question: Question) -> dict[str, int]:
+def _warnings(rows: Rows, keys: list[Key], question: ParticleQuestion) -> dict[str, int]:
     asked = set(keys)
     others = [key for key in rows.answers if key not in asked]
     materials = set(question.particles.materials.ids.tolist())
     outside = sum(key[0] in materials and _is_test(key, question) for key in others)
-    found = {
+    counts = {
         "to a sample that was answered before": rows.duplicates,
         "that do not say which sample they answer": rows.nameless,
         "to test particles outside of the drawn sample": outside,
         "to samples that there are not": len(others) - outside,
     }
-    return {name: count for name, count in found.items() if count}
+    return {name: count for name, count in counts.items() if count}
 
 
-def _is_test(key: Key, question: Question) -> bool:
+def _is_test(key: Key, question: ParticleQuestion) -> bool:
     """Whether there is a test particle of that radius and rotation, asked for or not."""
     _, radius, rotation = key
     particles = question.particles

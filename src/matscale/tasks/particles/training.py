@@ -54,7 +54,7 @@ def _training_particles(
 ) -> StructureTable:
     """Of each material the particle of the largest training radius, or each, if none serves all."""
     parts, material, radius, least = [], [], [], []
-    for place, row in enumerate(kept.tolist()):
+    for own_row, row in enumerate(kept.tolist()):
         stored = particles.particles.columns["material"] == row
         lowest = particles.particles.columns["least"][stored]
         whole = bool((lowest <= min(radii)).any())
@@ -62,7 +62,7 @@ def _training_particles(
             if not whole and size not in particles.particles.columns["radius"][stored]:
                 continue
             parts.append(particles.base(row, size))
-            material.append(place)
+            material.append(own_row)
             radius.append(float(size))
             least.append(0.0 if whole else float(size))
     columns = {

@@ -16,7 +16,13 @@ from matscale.runtime.errors import UserError, missing_extra
 from matscale.tasks.perception.keys import endpoint, guard, scrubbed
 from matscale.tasks.perception.progress import Progress
 from matscale.tasks.perception.prompts import MOST_TOKENS
-from matscale.tasks.perception.questions import Batch, Question, Reply, read_letter, read_score
+from matscale.tasks.perception.questions import (
+    Batch,
+    FigureQuestion,
+    Reply,
+    read_letter,
+    read_score,
+)
 from matscale.tasks.perception.replies import EMPTY, check_usable, plain, replies
 
 if TYPE_CHECKING:
@@ -129,7 +135,7 @@ def _evaluate(
 def task_of(
     name: str,
     protocol: Protocol,
-    questions: Sequence[Question],
+    questions: Sequence[FigureQuestion],
     scorer: Scorer | None = None,
     progress: Progress | None = None,
 ) -> Task:
@@ -151,7 +157,7 @@ def task_of(
     )
 
 
-def _sample(question: Question) -> Any:
+def _sample(question: FigureQuestion) -> Any:
     from inspect_ai.dataset import Sample
     from inspect_ai.model import ChatMessageUser, ContentImage, ContentText
 

@@ -10,7 +10,7 @@ from matscale.predictors.registry import FLOORS
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
 from matscale.tasks.entrant import Entrant
-from matscale.tasks.perception import drawn
+from matscale.tasks.perception.drawn import can_be_read, image_rows
 from matscale.tasks.perception.names import BLIND, IMAGE, TOLD, TRUTH, model_name
 from matscale.tasks.perception.questions import Batch, Form, Reply, questions_of
 from matscale.tasks.perception.rows import Row, floor_rows, rows_of, true_rows
@@ -52,7 +52,7 @@ def entrants_of(
     model: str,
     settings: PerceptionSettings,
 ) -> list[Entrant[Rows]]:
-    """Ceilings, floors and the model, by what they answer under a protocol.
+    """Ceiling, floors and the model, by what they answer under a protocol.
 
     Args:
         figures: What the protocol asks about.
@@ -62,9 +62,9 @@ def entrants_of(
         settings: How it was asked.
     """
     entrants = [_entrant(TRUTH, "ceiling", ("answer",), true_rows(figures), protocol)]
-    if drawn.can_be_read(figures):
-        image = _entrant(IMAGE, "ceiling", TOLD[IMAGE], drawn.image_rows(figures), protocol)
-        entrants.insert(0, image)
+    if can_be_read(figures):
+        rows = image_rows(figures)
+        entrants.insert(0, _entrant(IMAGE, "ceiling", TOLD[IMAGE], rows, protocol))
     for factory in FLOORS["perception"]:
         floor: Any = factory()
         rows = floor_rows(figures, floor, settings.seed)

@@ -14,7 +14,7 @@ from matscale.tasks.entrant import Entrant
 from matscale.tasks.perception.engine import ask
 from matscale.tasks.perception.entrants import Rows
 from matscale.tasks.perception.names import BLIND
-from matscale.tasks.perception.questions import Batch, Question, Reply, judged, read_score
+from matscale.tasks.perception.questions import Batch, FigureQuestion, Reply, judged, read_score
 from matscale.tasks.perception.rows import NAN, Judged
 from matscale.tasks.perception.settings import PerceptionSettings
 
@@ -61,7 +61,7 @@ def _batch(entrant: Entrant[Rows], judge: str, audited: set[str], repeats: int) 
     name = entrant.predictor.name
     model = entrant.predictor.kind == "model"
     blind = name.endswith(BLIND)
-    questions: list[Question] = []
+    questions: list[FigureQuestion] = []
     for row in entrant.answer:
         figure = row.figure
         if figure.kind != "open" or not row.text.strip():

@@ -20,7 +20,7 @@ Form = Literal["mcq", "open", "numeric", "judge"]
 
 
 @dataclass(frozen=True)
-class Question:
+class FigureQuestion:
     """One request.
 
     Attributes:
@@ -51,7 +51,7 @@ class Batch:
     name: str
     model: str
     protocol: Protocol
-    questions: tuple[Question, ...]
+    questions: tuple[FigureQuestion, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def check_orders(orders: int) -> None:
 
 def question_of(
     figure: Figure, protocol: Protocol, *, seen: bool = True, order: int = 0, seed: int = 0
-) -> Question:
+) -> FigureQuestion:
     """What a model is asked of a figure."""
     item, kind = figure.item, figure.kind
     target, unit = "", ""
@@ -126,7 +126,7 @@ def question_of(
         target, unit = repr(item.truth), item.unit
     else:
         prompt = prompts.description(item.image_caption, seen=seen)
-    return Question(
+    return FigureQuestion(
         id=f"{figure.id}@{order}",
         form=kind,
         prompt=prompt,
@@ -144,7 +144,7 @@ def orders_of(figure: Figure, protocol: Protocol, orders: int) -> range:
 
 def questions_of(
     figures: Sequence[Figure], protocol: Protocol, *, seen: bool, orders: int, seed: int
-) -> Iterator[Question]:
+) -> Iterator[FigureQuestion]:
     """All that a model is asked under a protocol; numbers are no part of the published one."""
     for figure in figures:
         if protocol == "published" and figure.kind == "numeric":
@@ -153,11 +153,11 @@ def questions_of(
             yield question_of(figure, protocol, seen=seen, order=order, seed=seed)
 
 
-def judged(figure: Figure, answer: str, protocol: Protocol, *, repeat: int = 0) -> Question:
+def judged(figure: Figure, answer: str, protocol: Protocol, *, repeat: int = 0) -> FigureQuestion:
     """What a judge is asked of an answer to an open figure."""
     item = figure.item
     asked = prompts.description(item.image_caption, seen=True)
-    return Question(
+    return FigureQuestion(
         id=f"{figure.id}@{repeat}",
         form="judge",
         prompt=prompts.judgement(asked, item.describe_paragraph, answer, protocol),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matscale.results import result as schema
@@ -100,6 +100,13 @@ class Perception(Rules[Rows]):
     def defects(self) -> tuple[str, ...]:
         """Those on the kinds of figures that are asked about."""
         return measures.defects(self.kinds["published"])
+
+    def ceiling(
+        self, result: schema.Result, ceilings: Sequence[schema.Result]
+    ) -> schema.Result | None:
+        """As for all tasks, but a ceiling stands against itself."""
+        own = result.predictor.kind == "ceiling"
+        return result if own else super().ceiling(result, ceilings)
 
     def tables(self, scored: Scored[Rows]) -> dict[str, tuple[str, Table]]:
         """The rows, with small pictures of a model's that the page shows."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.datasets.hub import HUB_SETS, find_hub
+from matscale.datasets.hub import find_hub
+from matscale.datasets.hub_sets import HUB_SETS
 from matscale.figures.folder import FigureReading, read_figures
 from matscale.figures.items import SCALES, Figure
 from matscale.report.scorecard import Scorecard
@@ -77,13 +78,13 @@ def score_perception(
     reading = read_figures(find_figures(data))
     figures = limited(reading.figures, limit, seed)
     notes = _notes(reading, figures, judge, limit)
-    asked = {one: part for one in wanted if (part := figures_of(figures, one, judge))}
+    asked = {of: part for of in wanted if (part := figures_of(figures, of, judge))}
     if not asked:
         why = " ".join(notes) or f"the {protocol} protocol asks no numbers."
         raise UserError(f"{data} holds no figure that can be asked: {why}")
-    for one in wanted:
-        if one not in asked:
-            notes += (f"Nothing is scored under the {one} protocol, which asks no numbers.",)
+    for of in wanted:
+        if of not in asked:
+            notes += (f"Nothing is scored under the {of} protocol, which asks no numbers.",)
     dataset = schema.Dataset(
         name=str(data) if not Path(data).exists() else Path(data).resolve().name,
         sha256=FigureReading(figures).sha256(),
@@ -95,9 +96,9 @@ def score_perception(
     with tempfile.TemporaryDirectory() as temporary:
         logs = run.folder / LOGS if run.folder else Path(temporary)
         scored = _scored(figures, asked, model, judge, chosen, logs)
-    kinds = {one: frozenset(figure.kind for figure in part) for one, part in asked.items()}
+    kinds = {of: frozenset(figure.kind for figure in part) for of, part in asked.items()}
     rules = Perception(model, judge, kinds, notes, chosen)
-    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+    return scorecard(rules, run, [measured(rules, run, own) for own in scored])
 
 
 def _scored(
@@ -114,13 +115,13 @@ def _scored(
     """
     start = time.perf_counter()
     batches = [
-        batch for one, part in asked.items() for batch in batches_of(part, one, model, settings)
+        batch for of, part in asked.items() for batch in batches_of(part, of, model, settings)
     ]
     replies = ask(batches, logs=logs, patience=settings.patience)
     entrants = [
         entrant
-        for one, part in asked.items()
-        for entrant in entrants_of(part, one, replies, model, settings)
+        for of, part in asked.items()
+        for entrant in entrants_of(part, of, replies, model, settings)
     ]
     rows = judged_rows(entrants, judge, audited_figures(figures, settings), settings, logs)
     for entrant in entrants:

@@ -12,7 +12,7 @@ from matscale.results.result import PredictorKind, Protocol
 from matscale.structures.reading import Reading
 from matscale.tasks.asking import baselines, own_crystal, reading_of
 from matscale.tasks.entrant import Entrant
-from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.question import ReconstructionQuestion
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def submitted(
 
 
 def lines(
-    question: Question, protocols: Sequence[Protocol], seed: int
+    question: ReconstructionQuestion, protocols: Sequence[Protocol], seed: int
 ) -> list[Entrant[CrystalAnswers]]:
     """The ceiling and, where there is a training set, the floors, which have answered."""
     ids = question.targets.ids.tolist()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from matscale.matching import batch
+from matscale.matching.described import CHUNK, Description, split_rows
 from matscale.matching.tolerances import STRUCTURE_PREDICTION
 from matscale.metrics import lattice, sites
 from matscale.runtime.memory import Memory
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.describe import CHUNK, Description, split_rows
 
 TOLERANCES = STRUCTURE_PREDICTION
 SETTINGS = batch.MatchSettings(tolerances=TOLERANCES)

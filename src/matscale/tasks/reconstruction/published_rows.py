@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matscale.matching.described import crystal_systems, describe
 from matscale.predictors.submissions.crystals import PublishedRows
 from matscale.results.samples import SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
-from matscale.tasks.reconstruction.describe import crystal_systems, describe
 from matscale.tasks.reconstruction.pairs import PairScores, match_described, score_pairs
-from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.question import ReconstructionQuestion
 from matscale.tasks.reconstruction.samples import TargetFacts
 
 
@@ -31,7 +31,7 @@ class ScoredRows:
 
 
 def scored_rows(
-    rows: PublishedRows, question: Question, memory: Memory, *, name: str
+    rows: PublishedRows, question: ReconstructionQuestion, memory: Memory, *, name: str
 ) -> ScoredRows:
     """Scores of the rows that AtomBench keeps of a file."""
     label = f"published rows of {name}"
@@ -68,7 +68,11 @@ def row_statuses(rows: PublishedRows, kept: int) -> list[str]:
 
 
 def altered_targets(
-    name: str, carried: Reading, question: Question, facts: TargetFacts, memory: Memory
+    name: str,
+    carried: Reading,
+    question: ReconstructionQuestion,
+    facts: TargetFacts,
+    memory: Memory,
 ) -> tuple[str, ...]:
     """A note if targets that a file carries are not the dataset's crystals of the same ids."""
     label = f"targets of {name}"

@@ -24,7 +24,7 @@ SUBMITTED = "submitted"
 
 
 @dataclass(frozen=True)
-class Question:
+class ReconstructionQuestion:
     """Held-out crystals to rebuild.
 
     Attributes:
@@ -96,7 +96,7 @@ def ask(
     *,
     training: datasets.Dataset | None,
     targets: datasets.Dataset | str | None,
-) -> Question:
+) -> ReconstructionQuestion:
     """Decide what was asked.
 
     The targets are those of :func:`asked_dataset`, else the ones that the submissions carry.
@@ -134,14 +134,16 @@ def asked_dataset(
     return None, ()
 
 
-def question_of(asked: datasets.Dataset, training: datasets.Dataset | None) -> Question:
+def question_of(
+    asked: datasets.Dataset, training: datasets.Dataset | None
+) -> ReconstructionQuestion:
     """The question whose targets are a dataset's, whatever is submitted."""
     return _complete(_from_dataset(asked), training, ())
 
 
 def _complete(
-    question: Question, training: datasets.Dataset | None, notes: tuple[str, ...]
-) -> Question:
+    question: ReconstructionQuestion, training: datasets.Dataset | None, notes: tuple[str, ...]
+) -> ReconstructionQuestion:
     hygiene = question.dataset.hygiene or (training.hygiene if training else None)
     if hygiene:
         notes += (f"Hygiene step {hygiene!r} was applied to the dataset.",)
@@ -166,7 +168,7 @@ def _strange(submissions: Sequence[Submission], dataset: datasets.Dataset) -> tu
     return ()
 
 
-def _from_dataset(dataset: datasets.Dataset) -> Question:
+def _from_dataset(dataset: datasets.Dataset) -> ReconstructionQuestion:
     split = "test" if "test" in dataset.splits else next(iter(dataset.splits))
     described = Dataset(name=dataset.name, split=split, sha256="", size=0, hygiene=dataset.hygiene)
     question = _from_readings([dataset.reading(split)], described, dataset.notes)
@@ -174,15 +176,22 @@ def _from_dataset(dataset: datasets.Dataset) -> Question:
 
 
 def _values_of(dataset: datasets.Dataset, table: StructureTable) -> dict[str, dict[str, float]]:
-    """The dataset's properties of some of its crystals, and of no others."""
-    ids = set(table.ids.tolist())
-    return {
-        name: {identifier: values[identifier] for identifier in ids & values.keys()}
-        for name, values in dataset.properties.items()
-    }
+    """Properties of some crystals of a dataset, and of no others, by name and id."""
+    return {name: _values(dataset.properties.get(name, {}), name, table) for name in PROPERTIES}
 
 
-def _from_submissions(submissions: Sequence[Submission]) -> Question:
+def _values(known: Mapping[str, float], name: str, table: StructureTable) -> dict[str, float]:
+    """The numbers that a dataset knows of crystals, or that a column of their table holds."""
+    column = table.columns.get(name, np.full(len(table), np.nan))
+    values = {}
+    for identifier, own in zip(table.ids.tolist(), column.tolist(), strict=True):
+        value = known.get(identifier, own)
+        if isinstance(value, int | float) and np.isfinite(value):
+            values[identifier] = float(value)
+    return values
+
+
+def _from_submissions(submissions: Sequence[Submission]) -> ReconstructionQuestion:
     carried = [submission.targets for submission in submissions if submission.targets is not None]
     if not carried:
         raise UserError(
@@ -197,7 +206,7 @@ def _from_submissions(submissions: Sequence[Submission]) -> Question:
 
 def _from_readings(
     readings: Sequence[Reading], dataset: Dataset, notes: tuple[str, ...]
-) -> Question:
+) -> ReconstructionQuestion:
     """Every id of the readings is asked; the first readable structure of an id is its target."""
     table = _first_of_each_id(StructureTable.concatenate([reading.table for reading in readings]))
     repeated = sum(
@@ -212,7 +221,7 @@ def _from_readings(
         raise UserError(f"none of the targets of {dataset.name} can be read")
     row = {name: place for place, name in enumerate(table.ids)}
     ids = tuple(dict.fromkeys(name for reading in readings for name in by_place(reading)))
-    return Question(
+    return ReconstructionQuestion(
         ids=ids,
         targets=table,
         rows=np.array([row.get(name, -1) for name in ids], dtype=np.int64),
@@ -227,7 +236,9 @@ def _first_of_each_id(table: StructureTable) -> StructureTable:
     return table if len(first) == len(table) else table[np.sort(first)]
 
 
-def _with_training(question: Question, training: datasets.Dataset, notes: list[str]) -> Question:
+def _with_training(
+    question: ReconstructionQuestion, training: datasets.Dataset, notes: list[str]
+) -> ReconstructionQuestion:
     split = "train" if "train" in training.splits else next(iter(training.splits))
     table = training.splits[split]
     shared = np.isin(table.ids.astype(str), np.array(question.ids, dtype=str))

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from matscale.matching.described import Description
 from matscale.matching.engine import Engine
 from matscale.matching.kernels.strict import MATCH, TOO_LARGE
 from matscale.matching.prepare import Prepared
 from matscale.runtime.exact import settled
 from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.describe import Description
 from matscale.tasks.reconstruction.pairs import SETTINGS
 
 CHUNK = 512

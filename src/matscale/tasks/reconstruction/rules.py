@@ -24,10 +24,10 @@ from matscale.tasks.reconstruction.published_rows import (
     row_statuses,
     scored_rows,
 )
-from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.question import ReconstructionQuestion
 from matscale.tasks.reconstruction.samples import (
-    Samples,
     TargetFacts,
+    TargetScores,
     samples_table,
     score_samples,
     usable_predictions,
@@ -41,12 +41,12 @@ class CrystalScores:
     """Scores of all answers of a predictor.
 
     Attributes:
-        by_id: Of each id that was asked for: the sound protocol's.
+        by_target: Of each target that was asked for: the sound protocol's.
         rows: Of the rows that AtomBench keeps: the published protocol's.
         notes: On the targets that a file carries.
     """
 
-    by_id: Samples
+    by_target: TargetScores
     rows: ScoredRows
     notes: tuple[str, ...]
 
@@ -63,7 +63,7 @@ class Reconstruction(Rules[CrystalScores]):
         by_chance: Share of compositions that random training crystals have right, if known.
     """
 
-    question: Question
+    question: ReconstructionQuestion
     facts: TargetFacts
     memory: Memory
     commonest: float
@@ -77,18 +77,18 @@ class Reconstruction(Rules[CrystalScores]):
         start = time.perf_counter()
         name, answers = entrant.predictor.name, entrant.answer
         question, facts, memory = self.question, self.facts, self.memory
-        by_id = score_samples(question, facts, answers.predictions, memory, name=name)
+        by_target = score_samples(question, facts, answers.predictions, memory, name=name)
         notes: tuple[str, ...] = ()
         if answers.published is None:
-            systems = facts.crystal_system[by_id.scored].tolist()
-            rows = ScoredRows(by_id.scores[by_id.scored], systems)
+            systems = facts.crystal_system[by_target.scored].tolist()
+            rows = ScoredRows(by_target.scores[by_target.scored], systems)
         else:
             rows = scored_rows(answers.published, question, memory, name=name)
             if not question.own_targets:
                 carried = answers.published.targets
                 notes = altered_targets(name, carried, question, facts, memory)
         entrant.seconds += time.perf_counter() - start
-        return Scored(entrant, CrystalScores(by_id, rows, notes))
+        return Scored(entrant, CrystalScores(by_target, rows, notes))
 
     def headline(self, protocol: Protocol) -> str:
         """The share of targets that are matched."""
@@ -99,7 +99,7 @@ class Reconstruction(Rules[CrystalScores]):
     ) -> dict[str, schema.Metric]:
         """Over ids or, as published, rows."""
         if protocol == "sound":
-            return sound_metrics(scored.samples.by_id, seed=seed)
+            return sound_metrics(scored.samples.by_target, seed=seed)
         return published_metrics(scored.samples.rows.scores, seed=seed)
 
     def groups(
@@ -107,13 +107,13 @@ class Reconstruction(Rules[CrystalScores]):
     ) -> tuple[schema.Group, ...]:
         """By facts of the targets."""
         if protocol == "sound":
-            return sound_groups(scored.samples.by_id, self.facts, seed=seed)
+            return sound_groups(scored.samples.by_target, self.facts, seed=seed)
         rows = scored.samples.rows
         return published_groups(rows.scores, rows.systems, seed=seed)
 
     def outcome(self, scored: Scored[CrystalScores], protocol: Protocol) -> Outcome:
         """Of each id or, of a file that carries targets and as published, of each row."""
-        answers, samples = scored.entrant.answer, scored.samples.by_id
+        answers, samples = scored.entrant.answer, scored.samples.by_target
         refused = answers.predictions.refusals
         if protocol == "published" and answers.published is not None:
             kept = len(scored.samples.rows.systems)
@@ -135,8 +135,8 @@ class Reconstruction(Rules[CrystalScores]):
         name, samples = scored.name, scored.samples
         read = scored.entrant.answer.predictions.notes(name)
         if protocol == "sound":
-            undecided = int(samples.by_id.scores.undecided.sum())
-            given_up = undecided_notes(name, undecided, samples.by_id.recall_undecided)
+            undecided = int(samples.by_target.scores.undecided.sum())
+            given_up = undecided_notes(name, undecided, samples.by_target.recall_undecided)
         else:
             given_up = undecided_notes(name, int(samples.rows.scores.undecided.sum()), 0)
         return (*self.question.notes, *read, *samples.notes, *given_up)
@@ -157,7 +157,7 @@ class Reconstruction(Rules[CrystalScores]):
 
     def refuted(self, scored: Scored[CrystalScores]) -> str | None:
         """Compositions that are right in more than can be guessed."""
-        right = scored.samples.by_id.scores.composition_right
+        right = scored.samples.by_target.scores.composition_right
         return refutation(scored.entrant.predictor, right, self.commonest, self.by_chance)
 
     def tables(self, scored: Scored[CrystalScores]) -> dict[str, tuple[str, Table]]:
@@ -167,7 +167,7 @@ class Reconstruction(Rules[CrystalScores]):
         return {
             "samples": (
                 f"{name}.samples.parquet",
-                samples_table(scored.samples.by_id, self.facts),
+                samples_table(scored.samples.by_target, self.facts),
             ),
             "predictions": (f"{name}.predictions.parquet", predictions),
             "targets": (f"targets.{targets.sha256()[:12]}.parquet", targets),

@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from matscale.metrics import lattice
-from matscale.results.samples import MISSING, SCORED
-from matscale.runtime.memory import Memory
-from matscale.structures.reading import Reading
-from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.describe import (
+from matscale.matching.described import (
     Description,
     crystal_systems,
     describe,
     prototypes,
 )
+from matscale.metrics import lattice
+from matscale.results.samples import MISSING, SCORED
+from matscale.runtime.memory import Memory
+from matscale.structures.reading import Reading
+from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.pairs import (
     PairScores,
     reduced_composition,
     score_pairs,
 )
-from matscale.tasks.reconstruction.question import Question
+from matscale.tasks.reconstruction.question import ReconstructionQuestion
 from matscale.tasks.reconstruction.recall import recalled
 
 
@@ -50,7 +50,7 @@ class TargetFacts:
 
 
 @dataclass(frozen=True)
-class Samples:
+class TargetScores:
     """Answers and scores, (N,) each, in the order of the question's ids.
 
     Attributes:
@@ -81,7 +81,7 @@ class Samples:
 
 
 def target_facts(
-    question: Question,
+    question: ReconstructionQuestion,
     memory: Memory,
 ) -> TargetFacts:
     """Describe the targets and where they stand with respect to the training set."""
@@ -118,13 +118,13 @@ def _by_id(rows: np.ndarray, values: np.ndarray, blank: object) -> np.ndarray:
 
 
 def score_samples(
-    question: Question,
+    question: ReconstructionQuestion,
     facts: TargetFacts,
     predictions: Reading,
     memory: Memory,
     *,
     name: str,
-) -> Samples:
+) -> TargetScores:
     """Score a reading of predictions, whatever its order, against the question."""
     described = describe(predictions.table, memory, label=f"describing {name}")
     first: dict[str, int] = {}
@@ -154,7 +154,7 @@ def score_samples(
     )
     recall = spread.matched.astype(float)
     recall[places] = others
-    return Samples(
+    return TargetScores(
         ids=np.array(question.ids, dtype=object),
         status=np.array(status, dtype=object),
         scores=spread,
@@ -184,7 +184,7 @@ def _status(
     return SCORED if predictions.rows[row] >= 0 else str(predictions.reasons[row])
 
 
-def _all_targets(question: Question, targets: Description) -> dict[str, np.ndarray]:
+def _all_targets(question: ReconstructionQuestion, targets: Description) -> dict[str, np.ndarray]:
     """Lattice parameters and volumes of all readable targets, answered or not."""
     rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
     return {
@@ -205,7 +205,7 @@ def _spread(scores: PairScores, scored: np.ndarray) -> PairScores:
     return PairScores(**{name: over_all(values) for name, values in vars(scores).items()})
 
 
-def samples_table(samples: Samples, facts: TargetFacts) -> pa.Table:
+def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
     """Per-sample scores as they are written beside the result."""
     scores = samples.scores
     columns: dict[str, np.ndarray | list | None] = {
@@ -245,7 +245,7 @@ def _yes_or_no(values: np.ndarray | None) -> list[bool | None] | None:
     return [None if value < 0 else bool(value) for value in values]
 
 
-def usable_predictions(question: Question, predictions: Reading) -> StructureTable:
+def usable_predictions(question: ReconstructionQuestion, predictions: Reading) -> StructureTable:
     """The predictions of the asked ids, the first of each, as they were read."""
     asked = set(question.ids)
     rows: dict[str, int] = {}

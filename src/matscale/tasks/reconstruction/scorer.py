@@ -29,7 +29,7 @@ from matscale.tasks.reconstruction.declared import commonest_share
 from matscale.tasks.reconstruction.entrants import lines, submitted
 from matscale.tasks.reconstruction.question import (
     SUBMITTED,
-    Question,
+    ReconstructionQuestion,
     ask,
     asked_dataset,
     question_of,
@@ -42,7 +42,7 @@ from matscale.tasks.reconstruction.samples import TargetFacts, target_facts
 class _Prepared:
     """A question, what is known of its targets, and how ceiling and floors answer it."""
 
-    question: Question
+    question: ReconstructionQuestion
     facts: TargetFacts
     commonest: float
     baselines: list[Measured[CrystalScores]]
@@ -50,8 +50,8 @@ class _Prepared:
     def rules(self, memory: Memory) -> Reconstruction:
         """For the models."""
         rates = {
-            one.scored.name: one.scored.samples.by_id.scores.composition_right
-            for one in self.baselines
+            line.scored.name: line.scored.samples.by_target.scores.composition_right
+            for line in self.baselines
         }
         chance = rates.get(RandomTraining.name)
         by_chance = None if chance is None else float(chance.mean())
@@ -124,7 +124,7 @@ class ReconstructionScorer:
         submissions = submissions_of(
             predictions, name=name, workers=self._workers, column=self._column
         )
-        telling = declared(told, [one.name for one in submissions])
+        telling = declared(told, [submission.name for submission in submissions])
         asked, _ = asked_dataset(submissions, self._training, self._targets)
         if asked is None:
             question = self._noted(ask(submissions, training=self._training, targets=self._targets))
@@ -147,16 +147,20 @@ class ReconstructionScorer:
             prepared = self._prepare(question, memory)
         else:
             prepared = self._known(asked, memory, question)
-        own = [one.scored.name for one in prepared.baselines]
-        check_names([one.name for one in submissions], own)
+        own = [line.scored.name for line in prepared.baselines]
+        check_names([submission.name for submission in submissions], own)
         rules = prepared.rules(memory)
         models = [
-            measured(rules, run, rules.score(submitted(one, telling[one.name], self._protocols)))
-            for one in submissions
+            measured(
+                rules,
+                run,
+                rules.score(submitted(submission, telling[submission.name], self._protocols)),
+            )
+            for submission in submissions
         ]
         return scorecard(rules, run, [*prepared.baselines, *models])
 
-    def _run(self, question: Question, memory: Memory, out: str | Path | None) -> Run:
+    def _run(self, question: ReconstructionQuestion, memory: Memory, out: str | Path | None) -> Run:
         return start_run(
             question.dataset,
             self._protocols,
@@ -166,11 +170,14 @@ class ReconstructionScorer:
             command=self._command,
         )
 
-    def _noted(self, question: Question) -> Question:
+    def _noted(self, question: ReconstructionQuestion) -> ReconstructionQuestion:
         return replace(question, notes=(*self._notes, *question.notes))
 
     def _known(
-        self, asked: datasets.Dataset, memory: Memory, question: Question | None = None
+        self,
+        asked: datasets.Dataset,
+        memory: Memory,
+        question: ReconstructionQuestion | None = None,
     ) -> _Prepared:
         """What is prepared of the dataset's question, at the first call."""
         if self._prepared is None:
@@ -178,13 +185,13 @@ class ReconstructionScorer:
             self._prepared = self._prepare(question, memory)
         return self._prepared
 
-    def _prepare(self, question: Question, memory: Memory) -> _Prepared:
+    def _prepare(self, question: ReconstructionQuestion, memory: Memory) -> _Prepared:
         facts = target_facts(question, memory)
         commonest = commonest_share(question.targets, len(question.ids))
         rules = Reconstruction(question, facts, memory, commonest)
         run = self._run(question, memory, None)
-        found = [
+        scored = [
             measured(rules, run, rules.score(entrant))
             for entrant in lines(question, self._protocols, self._seed)
         ]
-        return _Prepared(question, facts, commonest, found)
+        return _Prepared(question, facts, commonest, scored)

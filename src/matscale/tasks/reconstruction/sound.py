@@ -16,7 +16,7 @@ from matscale.metrics import distribution, lattice
 from matscale.results.measure import Measure, all_measured, measures_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import TOLERANCES
-from matscale.tasks.reconstruction.samples import Samples, TargetFacts
+from matscale.tasks.reconstruction.samples import TargetFacts, TargetScores
 from matscale.tasks.reconstruction.specs import SPECS
 
 _SPECS = SPECS["sound"]
@@ -25,7 +25,7 @@ SIZES = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 10**9))
 """Groups of targets by atoms in the primitive cell."""
 
 
-def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
+def sound_metrics(samples: TargetScores, *, seed: int) -> dict[str, Metric]:
     """All metrics of the protocol over the samples."""
     measures = {
         **_main_measures(samples),
@@ -35,7 +35,7 @@ def sound_metrics(samples: Samples, *, seed: int) -> dict[str, Metric]:
     return all_measured(measures, seed=seed)
 
 
-def _main_measures(samples: Samples) -> dict[str, Measure]:
+def _main_measures(samples: TargetScores) -> dict[str, Measure]:
     scores = samples.scores
     matched = scores.matched.astype(float)
     return measures_of(
@@ -57,7 +57,7 @@ def _main_measures(samples: Samples) -> dict[str, Measure]:
     )
 
 
-def _distribution_measures(samples: Samples) -> dict[str, Measure]:
+def _distribution_measures(samples: TargetScores) -> dict[str, Measure]:
     """Distances of distributions of each lattice parameter."""
     return {
         f"{family}_{parameter}": Measure(
@@ -82,7 +82,7 @@ def _weighted(
     return lambda weights: metric(target, predicted, weights)
 
 
-def sound_groups(samples: Samples, facts: TargetFacts, *, seed: int) -> tuple[Group, ...]:
+def sound_groups(samples: TargetScores, facts: TargetFacts, *, seed: int) -> tuple[Group, ...]:
     """The main metrics over parts of the samples."""
     return tuple(
         Group(
@@ -129,7 +129,7 @@ def _size_label(low: int, high: int) -> str:
     return f"{low} or more" if high >= 10**9 else f"{low}-{high}"
 
 
-def _group_metrics(samples: Samples, rows: np.ndarray, seed: int) -> dict[str, Metric]:
+def _group_metrics(samples: TargetScores, rows: np.ndarray, seed: int) -> dict[str, Metric]:
     part = replace(
         samples,
         ids=samples.ids[rows],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from matscale.datasets import papers
 from matscale.metrics import lattice, sites
 from matscale.results.compared import ComparedTask
 from matscale.results.metric import Family, MetricSpec, by_name, error, off_by, share
@@ -72,6 +73,7 @@ _SOUND = (
         where="in AMD distance",
         column="amd_distance",
         missing=cells.NO_PAIR,
+        paper=papers.AMD.key,
         group=_DISTANCES,
     ),
     cells.length_mae("length_error"),
@@ -107,6 +109,7 @@ _SOUND = (
         "",
         "Mean of the matcher's dimensionless rms over all targets, where a target that is not "
         f"matched enters with the tolerance stol = {TOLERANCES.site:g} (arXiv 2509.12178).",
+        paper=papers.METRE.key,
         group=_MATCHES,
     ),
     error(
@@ -116,6 +119,7 @@ _SOUND = (
         "Root mean square of the AMD distance; large single failures weigh more.",
         statistic="root mean square",
         missing=cells.NO_PAIR,
+        paper=papers.AMD.key,
         group=_DISTANCES,
     ),
     error(
@@ -124,6 +128,7 @@ _SOUND = (
         "Å",
         "Earth mover's distance between pointwise distance distributions, mean over pairs.",
         missing=cells.NO_PAIR,
+        paper=papers.PDD.key,
         group=_DISTANCES,
     ),
     share(
@@ -131,6 +136,7 @@ _SOUND = (
         "METRe",
         "Share of targets that at least one of all the predictions matches, whichever sample it "
         "was made for (arXiv 2509.12178).",
+        paper=papers.METRE.key,
         group=_MATCHES,
     ),
     *_of_parameters(
@@ -199,6 +205,7 @@ _PUBLISHED = (
         f"(k = {sites.NEIGHBOURS}).",
         statistic="root mean square",
         missing=cells.NO_PAIR,
+        paper=papers.AMD.key,
         group=_DISTANCES,
     ),
 )

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 from matscale.metrics.scales import rotation_consistency
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 
 MOST_ROTATIONS = 4
 """Answers a particle that are compared, which bounds the memory that they take."""
@@ -19,7 +19,7 @@ COLUMN = "rotation_consistency"
 class Answers:
     """Answers by material and radius until all are in."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: ParticleQuestion) -> None:
         self._question = question
         self._found: dict[tuple[int, float], dict[int, np.ndarray]] = defaultdict(dict)
 

@@ -24,7 +24,7 @@ from matscale.tasks.harness import Scored
 from matscale.tasks.particles.asking import asking_order, plain
 from matscale.tasks.particles.crystal_to_particle.consistency import COLUMN, Answers
 from matscale.tasks.particles.crystal_to_particle.specs import COVERAGE, REBUILT, REBUILT_A, SPECS
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 from matscale.tasks.particles.submitted import median_radius
 
@@ -41,14 +41,14 @@ NM_SIZE = (0.09, 0.11)
 PUBLISHED_AND_PAIRED = (*PUBLISHED, *PAIRED)
 
 
-def check(found: Any) -> tuple[np.ndarray, np.ndarray]:
+def check(answer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Atomic numbers (n,) and positions (n, 3) of an answer.
 
     Raises:
         Refused: If it is not such a pair, has elements that there are not, or atoms out of reach.
     """
     try:
-        numbers, positions = found
+        numbers, positions = answer
         numbers, positions = plain(numbers).reshape(-1), plain(positions).reshape(-1, 3)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refused("unreadable", f"not atomic numbers and positions: {error}"[:200]) from error
@@ -65,10 +65,10 @@ def check(found: Any) -> tuple[np.ndarray, np.ndarray]:
     return numbers.astype(np.uint8), positions
 
 
-def unit_slip(found: Any, truth: np.ndarray) -> str:
+def unit_slip(answer: Any, truth: np.ndarray) -> str:
     """``"nm"`` for an answer ten times smaller than the true positions (m, 3); else ""."""
     try:
-        _, positions = check(found)
+        _, positions = check(answer)
     except Refused:
         return ""
     size = median_radius(truth)
@@ -82,17 +82,17 @@ Item = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float, str]
 def score_one(item: Item) -> dict[str, np.ndarray]:
     """All metrics of one particle: values by name, and metrics that failed with their reasons."""
     numbers, positions, true_numbers, true_positions, radius, protocols = item
-    found: list[tuple[str, Scores]] = []
+    parts: list[tuple[str, Scores]] = []
     if "sound" in protocols:
         scores = sound(numbers, positions, true_numbers, true_positions, radius)
-        found.append(("sound", scores))
-    found.append(("published", published(positions, true_positions, radius)))
-    found.append(("published", paired(positions, true_positions)))
-    names = [name for _, scores in found for name in scores.values]
-    values = [value for _, scores in found for value in scores.values.values()]
+        parts.append(("sound", scores))
+    parts.append(("published", published(positions, true_positions, radius)))
+    parts.append(("published", paired(positions, true_positions)))
+    names = [name for _, scores in parts for name in scores.values]
+    values = [value for _, scores in parts for value in scores.values.values()]
     problems = [
         f"{where} {name} {reason}"
-        for where, scores in found
+        for where, scores in parts
         for name, reason in scores.reasons.items()
     ]
     return {
@@ -112,7 +112,7 @@ class _Table:
 
 
 def score_entrant(
-    entrant: Entrant, question: Question, memory: Memory, protocols: Sequence[Protocol]
+    entrant: Entrant, question: ParticleQuestion, memory: Memory, protocols: Sequence[Protocol]
 ) -> Scored[ParticleScores]:
     """Ask all samples in batches, score them, and keep a few to look at.
 
@@ -135,16 +135,20 @@ def score_entrant(
         began = time.perf_counter()
         answers = entrant.answer(rows)
         entrant.seconds += time.perf_counter() - began
-        good = [(row, one.value) for row, one in zip(rows, answers, strict=True) if not one.reason]
-        for row, one in zip(rows, answers, strict=True):
-            note_failure(row, one.reason, one.detail, status, reason, detail)
+        good = [
+            (row, answer.value)
+            for row, answer in zip(rows, answers, strict=True)
+            if not answer.reason
+        ]
+        for row, answer in zip(rows, answers, strict=True):
+            note_failure(row, answer.reason, answer.detail, status, reason, detail)
         items = [
             (*value, *question.particle(row), question.key(row)[1], ",".join(taken))
             for row, value in good
         ]
-        for (row, value), found in zip(good, memory.map(score_one, items), strict=True):
+        for (row, value), own in zip(good, memory.map(score_one, items), strict=True):
             status[row] = SCORED
-            reason[row] = _write(table, row, found)
+            reason[row] = _write(table, row, own)
             turned.add(row, value[1])
             if row in looked_at:
                 table.kept[row] = value[0], value[1].astype(np.float32)
@@ -166,12 +170,12 @@ def score_entrant(
     return Scored(entrant, scores)
 
 
-def _write(table: _Table, row: int, found: dict[str, np.ndarray]) -> str:
+def _write(table: _Table, row: int, scores: dict[str, np.ndarray]) -> str:
     """Put a sample's values in the table; what could not be measured, in words."""
-    for name, value in zip(found["names"].tolist(), found["values"].tolist(), strict=True):
+    for name, value in zip(scores["names"].tolist(), scores["values"].tolist(), strict=True):
         table.values[name][row] = value
     reasons = []
-    for problem in found["problems"].tolist():
+    for problem in scores["problems"].tolist():
         where, name, reason = problem.split(" ")
         table.problems[where, name, reason] += 1
         # A perfect copy has no ratio of errors and a cluster of equals no correlation: no fault.
@@ -181,7 +185,7 @@ def _write(table: _Table, row: int, found: dict[str, np.ndarray]) -> str:
 
 
 def _cases(
-    question: Question, kept: dict[int, tuple[np.ndarray, np.ndarray]], metric: np.ndarray
+    question: ParticleQuestion, kept: dict[int, tuple[np.ndarray, np.ndarray]], metric: np.ndarray
 ) -> tuple[StructureTable, StructureTable] | None:
     """Predictions and targets of the worst, the median and the best of the kept samples."""
     rows = np.array(sorted(row for row in kept if np.isfinite(metric[row])), dtype=np.int64)
@@ -198,7 +202,7 @@ def _cases(
             ids, [kept[r][0] for r in chosen], [kept[r][1] for r in chosen], None, columns
         ),
         StructureTable.from_parts(
-            ids, [one for one, _ in truths], [one for _, one in truths], None, columns
+            ids, [numbers for numbers, _ in truths], [places for _, places in truths], None, columns
         ),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from matscale.metrics.particles.published import joggled_hull_volume
 from matscale.tasks.harness import Scored
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores
 
 PUBLISHED_LOSS = "0.0100 (ADiT), 0.0101 (DiffCSP), 0.0104 (FlowMM, MatterGen)"
@@ -33,7 +33,7 @@ DEFECTS = (
 
 
 def run_notes(
-    question: Question,
+    question: ParticleQuestion,
     scored: Sequence[Scored[ParticleScores]],
     loss: float,
     truths: Sequence[np.ndarray],
@@ -70,7 +70,7 @@ def run_notes(
     )
 
 
-def _both(question: Question, values: np.ndarray, digits: str) -> str:
+def _both(question: ParticleQuestion, values: np.ndarray, digits: str) -> str:
     """Means over each split, such as ``8.12 (ID) and 8.40 (OOD)``; NaN left out."""
     parts = []
     for split in dict.fromkeys(question.split.tolist()):

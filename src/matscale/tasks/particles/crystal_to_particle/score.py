@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matscale.datasets.particles import ParticleSet
 from matscale.predictors.floors.particles import PredictZeroNoise
 from matscale.predictors.submissions.particle_objects import particles_of
 from matscale.predictors.submissions.particles import read_particles
 from matscale.report.scorecard import Scorecard
-from matscale.results.measure import Measure
 from matscale.results.result import Protocol
 from matscale.tasks.asking import baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
@@ -26,10 +23,10 @@ from matscale.tasks.particles.crystal_to_particle.measuring import (
 )
 from matscale.tasks.particles.crystal_to_particle.notes import DEFECTS, run_notes
 from matscale.tasks.particles.crystal_to_particle.specs import REBUILT, REBUILT_A, SPECS
-from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.entrants import entrants_of
 from matscale.tasks.particles.labels import space_groups
 from matscale.tasks.particles.question import ask
-from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
+from matscale.tasks.particles.rules import ParticleRules, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 TELLS = ("numbers", "fractional", "lattice", "radius")
@@ -41,16 +38,11 @@ class CrystalToParticle(ParticleRules):
 
     task = "crystal-to-particle"
     specs = SPECS
+    measures = staticmethod(measures)
 
     def headline(self, protocol: Protocol) -> str:
         """The share of particles that are rebuilt; as published, the RMSD."""
         return REBUILT if protocol == "sound" else "rmsd"
-
-    def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
-    ) -> dict[str, Measure]:
-        """Those of :func:`measures`."""
-        return measures(protocol, scores, rows)
 
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """What counts as rebuilt."""
@@ -118,7 +110,7 @@ def score_crystal_to_particle(
         tells=TELLS,
         cell=True,
         check=check,
-        unit=lambda found, place: unit_slip(found, truths[place]),
+        unit=lambda answer, row: unit_slip(answer, truths[row]),
         told=told,
         protocols=protocols,
     )
@@ -131,9 +123,8 @@ def score_crystal_to_particle(
         seed=seed,
         memory=run.memory,
     )
-    check_names([*lines, *models])
     scored = scored_by(
-        lambda one: score_entrant(one, question, run.memory, protocols), lines, models
+        lambda entrant: score_entrant(entrant, question, run.memory, protocols), lines, models
     )
     losses = [line.asked.loss for line in lines if isinstance(line.asked, PredictZeroNoise)]
     rules = CrystalToParticle(
@@ -141,4 +132,4 @@ def score_crystal_to_particle(
         {"published": run_notes(question, scored, losses[0], truths) if losses else ()},
         guessed_by(scored, REBUILT),
     )
-    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+    return scorecard(rules, run, [measured(rules, run, own) for own in scored])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from matscale.datasets import papers
 from matscale.metrics.particles import neighbourhoods as near
 from matscale.metrics.particles.paired import COORDINATION_CUTOFF_A
 from matscale.metrics.particles.published import RDF_BINS, RDF_CUTOFF_A
 from matscale.metrics.particles.shapes import RDF_BIN_A
 from matscale.metrics.particles.shapes import RDF_CUTOFF_A as SHELLS_TO_A
 from matscale.results.compared import ComparedTask
-from matscale.results.metric import MetricSpec, by_name, error, share
+from matscale.results.metric import MAIN, MetricSpec, by_name, error, share
 from matscale.results.result import Protocol
 
 REBUILT, COVERAGE = "rebuilt", "coverage"
@@ -37,7 +38,7 @@ def _error(
 
 
 def _by_part(
-    name: str, label: str, unit: str, definition: str, where: str, group: str
+    name: str, label: str, unit: str, definition: str, where: str, group: str, paper: str = ""
 ) -> list[MetricSpec]:
     """A metric of all atoms, of the surface and of the interior; the first is compared."""
     return [
@@ -48,6 +49,7 @@ def _by_part(
             definition + of,
             "" if suffix else where,
             group=group,
+            paper=paper,
         )
         for suffix, of in _PARTS.items()
     ]
@@ -141,6 +143,7 @@ _SOUND = (
         "distributions of the distance to the j-th neighbour.",
         "in PDD distance",
         _NEIGHBOURS,
+        papers.PDD.key,
     ),
     _error(
         "gyration_error",
@@ -177,6 +180,7 @@ _PUBLISHED = (
         "coordinate, so smaller by the square root of three than per atom.",
         "in RMSD, as published",
         missing=_COUNTS_DIFFER,
+        group=MAIN,
         headline=("has an RMSD, as published, of", "over {n} particles"),
     ),
     _error(
@@ -186,6 +190,7 @@ _PUBLISHED = (
         "Largest distance from an atom of either particle to the nearest of the other, without "
         "alignment, whatever the species.",
         "in Hausdorff distance, as published",
+        group=MAIN,
     ),
     _error(
         "delta_hull_volume",
@@ -193,6 +198,7 @@ _PUBLISHED = (
         "Å³",
         "Absolute difference of the convex hulls' volumes, points joggled by qhull.",
         "in hull volume",
+        group=MAIN,
     ),
     _error(
         "rdf_energy",
@@ -201,6 +207,7 @@ _PUBLISHED = (
         f"Sum of squared differences of two histograms of pair distances, {RDF_BINS} bins of "
         f"density from 0 to {RDF_CUTOFF_A:g} Å.",
         "in RDF energy",
+        group=MAIN,
     ),
     _error(
         "aligned_rmsd",
@@ -220,6 +227,7 @@ _PUBLISHED = (
         "Volume of the prediction's convex hull over that of a sphere of the radius asked for.",
         better="higher",
         ranked=False,
+        group=MAIN,
     ),
     _error(
         "surface_interior_ratio",

@@ -30,7 +30,7 @@ from matscale.tasks.particles.labels import (
 )
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores, blank, note_failure
 
 DEGENERATE = "degenerate cell"
@@ -96,8 +96,8 @@ def targets_of(materials: StructureTable) -> Targets:
     reduced = np.empty((len(materials), 3, 3))
     for row in range(len(materials)):
         primitive = primitive_lattice(basis(materials, row))
-        found = equivalent.niggli(primitive)
-        reduced[row] = primitive if found is None else found
+        cell = equivalent.niggli(primitive)
+        reduced[row] = primitive if cell is None else cell
     settings = np.round(materials.lattices @ np.linalg.inv(reduced))
     return Targets(
         lattice_parameters(materials.lattices),
@@ -108,14 +108,14 @@ def targets_of(materials: StructureTable) -> Targets:
     )
 
 
-def check(found: Any) -> CellAnswer:
+def check(answer: Any) -> CellAnswer:
     """The cell of an answer: parameters or lattice vectors, or a crystal, and a space group.
 
     Raises:
         Refused: If it is none, not finite, or impossible.
     """
     try:
-        cell, group = found
+        cell, group = answer
         if isinstance(cell, StructureTable):
             return _of_crystal(cell, plain(group).item())
         cell, group = plain(cell), plain(group).item()
@@ -187,15 +187,15 @@ def _possible(parameters: np.ndarray) -> np.ndarray:
     return parameters
 
 
-def unit_slip(found: Any, target: np.ndarray) -> str:
+def unit_slip(answer: Any, target: np.ndarray) -> str:
     """``"radians"`` or ``"nm"`` for an answer that seems to be in these; "" for the right units.
 
     Args:
-        found: An answer.
+        answer: An answer.
         target: Parameters of the given cell, (6,).
     """
     try:
-        parameters = check(found).parameters
+        parameters = check(answer).parameters
     except Refused:
         return ""
     angles = parameters[3:]
@@ -206,7 +206,7 @@ def unit_slip(found: Any, target: np.ndarray) -> str:
 
 
 def score_entrant(
-    entrant: Entrant, question: Question, targets: Targets, batch: int
+    entrant: Entrant, question: ParticleQuestion, targets: Targets, batch: int
 ) -> Scored[ParticleScores]:
     """Ask all samples in batches and score them.
 
@@ -224,12 +224,12 @@ def score_entrant(
     for start in track(starts, total=len(starts), label=f"asking {entrant.predictor.name}"):
         rows = order[start : start + batch].tolist()
         began = time.perf_counter()
-        found = entrant.answer(rows)
+        batch_answers = entrant.answer(rows)
         entrant.seconds += time.perf_counter() - began
-        for row, one in zip(rows, found, strict=True):
-            note_failure(row, one.reason, one.detail, status, reason, detail)
-            if not one.reason:
-                answers[row], status[row] = one.value, SCORED
+        for row, answer in zip(rows, batch_answers, strict=True):
+            note_failure(row, answer.reason, answer.detail, status, reason, detail)
+            if not answer.reason:
+                answers[row], status[row] = answer.value, SCORED
     scores = _scores(answers, question, targets)
     answered = status == SCORED
     flat = answered & ~np.isfinite(scores["length_mae"])
@@ -239,10 +239,10 @@ def score_entrant(
     columns = {
         "target_space_group": targets.groups[material],
         "target_space_group_published": targets.published_groups[material],
-        "predicted_space_group": np.array([one.group if one else 0 for one in answers]),
+        "predicted_space_group": np.array([answer.group if answer else 0 for answer in answers]),
     }
-    for place, name in enumerate(lattice.PARAMETERS):
-        columns[f"target_{name}"] = targets.reduced[material, place]
+    for column, name in enumerate(lattice.PARAMETERS):
+        columns[f"target_{name}"] = targets.reduced[material, column]
         columns[f"predicted_{name}"] = scores.pop(f"predicted_{name}")
     return Scored(
         entrant,
@@ -253,11 +253,16 @@ def score_entrant(
 
 
 def _scores(
-    answers: Sequence[CellAnswer | None], question: Question, targets: Targets
+    answers: Sequence[CellAnswer | None], question: ParticleQuestion, targets: Targets
 ) -> dict[str, np.ndarray]:
     """All metrics by name, (n,); rates are 0 and errors NaN where there is no answer."""
     rates = (*SOUND_RATES, *PUBLISHED_RATES)
-    names = [*rates, *SOUND_ERRORS, "rmse", *(f"predicted_{one}" for one in lattice.PARAMETERS)]
+    names = [
+        *rates,
+        *SOUND_ERRORS,
+        "rmse",
+        *(f"predicted_{parameter}" for parameter in lattice.PARAMETERS),
+    ]
     table = {name: np.full(len(answers), 0.0 if name in rates else np.nan) for name in names}
     known: dict[tuple[int, tuple[bytes, int]], dict[str, float]] = {}
     for row, answer in enumerate(answers):
@@ -284,21 +289,23 @@ def _reduced_lattices(answer: CellAnswer) -> list[np.ndarray]:
         if equivalent.is_degenerate(own):
             return []
         meant = equivalent.meant_lattices(own, answer.group)
-    return [found for one in meant if (found := equivalent.niggli(one)) is not None]
+    return [
+        cell for lattice_meant in meant if (cell := equivalent.niggli(lattice_meant)) is not None
+    ]
 
 
 def published_scores(answer: CellAnswer, targets: Targets, material: int) -> dict[str, float]:
     """Metrics against the cell as it is written, with the answer in the setting nearest to it."""
     given = targets.given[material]
     settings = [answer.parameters[None]] + [
-        equivalent.all_parameters(one, targets.settings[material])
-        for one in _reduced_lattices(answer)
+        equivalent.all_parameters(reduced, targets.settings[material])
+        for reduced in _reduced_lattices(answer)
     ]
-    found = equivalent.nearest_mixed(np.concatenate(settings), given)
+    nearest = equivalent.nearest_mixed(np.concatenate(settings), given)
     group = float(answer.group == targets.published_groups[material] > 0)
-    near = bool((np.abs(found - given) <= JOINT_TOLERANCE).all())
+    near = bool((np.abs(nearest - given) <= JOINT_TOLERANCE).all())
     return {
-        "rmse": float(np.sqrt(((found - given) ** 2).mean())),
+        "rmse": float(np.sqrt(((nearest - given) ** 2).mean())),
         "space_group_published": group,
         "joint_published": group * near,
     }
@@ -310,40 +317,42 @@ def sound_scores(answer: CellAnswer, targets: Targets, material: int) -> dict[st
     if not lattices:
         return {}
     target = targets.reduced[material]
-    candidates = np.concatenate([equivalent.all_parameters(one, np.eye(3)) for one in lattices])
-    found = equivalent.nearest(candidates, target)
-    volumes = [abs(float(np.linalg.det(equivalent.lattice_of(one)))) for one in (found, target)]
-    match = equivalent.lattices_match(found, target)
+    candidates = np.concatenate(
+        [equivalent.all_parameters(reduced, np.eye(3)) for reduced in lattices]
+    )
+    nearest = equivalent.nearest(candidates, target)
+    volumes = [abs(float(np.linalg.det(equivalent.lattice_of(one)))) for one in (nearest, target)]
+    match = equivalent.lattices_match(nearest, target)
     true_group = int(targets.groups[material])
     right = answer.group == true_group > 0
     same_system = answer.group > 0 and crystal_system(answer.group) == crystal_system(true_group)
     return {
-        "length_mae": float(np.abs(found - target)[:3].mean()),
-        "angle_mae": float(np.abs(found - target)[3:].mean()),
+        "length_mae": float(np.abs(nearest - target)[:3].mean()),
+        "angle_mae": float(np.abs(nearest - target)[3:].mean()),
         "volume_error": abs(volumes[0] / volumes[1] - 1),
         "lattice_match": float(match),
         "space_group_accuracy": float(right),
         "crystal_system_accuracy": float(same_system),
         "joint_rate": float(match and right),
-        **{f"predicted_{name}": found[at] for at, name in enumerate(lattice.PARAMETERS)},
+        **{f"predicted_{name}": nearest[at] for at, name in enumerate(lattice.PARAMETERS)},
     }
 
 
 def measures(protocol: Protocol, scored: ParticleScores, rows: np.ndarray) -> dict[str, Measure]:
     """The metrics of a protocol over the samples of a mask (n,)."""
-    values = {name: found[rows] for name, found in scored.values.items()}
+    values = {name: own[rows] for name, own in scored.values.items()}
     if protocol == "published":
         own = {name: values[name] for name in ("rmse", *PUBLISHED_RATES)}
         read = scored.read(protocol)[rows].astype(float)
         return measures_of(SPECS[protocol], {**own, "coverage": read})
     groups = scored.columns["target_space_group"][rows]
-    found = measures_of(
+    of_samples = measures_of(
         SPECS[protocol], {name: values[name] for name in (*SOUND_RATES, *SOUND_ERRORS)}
     )
-    found["space_group_balanced"] = balanced(values["space_group_accuracy"], groups)
+    of_samples["space_group_balanced"] = balanced(values["space_group_accuracy"], groups)
     order = ("joint_rate", "lattice_match", "space_group_accuracy", "space_group_balanced",
              "crystal_system_accuracy", *SOUND_ERRORS, "coverage")  # fmt: skip
-    return {name: found[name] for name in order}
+    return {name: of_samples[name] for name in order}
 
 
 def balanced(right: np.ndarray, groups: np.ndarray) -> Measure:

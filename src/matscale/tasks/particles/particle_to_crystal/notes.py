@@ -8,7 +8,7 @@ import numpy as np
 
 from matscale.tasks.harness import Scored
 from matscale.tasks.particles.particle_to_crystal.measuring import Targets
-from matscale.tasks.particles.question import Question
+from matscale.tasks.particles.question import ParticleQuestion
 from matscale.tasks.particles.rules import ParticleScores
 
 PUBLISHED_RMSE = "63.71 (ADiT, MatterGen), 63.70 (DiffCSP), 62.61 (FlowMM), 32.50 (CDVAE)"
@@ -18,7 +18,7 @@ MOST = 0.5
 """Share of the samples from which a space group is most of the set."""
 
 
-def defects(question: Question, targets: Targets) -> tuple[str, ...]:
+def defects(question: ParticleQuestion, targets: Targets) -> tuple[str, ...]:
     """Defects of the published protocol, those of the set and of its split where they are."""
     groups = targets.published_groups[question.samples.material]
     share = np.unique(groups, return_counts=True)[1].max() / len(groups)
@@ -52,7 +52,7 @@ _ALWAYS = (
 
 
 def run_notes(
-    question: Question, scored: Sequence[Scored[ParticleScores]], targets: Targets
+    question: ParticleQuestion, scored: Sequence[Scored[ParticleScores]], targets: Targets
 ) -> tuple[str, ...]:
     """Sentences on the trivial predictors of this run, beside the published numbers."""
     values = {one.name: one.samples.values for one in scored}
@@ -78,7 +78,7 @@ def run_notes(
     return tuple(notes)
 
 
-def label_notes(question: Question, targets: Targets) -> tuple[str, ...]:
+def label_notes(question: ParticleQuestion, targets: Targets) -> tuple[str, ...]:
     """On the two labels, where they differ."""
     materials = np.unique(question.samples.material)
     differ = materials[targets.groups[materials] != targets.published_groups[materials]]

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matscale.datasets.particles import ParticleSet
 from matscale.predictors.submissions.particle_objects import cells_of
 from matscale.predictors.submissions.particles import read_cells
 from matscale.report.scorecard import Scorecard
-from matscale.results.measure import Measure
 from matscale.results.result import Protocol
 from matscale.tasks.asking import BATCH, baselines
 from matscale.tasks.harness import measured, protocols_of, scorecard, scored_by, start_run
 from matscale.tasks.particles.asking import telling
-from matscale.tasks.particles.entrants import check_names, entrants_of
+from matscale.tasks.particles.entrants import entrants_of
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
 from matscale.tasks.particles.particle_to_crystal import equivalent
 from matscale.tasks.particles.particle_to_crystal.measuring import (
@@ -31,7 +28,7 @@ from matscale.tasks.particles.particle_to_crystal.measuring import (
 from matscale.tasks.particles.particle_to_crystal.notes import defects, label_notes, run_notes
 from matscale.tasks.particles.particle_to_crystal.specs import JOINT_TOLERANCE, SPECS
 from matscale.tasks.particles.question import ROTATIONS, ask
-from matscale.tasks.particles.rules import ParticleRules, ParticleScores, guessed_by
+from matscale.tasks.particles.rules import ParticleRules, guessed_by
 from matscale.tasks.particles.training import training_samples
 
 JOINT_RATE = "joint_rate"
@@ -53,16 +50,11 @@ class ParticleToCrystal(ParticleRules):
 
     task = "particle-to-crystal"
     specs = SPECS
+    measures = staticmethod(measures)
 
     def headline(self, protocol: Protocol) -> str:
         """The share of crystals that are found; as published, the RMSE."""
         return JOINT_RATE if protocol == "sound" else "rmse"
-
-    def measures(
-        self, scores: ParticleScores, protocol: Protocol, rows: np.ndarray
-    ) -> dict[str, Measure]:
-        """Those of :func:`measures`."""
-        return measures(protocol, scores, rows)
 
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """Tolerances of both protocols."""
@@ -139,7 +131,7 @@ def score_particle_to_crystal(
         tells=TELLS,
         cell=False,
         check=check,
-        unit=lambda found, place: unit_slip(found, given[place]),
+        unit=lambda answer, row: unit_slip(answer, given[row]),
         told=told,
         protocols=protocols,
     )
@@ -152,8 +144,9 @@ def score_particle_to_crystal(
         seed=seed,
         memory=run.memory,
     )
-    check_names([*lines, *models])
-    scored = scored_by(lambda one: score_entrant(one, question, targets, BATCH), lines, models)
+    scored = scored_by(
+        lambda entrant: score_entrant(entrant, question, targets, BATCH), lines, models
+    )
     labels = label_notes(question, targets)
     rules = ParticleToCrystal(
         question,
@@ -161,4 +154,4 @@ def score_particle_to_crystal(
         guessed_by(scored, JOINT_RATE),
         defects(question, targets),
     )
-    return scorecard(rules, run, [measured(rules, run, one) for one in scored])
+    return scorecard(rules, run, [measured(rules, run, own) for own in scored])

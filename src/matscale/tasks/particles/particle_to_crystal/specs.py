@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matscale.results.compared import ComparedTask
-from matscale.results.metric import ComparedWords, MetricSpec, by_name, share
+from matscale.results.metric import MAIN, ComparedWords, MetricSpec, by_name, share
 from matscale.results.result import Protocol
 from matscale.tasks import cells
 from matscale.tasks.particles.labels import PUBLISHED_SYMPREC, SYMPREC
@@ -20,6 +20,7 @@ JOINT_TOLERANCE = 0.5
 
 _WITHIN = f"{100 * LENGTH_TOLERANCE:g} %", f"{ANGLE_TOLERANCE:g}°"
 _SYMMETRY = "symmetry"
+_SPGLIB = f"{PUBLISHED_SYMPREC:g}".replace("e-0", "e-")
 
 
 def _share(name: str, label: str, definition: str, verb: str = "", **more: Any) -> MetricSpec:
@@ -98,12 +99,12 @@ _PUBLISHED = (
             same="as large as",
         ),
         headline=("has an RMSE, as published, of", "over {n} particles"),
+        group=MAIN,
     ),
     _share(
         "space_group_published",
         "space group as published",
-        f"Share whose space group is that of spglib at {PUBLISHED_SYMPREC:g} Å on the cell as it "
-        "is written.",
+        f"Share whose space group is that of spglib at {_SPGLIB} Å on the cell as it is written.",
         "has the space group right, as published,",
     ),
     _share(

@@ -125,15 +125,15 @@ def _alignments(item: _Item) -> Alignments:
     first, second, ltol, stol, angle_tol = item
     tolerances = Tolerances(length=ltol, site=stol, angle=angle_tol)
     settings = NoveltySettings(tolerances=tolerances).framework
-    places = np.arange(len(first))
-    return align(first, second, np.column_stack([places, places]), settings)
+    rows = np.arange(len(first))
+    return align(first, second, np.column_stack([rows, rows]), settings)
 
 
 def _cost_chunk(item: _Item) -> dict[str, np.ndarray]:
-    found = _alignments(item)
+    alignments = _alignments(item)
     cost = np.full(len(item[0]), np.nan)
     for pair in range(len(cost)):
-        new, old = found.row(pair).T
+        new, old = alignments.row(pair).T
         if len(new):
             cost[pair] = pettifor_distance(new, old).mean()
     return {"cost": cost}
@@ -145,27 +145,28 @@ def _joined(answers: list[dict[str, np.ndarray]], name: str, empty: np.ndarray) 
 
 def _map_chunk(item: _Item) -> dict[str, np.ndarray]:
     """Maps of the crystals of two tables, row by row."""
-    found = _alignments(item)
-    maps = [_map_pair(item, found, pair) for pair in range(len(item[0]))]
+    alignments = _alignments(item)
+    maps = [_map_pair(item, alignments, pair) for pair in range(len(item[0]))]
+    generated, train, shifts, supercells = zip(*maps, strict=True)
     return {
-        "sizes": np.array([len(one[0]) for one in maps], np.int64),
-        "generated": np.concatenate([one[0] for one in maps]),
-        "train": np.concatenate([one[1] for one in maps]),
-        "shifts": np.concatenate([one[2] for one in maps]),
-        "supercells": np.stack([one[3] for one in maps]),
+        "sizes": np.array([len(sites) for sites in generated], np.int64),
+        "generated": np.concatenate(generated),
+        "train": np.concatenate(train),
+        "shifts": np.concatenate(shifts),
+        "supercells": np.stack(supercells),
     }
 
 
 _Map = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _map_pair(item: _Item, found: Alignments, pair: int) -> _Map:
+def _map_pair(item: _Item, alignments: Alignments, pair: int) -> _Map:
     """Sites of the generated and the training crystal, shifts and supercell of one pair."""
     first, second, *_ = item
-    part = slice(found.offsets[pair], found.offsets[pair + 1])
-    sites = found.sites[part]
+    part = slice(alignments.offsets[pair], alignments.offsets[pair + 1])
+    sites = alignments.sites[part]
     if second.n_atoms[pair] < first.n_atoms[pair]:
-        return sites[:, 0], sites[:, 1], found.shifts[part], found.supercells[pair]
+        return sites[:, 0], sites[:, 1], alignments.shifts[part], alignments.supercells[pair]
     # The generated crystal is the repeated one: the training crystal's cell stays.
     unmoved = np.zeros((len(sites), 3), np.int64)
     return sites[:, 0], sites[:, 1], unmoved, np.eye(3, dtype=np.int64)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from matscale.matching.kernels.algebra import each_row_times, inverse
-from matscale.matching.kernels.compiling import allocating
-from matscale.matching.kernels.primitive import primitive
-from matscale.matching.kernels.reduction import reduce_cell
+from matscale.matching.kernels.preparation import canonical_rows
 from matscale.matching.kernels.workspace import MAX_SITES, workspace
-from matscale.matching.prepare import POINTS, RANKS, as_written
+from matscale.matching.prepare import POINTS, RANKS
 from matscale.runtime.errors import Refused
 from matscale.structures import cells
 from matscale.structures.table import StructureTable
@@ -42,15 +39,15 @@ def canonical_cells(table: StructureTable) -> tuple[StructureTable, np.ndarray]:
     kept = np.arange(len(numbers)) - np.repeat(offsets[:-1], table.n_atoms) < np.repeat(
         sizes, table.n_atoms
     )
-    found = sizes > 0
+    reducible = sizes > 0
     quick = StructureTable(
-        ids=table.ids[found],
-        offsets=np.concatenate([[0], np.cumsum(sizes[found])]),
+        ids=table.ids[reducible],
+        offsets=np.concatenate([[0], np.cumsum(sizes[reducible])]),
         numbers=numbers[kept],
         positions=positions[kept],
-        cells=lattices[found],
+        cells=lattices[reducible],
     )
-    return _with_slow(table, quick, np.flatnonzero(found), slow)
+    return _with_slow(table, quick, np.flatnonzero(reducible), slow)
 
 
 def _reduce(
@@ -65,7 +62,7 @@ def _reduce(
     space = workspace(max(3, int(lengths[wanted].max(initial=0))), POINTS)
     codes, sizes = numbers.astype(np.int64), np.zeros(len(lengths), np.int64)
     sound = wanted & _sound(lattices)
-    _reduce_rows(offsets, lattices, positions, codes, sound, RANKS, TOLERANCE_A, space, sizes)
+    canonical_rows(offsets, lattices, positions, codes, sound, RANKS, TOLERANCE_A, space, sizes)
     numbers[:] = codes
     return sizes
 
@@ -76,23 +73,6 @@ def _sound(lattices: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         share = np.abs(np.linalg.det(lattices)) / edges.prod(axis=1)
     return np.isfinite(share) & (share > FLATTEST) & (edges > SHORTEST_A).all(axis=1)
-
-
-@allocating
-def _reduce_rows(offsets, lattices, positions, codes, sound, ranks, tolerance, space, sizes):
-    """The kernel of :func:`_reduce`: the primitive cell, then the Niggli cell of that."""
-    frac = np.empty_like(positions)
-    for i in range(len(sizes)):
-        start, stop = offsets[i], offsets[i + 1]
-        cell, sites = lattices[i], frac[start:stop]
-        if start == stop or not sound[i] or not inverse(cell, space.small[0], space.small[1]):
-            continue
-        each_row_times(positions[start:stop], stop - start, space.small[1], sites)
-        as_written(sites, stop - start)
-        n = primitive(cell, sites, codes[start:stop], stop - start, ranks, tolerance, space)
-        if n > 0 and reduce_cell(cell, sites, n, space):
-            sizes[i] = n
-            each_row_times(sites, n, cell, positions[start:stop])
 
 
 def _with_slow(

@@ -10,21 +10,13 @@ matching all pairs.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from matscale.matching import batch
-from matscale.matching.outcomes import MatchSettings
-from matscale.matching.wyckoff.matches import match_rows, rows_by_sequence
-from matscale.matching.wyckoff.positions import WyckoffTable
-from matscale.runtime.memory import Memory
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
-from matscale.tasks.novelty.site_maps import costs
 
 BLOCK = 512
 """Generated crystals whose orders are held at a time."""
@@ -32,85 +24,59 @@ BLOCK = 512
 FIRST_ROUND, GROWTH = 16, 4
 """Pairs of each crystal that are matched first, and by how many times more each time after."""
 
+Order = tuple[np.ndarray, np.ndarray]
+"""Training rows by rising bound, and their bounds."""
+
 
 @dataclass(frozen=True)
-class Cheapest:
-    """Matches of generated with training crystals, by generated crystal and rising cost.
+class Ranking:
+    """The cheapest pairs, by generated crystal and rising cost.
 
     Attributes:
         rows: Row of the generated and of the training crystal, (K, 2).
         cost: Mean modified-Pettifor distance over the sites, (K,).
-        pairs: Pairs whose numbers of sites agree.
+        pairs: Pairs that could be candidates by their numbers of sites, or their sequence.
         tested: Those that were looked at: the others are bound to cost more.
-        refused: Of these, pairs that were not searched, by reason, as in
-            :class:`matscale.matching.outcomes.Counts`.
-        undecided: Those whose search would not fit.
-        unmapped: Matches for which no site map was found; they are left out.
     """
 
     rows: np.ndarray
     cost: np.ndarray
     pairs: int
     tested: int
-    refused: dict[str, int]
-    undecided: int
-    unmapped: int
 
 
-def cheapest_matches(
-    generated: StructureTable,
-    train: StructureTable,
-    settings: MatchSettings,
-    memory: Memory,
+def ranked(
+    count: int,
+    order_of: Callable[[int], Order | None],
+    cost_of: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     top: int,
-    *,
-    keep: Path | None = None,
-    workers: int | None = None,
-    label: str = "",
-) -> Cheapest:
-    """The ``top`` cheapest training crystals that each generated one matches.
-
-    Of equal costs the first training rows are taken, as :func:`cheapest` does.
+) -> Ranking:
+    """The ``top`` cheapest training crystals of each generated one.
 
     Args:
-        generated: Reduced crystals.
-        train: Likewise.
-        settings: In framework mode, with supercells.
-        memory: Where costs are kept.
+        count: Number of generated crystals.
+        order_of: The training rows that may be candidates of a generated row; None for none.
+        cost_of: Those pairs among some, (p, 2), that are candidates, (h, 2), and what they cost.
         top: How many of each.
-        keep: Where matches are kept.
-        workers: As for :func:`matscale.matching.batch.match_pairs`.
-        label: For the progress display.
     """
-    bounds = _Bounds(train)
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    pairs = tested = undecided = unmapped = 0
-    refused: Counter[str] = Counter()
-    for start in range(0, len(generated), BLOCK):
-        block = range(start, min(start + BLOCK, len(generated)))
-        search = _Search(
-            {row: bounds.order(generated.row_numbers(row), supercells=True) for row in block}, top
-        )
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    pairs = tested = 0
+    for start in range(0, count, BLOCK):
+        block = range(start, min(start + BLOCK, count))
+        orders = {row: order for row in block if (order := order_of(row)) is not None}
+        search = _Search(orders, top)
         pairs += search.pairs
         for asked in search.rounds():
-            scores = batch.match_pairs(
-                generated, train, asked, settings, keep=keep, workers=workers, label=label
-            )
             tested += len(asked)
-            undecided += int(scores.undecided.sum())
-            refused.update(scores.counts.refused)
-            hits = asked[scores.matched]
-            cost = costs(generated, train, hits, settings, memory, label=f"costs of {label}")
-            unmapped += int(np.isnan(cost).sum())
-            search.add(hits, cost)
-        found.append((search.rows, search.cost))
-    rows = np.concatenate([np.empty((0, 2), np.int64), *(part for part, _ in found)])
-    cost = np.concatenate([np.empty(0), *(part for _, part in found)])
-    return Cheapest(rows, cost, pairs, tested, dict(refused), undecided, unmapped)
+            search.add(*cost_of(asked))
+        parts.append((search.rows, search.cost))
+    rows = np.concatenate([np.empty((0, 2), np.int64), *(rows for rows, _ in parts)])
+    cost = np.concatenate([np.empty(0), *(cost for _, cost in parts)])
+    return Ranking(rows, cost, pairs, tested)
 
 
 def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
-    """Places of the ``top`` cheapest pairs of each first row; of equal ones the first training row.
+    """Which pairs are the ``top`` cheapest of their first row; of equal ones the first train rows.
 
     Args:
         rows: Row of the generated and of the training crystal, (P, 2).
@@ -123,70 +89,7 @@ def cheapest(rows: np.ndarray, cost: np.ndarray, top: int) -> np.ndarray:
     return order[ranks < top]
 
 
-@dataclass(frozen=True)
-class CheapestWyckoff:
-    """Pairs of one Wyckoff sequence, by generated crystal and rising cost.
-
-    Attributes:
-        rows: Row of the generated and of the training crystal, (K, 2).
-        cost: Mean modified-Pettifor distance over the sites, (K,).
-        pairs: Pairs of one sequence.
-        tested: Those whose cost was computed: the others are bound to cost more.
-    """
-
-    rows: np.ndarray
-    cost: np.ndarray
-    pairs: int
-    tested: int
-
-
-def cheapest_wyckoff(
-    generated: WyckoffTable,
-    train: WyckoffTable,
-    top: int,
-    *,
-    workers: int | None = None,
-    label: str = "",
-) -> CheapestWyckoff:
-    """The ``top`` cheapest training crystals of each generated one's Wyckoff sequence.
-
-    Crystals of one sequence hold equal shares of their sites in paired orbits, so the bound above
-    holds for them too. Of equal costs the first training rows are taken.
-
-    Args:
-        generated: Symmetry of reduced crystals.
-        train: Likewise.
-        top: How many of each.
-        workers: As for :func:`matscale.matching.wyckoff.matches.match_rows`.
-        label: For the progress display.
-    """
-    bounds = {
-        sequence: _Bounds(train.table, np.array(rows))
-        for sequence, rows in rows_by_sequence(train).items()
-    }
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    pairs = tested = 0
-    for start in range(0, len(generated), BLOCK):
-        search = _Search(
-            {
-                row: bounds[sequence].order(generated.table.row_numbers(row), supercells=False)
-                for row, sequence in enumerate(generated.sequences[start : start + BLOCK], start)
-                if sequence in bounds
-            },
-            top,
-        )
-        pairs += search.pairs
-        for asked in search.rounds():
-            cost, _ = match_rows(generated, train, asked, workers=workers, label=label)
-            tested += len(asked)
-            search.add(asked, cost[:, 1])
-        found.append((search.rows, search.cost))
-    rows = np.concatenate([np.empty((0, 2), np.int64), *(part for part, _ in found)])
-    cost = np.concatenate([np.empty(0), *(part for _, part in found)])
-    return CheapestWyckoff(rows, cost, pairs, tested)
-
-
-class _Bounds:
+class Bounds:
     """What crystals of a table, or the chosen rows of it, cost at least as another's partners."""
 
     def __init__(self, table: StructureTable, chosen: np.ndarray | None = None) -> None:
@@ -208,12 +111,12 @@ class _Bounds:
         """
         size, own = len(numbers), _scale(numbers[None])[0]
         rows, bounds = [np.empty(0, np.int64)], [np.empty(0)]
-        for other, (found, scales) in self._of_size.items():
+        for other, (chosen, scales) in self._of_size.items():
             sites = math.lcm(size, other)
             if not size or (supercells and sites > max(size, other)):
                 continue
             gaps = np.abs(np.repeat(own, sites // size) - np.repeat(scales, sites // other, 1))
-            rows.append(found)
+            rows.append(chosen)
             # A mean like that of the cost: whole numbers are added, so equal ones stay equal.
             bounds.append(np.where(np.isnan(gaps).any(axis=1), 0.0, gaps.mean(axis=1)))
         joined, bound = np.concatenate(rows), np.concatenate(bounds)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from matscale.matching.canonical import canonical_cells
 from matscale.metrics import sites
 from matscale.runtime.memory import Memory
 from matscale.structures import cells, symmetry
 from matscale.structures.table import StructureTable
-from matscale.tasks.reconstruction.canonical import canonical_cells
 
 CHUNK = 1024
 """Crystals or pairs that are one piece of work: about a tenth of a second of kernels."""
@@ -95,11 +95,11 @@ def _describe_chunk(table: StructureTable) -> dict[str, np.ndarray]:
 def _describe_chunk_by_averages(table: StructureTable) -> dict[str, np.ndarray]:
     packed, reasons = canonical_cells(table)
     rows = range(len(packed))
-    found = [
+    amd = [
         sites.average_minimum_distances(packed.row_positions(row), packed.lattices[row])
         for row in rows
     ]
-    return {**_packed(packed, reasons), "amd": np.reshape(found, (len(packed), sites.NEIGHBOURS))}
+    return {**_packed(packed, reasons), "amd": np.reshape(amd, (len(packed), sites.NEIGHBOURS))}
 
 
 def _packed(packed: StructureTable, reasons: np.ndarray) -> dict[str, np.ndarray]:
