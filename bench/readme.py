@@ -4,8 +4,8 @@ Usage: python bench/readme.py RESULTS
 
 ``RESULTS`` holds a folder of results per task, as ``make readme`` scores them. Writes
 ``docs/images/report.png``, the top of the page of the reconstruction results as chromium shows it,
-with the numbers that it shows in its text, and the table in ``README.md``; figures are drawn and
-read here, for no model was asked about them.
+with the numbers that it shows in its text, and the rows of the table in ``README.md``; figures are
+drawn and read here, for no model was asked about them.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
+from matscale.figures.blind import FLOORS
 from matscale.figures.folder import read_figures
 from matscale.figures.synthetic.build import build
-from matscale.predictors.floors.captions import Chance, Longest, Medoid
 from matscale.report.page import write_report
 from matscale.results.result import Metric, Result
 from matscale.results.rounding import interval_decimals, show
@@ -93,8 +93,7 @@ def perception_row() -> str:
         build(Path(scratch, "figures"), FIGURES, seed=SEED)
         figures = read_figures(Path(scratch, "figures")).of("mcq")
         found = {"image_processing": drawn.image_rows(figures)}
-        blind = (Chance(), Medoid(), Longest())
-        found |= {floor.name: rows.floor_rows(figures, floor) for floor in blind}
+        found |= {rule: rows.floor_rows(figures, rule) for rule in FLOORS}
     accuracy = {
         name: measures.metrics(part, "sound", SEED)["accuracy"] for name, part in found.items()
     }

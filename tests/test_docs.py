@@ -215,12 +215,6 @@ def labels(output: str) -> list[str]:
     return [re.split(r"\s{2,}", line)[0] for line in output.splitlines() if line[:1].strip()]
 
 
-def metric_names() -> set[str]:
-    """Every metric that a task describes, of both protocols."""
-    specs = [import_module(f"{module}.specs").SPECS for module in TASKS.values()]
-    return {name for protocols in specs for found in protocols.values() for name in found}
-
-
 def mentioned(page: str) -> str:
     return (ROOT / "docs" / page).read_text(encoding="utf-8")
 

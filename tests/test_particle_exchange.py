@@ -262,7 +262,7 @@ def test_building_says_what_is_refused_and_what_is_empty(tmp_path):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["build", "c2np", "--materials", "nowhere", "--out", "x"], "is no set"),
+        (["build", "c2np", "--materials", "nowhere", "--out", "x"], "is neither a set"),
         (["build", "c2np", "--centre", "middle", "--out", "x"], "no centre 'middle'"),
         (["export", "nowhere", "--layout", "extxyz", "--out", "x"], r"holds no particles\.json"),
         (["import", "nowhere", "--out", "x"], "there is no file or folder"),

@@ -154,7 +154,7 @@ def test_drawn_figures_have_what_image_processing_reads_as_their_ceiling(
         assert image.predictor.told == ("figure", "options", "question")
         line = image.metrics["accuracy"].value
         assert model.metrics["accuracy"].ceiling == line and line >= 0.75
-        assert card[f"truth.{protocol}"].metrics["accuracy"].value == 1.0
+        assert card[f"truth.{protocol}"].metrics["accuracy"].ceiling == 1.0
         truth = card[f"truth.{protocol}"].metrics["judge_score"]
         assert model.metrics["judge_score"].ceiling == truth.value is not None
         assert ("within_10" in image.metrics) == (protocol == "sound")

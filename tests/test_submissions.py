@@ -77,5 +77,5 @@ def test_two_models_of_one_name_and_two_csvs_of_one_model_are_mistakes(tmp_path)
     with pytest.raises(UserError, match="two submissions are called 'same'"):
         names(tmp_path / "one" / "same.csv", tmp_path / "two" / "same.csv")
     (tmp_path / "one" / "other.csv").write_text(pairs_csv())
-    with pytest.raises(UserError, match="keep one a model"):
+    with pytest.raises(UserError, match="keep one per model"):
         names(tmp_path)

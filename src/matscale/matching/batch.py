@@ -7,7 +7,7 @@ best is kept unless ``keep_first`` is set.
 All of them take these options:
 
 workers
-    Threads; None for one a core where there is work enough. Results do not depend on it. Within
+    Threads; None for one per core where there is work enough. Results do not depend on it. Within
     :func:`matscale.runtime.execution.on` the work goes to the cluster instead.
 label
     What is being done, for the progress display on stderr; "" shows none.

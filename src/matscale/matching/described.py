@@ -1,4 +1,4 @@
-"""Everything that scoring needs of a crystal by itself, computed once a structure."""
+"""Everything that scoring needs of a crystal by itself, computed once per structure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Matching as work that threads do here, or that travels to the workers of a cluster.
 
-What travels is an object that holds both tables and the settings, once a worker, and prepares the
+What travels is an object that holds both tables and the settings, once per worker, and prepares the
 crystals there; after it what tells a piece apart, a few bytes each. Threads call the same object,
 with the crystals prepared once. What is found for a pair depends on that pair alone, so answers
 are the same wherever they were found.

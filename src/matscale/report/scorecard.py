@@ -55,7 +55,7 @@ class Scorecard:
         return found[0]
 
     def table(self, protocol: Protocol = "sound", intervals: bool = False) -> pd.DataFrame:
-        """Metrics as numbers: a row a predictor, a column a metric.
+        """Metrics as numbers: one row per predictor, one column per metric.
 
         Args:
             protocol: Which results to show.

@@ -32,7 +32,7 @@ def volume_bounds(target, ltol, atol, work, out):
     separately, so it is smallest at a corner of the box. (ii) g^2 is the determinant of the matrix
     of scalar products, whose logarithm is concave over positive definite matrices; so ln g^2 lies
     below its tangent at the target's own cosines, and the tangent is largest at a corner. A point
-    of the box that is no cell does not matter: no mapping has such angles. And g^2 <= 1 always.
+    of the box that is not a cell does not matter: no mapping has such angles. And g^2 <= 1 always.
 
     Args:
         target: Lattice parameters, (6,) in Å and degrees.

@@ -43,7 +43,7 @@ allocating = njit(cache=True, nogil=True)
 
 
 class Announcer(event.Listener):
-    """Says on a terminal, once a process, why the first run on a machine takes so long."""
+    """Says on a terminal, once per process, why the first run on a machine takes so long."""
 
     def __init__(self) -> None:
         self.announced = False

@@ -52,7 +52,7 @@ def list_partners(n, raw, columns, codes, tolerance, partners, degrees, scratch)
             raw[i, 0], raw[i, 1], raw[i, 2], codes[1, i], first, second, third, codes[0, :width],
             tolerance, marked,
         )  # fmt: skip
-        # Without branches, which would be guessed wrongly: what is no partner is written over.
+        # Without branches, which would be guessed wrongly: what is not a partner is written over.
         count = 0
         for j in range(n):
             partners[i, count] = j

@@ -1,4 +1,4 @@
-"""Arrays that the matching kernels write into, made once a thread instead of once a pair."""
+"""Arrays that the matching kernels write into, made once per thread instead of once per pair."""
 
 from __future__ import annotations
 

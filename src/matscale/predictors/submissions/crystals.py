@@ -99,7 +99,7 @@ def _pairs_in(folder: Path) -> Path:
     """The one CSV of pairs in a model's folder, or else the folder."""
     pairs = [entry for entry in sorted(folder.iterdir()) if _carries_targets(entry)]
     if len(pairs) > 1:
-        raise UserError(f"{folder} holds {len(pairs)} CSV files of predictions: keep one a model")
+        raise UserError(f"{folder} holds {len(pairs)} CSV files of predictions: keep one per model")
     return pairs[0] if pairs else folder
 
 

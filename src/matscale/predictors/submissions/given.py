@@ -41,7 +41,7 @@ def submissions_of(
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
 
     Raises:
-        UserError: If these are no predictions, a file cannot be read, several models are given
+        UserError: If these are not predictions, a file cannot be read, several models are given
             one name, or two have the same.
     """
     submissions = list(_submissions(predictions, workers, column))

@@ -87,7 +87,7 @@ def read_cells(path: Path) -> Rows:
 
 def _check_there(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"{path} is no file: give one file of answers a model")
+        raise UserError(f"{path} is not a file: give one file of answers per model")
 
 
 def _called(path: Path) -> tuple[str, str]:
@@ -111,7 +111,7 @@ def collected(name: str, source: str, rows: Iterator[tuple[Key | None, Any]]) ->
     for key, answer in rows:
         if key is None:
             nameless += 1
-        elif answers.get(key) is None:  # An empty row, as a template has, is no answer yet.
+        elif answers.get(key) is None:  # An empty row, as a template has, is not an answer yet.
             answers[key] = answer
         elif answer is not None:
             duplicates += 1
@@ -144,7 +144,7 @@ def _number(value: Any) -> float:
         ValueError: If it is none; ``1_0`` is ten to Python and a slip of the pen elsewhere.
     """
     if "_" in str(value):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return float(value)
 
 
@@ -230,5 +230,5 @@ def _crystal(table: StructureTable, row: int, values: Mapping[str, Any]) -> Any:
     try:
         group = float("nan") if given is None else float(given)
     except ValueError:
-        return Refused("unreadable", f"space_group {given!r} is no number")
+        return Refused("unreadable", f"space_group {given!r} is not a number")
     return table[row], group

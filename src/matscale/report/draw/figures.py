@@ -160,7 +160,7 @@ def error_histogram(samples: Samples, parameter: str, series: str, limit: float)
 
 
 def error_curves(every: Sequence[tuple[str, Samples]], parameter: str, limit: float) -> str:
-    """Share of all submitted samples whose absolute error is below x, a line a predictor.
+    """Share of all submitted samples whose absolute error is below x, one line per predictor.
 
     Samples without a prediction never come in, so that a line ends at the share that was read.
     """
@@ -248,7 +248,7 @@ def wrap_title(cell: Cell, x: float, y: float, series: str) -> str:
 
 
 def ladder(table: ScoreTable, series: dict[str, str]) -> str:
-    """The first metric of a table: one row a predictor, best first, with the floor as a line."""
+    """The first metric of a table: one row per predictor, best first, with the floor as a line."""
     column = table.columns[0]
     rows = sorted(table.rows, key=lambda row: _rank(row.cells[0], column))
     axis = Axis(column.low, column.high, 132, 380)

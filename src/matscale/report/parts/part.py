@@ -50,7 +50,7 @@ class Gathered:
 
     Attributes:
         results: All, in the order of the page.
-        leading: One a predictor, in that order.
+        leading: One per predictor, in that order.
         samples: Per-sample scores of each predictor's leading result.
         series: Colour class by predictor.
         folder: Where the files are that the results name, or None.

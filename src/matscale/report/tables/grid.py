@@ -21,7 +21,7 @@ class Grid:
     Attributes:
         title: What it shows.
         columns: Headings, units included.
-        rows: Values, one a column.
+        rows: Values, one per column.
         lead: How many columns at the left are text.
         notes: What a reader must know, one sentence each.
     """

@@ -112,7 +112,7 @@ def _markdown_cell(cell: Cell, interval: Interval) -> str:
 
 
 def to_csv(table: PaperTable) -> str:
-    """A row a predictor, a column a metric with its interval's ends, all digits as stored."""
+    """Rows are predictors, columns are metrics with their intervals, all digits as stored."""
     ends = ("",) if table.interval is Interval.none else ("", "_low", "_high")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -117,7 +117,7 @@ def _padded(text: str, width: int, place: int) -> str:
 
 
 def _by_predictor(table: ScoreTable, models: Sequence[Row], width: int) -> list[str]:
-    """Blocks, one a metric, with a line for each predictor."""
+    """Blocks, one per metric, with a line for each predictor."""
     ceiling = next((row for row in table.rows if row.predictor.kind == "ceiling"), None)
     lines: list[str] = []
     for place, column in enumerate(table.columns):

@@ -216,7 +216,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def to_csv(results: Sequence[Result]) -> str:
-    """Every metric of every result and group, one a line, with all digits.
+    """Every metric of every result and group, one per line, with all digits.
 
     The columns are those of ``CSV_LEAD`` and every field of ``Metric``; a field that is None is
     empty, and a metric without a value carries the reason in ``absent``.

@@ -51,7 +51,7 @@ def score_novelty(
         protocol: ``"published"``, ``"sound"`` or ``"both"``.
         out: Folder for the results; None writes nothing.
         seed: Seed of floors and bootstrap.
-        workers: Processes or threads; None for one a core.
+        workers: Processes or threads; None for one per core.
         command: What to record as the command that made the results.
         notes: Sentences to show with the results.
         settings: Everything that the four arguments from ``relax`` to ``top`` say, and

@@ -212,7 +212,7 @@ def _own_references(
     notes = []
     if own.left_out:
         lost = ", ".join(f"{count} {why}" for why, count in own.left_out.items())
-        notes.append(f"Training crystals that are not on the hull because of their fate: {lost}.")
+        notes.append(f"Training crystals not on the hull because relaxation failed: {lost}.")
     if own.supplied:
         named = ", ".join(f"{symbol} ({name})" for symbol, name in sorted(own.supplied.items()))
         notes.append(

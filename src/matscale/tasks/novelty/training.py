@@ -53,7 +53,7 @@ class Described:
         failed = int(self.symmetry.failed.sum())
         if failed:
             notes.append(
-                f"Symmetry is not found for {failed} training crystals: they are no Wyckoff "
+                f"Symmetry is not found for {failed} training crystals: they are not Wyckoff "
                 "candidates."
             )
         return tuple(notes)

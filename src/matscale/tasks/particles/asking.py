@@ -72,7 +72,7 @@ def plain(values: Any) -> np.ndarray:
     """What a model returned as an array of floats; a tensor is taken off its graph and device.
 
     Raises:
-        Refused: If it is no numbers.
+        Refused: If it is not numbers.
     """
     try:
         for release in ("detach", "cpu"):

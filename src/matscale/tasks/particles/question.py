@@ -37,14 +37,14 @@ class ParticleQuestion:
 
     Attributes:
         particles: The set that they are of.
-        by: ``radius`` or ``material``: what tests are apart from training by.
+        by: ``radius`` or ``material``: how train and test are split.
         samples: Which particles are asked for.
         split: ``id`` or ``ood`` of each, (n,) of object.
         ids: Name of each, (n,) of object.
         available: How many test samples the set has.
         dataset: For the results.
         seed: Of draws.
-        hard: Track and level by which the particles are disturbed before they are told, if any.
+        hard: Track and level by which the input particles are perturbed, if any.
     """
 
     particles: ParticleSet
@@ -106,7 +106,7 @@ class ParticleQuestion:
         track, level = self.hard
         unit = TRACKS[track].unit
         return (
-            f"Particles are disturbed before they are told ({track}, {level:g}{' ' * bool(unit)}"
+            f"The input particles are perturbed ({track}, {level:g}{' ' * bool(unit)}"
             f"{unit}); the crystal that is asked for, and the training samples, are not.",
         )
 
@@ -226,7 +226,7 @@ def _track_of(text: str) -> tuple[str, float]:
     levels = {f"{one:g}": one for one in TRACKS[name].levels} if name in TRACKS else {}
     if level not in levels:
         known = [f"{track}={one:g}" for track in TRACKS for one in TRACKS[track].levels]
-        raise UserError(f"--hard {text!r} is none of {', '.join(known)}")
+        raise UserError(f"--hard {text!r} is not one of {', '.join(known)}")
     return name, levels[level]
 
 

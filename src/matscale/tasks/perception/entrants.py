@@ -52,7 +52,7 @@ def entrants_of(
     model: str,
     settings: PerceptionSettings,
 ) -> list[Entrant[Rows]]:
-    """Ceilings, floors and the model, by what they answer under a protocol.
+    """Ceiling, floors and the model, by what they answer under a protocol.
 
     Args:
         figures: What the protocol asks about.

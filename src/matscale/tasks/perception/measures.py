@@ -123,7 +123,7 @@ def _measured(measures: Mapping[str, tuple[Measure, int]], seed: int) -> dict[st
 DIAGNOSTICS = frozenset({"judge_spread", "unparsable", "unanswered"})
 """Metrics that say how a run went; they have no floor and no ceiling.
 
-What a blind model does not answer is no floor of what a seeing one does not.
+What a blind model does not answer is not a floor of what a seeing one does not.
 """
 
 

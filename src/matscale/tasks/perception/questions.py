@@ -145,7 +145,7 @@ def orders_of(figure: Figure, protocol: Protocol, orders: int) -> range:
 def questions_of(
     figures: Sequence[Figure], protocol: Protocol, *, seen: bool, orders: int, seed: int
 ) -> Iterator[FigureQuestion]:
-    """All that a model is asked under a protocol; numbers are no part of the published one."""
+    """All that a model is asked under a protocol; numbers are not part of the published one."""
     for figure in figures:
         if protocol == "published" and figure.kind == "numeric":
             continue

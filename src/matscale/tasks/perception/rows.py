@@ -1,4 +1,4 @@
-"""One row a figure: what a predictor answered, and how right it was.
+"""One row per figure: what a predictor answered, and how right it was.
 
 Floors, ceiling and models become rows by the same functions, and are scored as rows alone.
 """

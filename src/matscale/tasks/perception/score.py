@@ -130,7 +130,7 @@ def _scored(
 
 
 def figures_of(figures: Sequence[Figure], protocol: Protocol, judge: str | None) -> list[Figure]:
-    """What a protocol asks about: numbers are no part of the published one."""
+    """What a protocol asks about: numbers are not part of the published one."""
     without = {"numeric"} if protocol == "published" else set()
     if judge is None:
         without |= {"open"}
@@ -185,7 +185,7 @@ def _notes(
             f"are in no denominator: {reasons}; `matscale figures audit` lists them."
         )
     if limit is not None and len(figures) < len(reading.figures):
-        notes.append(f"{len(figures)} of {len(reading.figures)} figures were drawn by seed.")
+        notes.append(f"{len(figures)} of {len(reading.figures)} figures were drawn at random.")
     left_out = sum(figure.kind == "open" for figure in figures)
     if judge is None and left_out:
         were = "figure to describe was" if left_out == 1 else "figures to describe were"

@@ -252,7 +252,7 @@ def _with_training(
     if copies:
         notes.append(
             f"{copies} of {len(question.ids)} targets are copied exactly in the training set under "
-            "another id; they are scored like the others and stand in the group of seen ones."
+            "another id; they are scored like the others and are counted in the 'seen' group."
         )
     if not len(table):
         raise UserError(f"the training set {training.name} holds no structures besides the targets")

@@ -29,7 +29,7 @@ from matscale.tasks.reconstruction.recall import recalled
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """What the samples are grouped by; one value an id, (N,) each.
+    """What the samples are grouped by; one value per id, (N,) each.
 
     Attributes:
         description: The readable targets in canonical cells.

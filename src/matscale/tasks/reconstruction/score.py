@@ -48,7 +48,7 @@ def score_reconstruction(
             without ids always are.
         out: Folder for the results; None writes nothing.
         seed: Seed of floors and bootstrap.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
         command: What to record as the command that made the results.
         notes: Sentences to show with the results.
 

@@ -149,7 +149,7 @@ def spoken(symbol: str, partners: Counter[str], verb: str) -> str:
 def novelty_curves(
     every: Sequence[tuple[str, np.ndarray, int]], label: str, subject: str = "crystals"
 ) -> str:
-    """Share of submitted crystals farther than x from all of training, a line a predictor.
+    """Share of submitted crystals farther than x from all of training, one line per predictor.
 
     Crystals without a distance count as not novel, so that a line starts at the share that has one.
 

@@ -109,10 +109,10 @@ def line_styles(series: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 def radius_curves(
     curves: Sequence[Curve], told: RadiusMetric, radii: Radii, lines: Mapping[str, tuple[str, str]]
 ) -> str:
-    """A metric over the radius: a line a predictor, its 95 % intervals, ID and OOD as bands.
+    """A metric over the radius: one line per predictor, its 95 % intervals, ID and OOD as bands.
 
     Args:
-        curves: One a predictor.
+        curves: One per predictor.
         told: The metric.
         radii: ID and OOD radii are bands, training radii ticks below the axis.
         lines: Colour class and dash of each predictor, from :func:`line_styles`.

@@ -81,12 +81,12 @@ class Particles:
     """Everything that the page says of particles beyond scores and groups.
 
     Attributes:
-        charts: One a protocol, sound first.
+        charts: One per protocol, sound first.
         lines: Name, kind, colour class and dash of each predictor, for the key.
         radii: ID, OOD and training radii.
         diagnostics: A table a metric: the headline and those with a threshold.
         more: Those of the other metrics.
-        failures: Which metric fails first, a sentence a predictor.
+        failures: Which metric fails first, one sentence per predictor.
         turned: How alike answers to one particle in several rotations are, by radius; None where
             no particle was asked in several.
         surface: Charts of surface against interior.
@@ -248,7 +248,7 @@ def _charts(part: _Part, radii: Radii, lines: Mapping[str, tuple[str, str]]) -> 
 
 
 def _numbers(curves: Sequence[Curve], told: RadiusMetric) -> Grid:
-    """A chart as a table: a row a predictor, a column a radius."""
+    """A chart as a table: one row per predictor, one column per radius."""
     every = sorted({float(radius) for one in curves for radius in one.profile.radius})
     rows: list[tuple[Value, ...]] = []
     for one in curves:
@@ -294,7 +294,7 @@ def _diagnostics(parts: Sequence[_Part], radii: Radii) -> tuple[tuple[Grid, ...]
 
 
 def _failures(parts: Sequence[_Part]) -> tuple[str, ...]:
-    """A sentence a predictor, over the metrics of both protocols."""
+    """One sentence per predictor, over the metrics of both protocols."""
     labels = {name: told for part in parts for name, told in part.metrics.items()}
     profiles: dict[str, dict[str, Profile]] = {}
     for part in parts:

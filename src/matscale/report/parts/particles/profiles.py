@@ -127,7 +127,7 @@ def curve_of(result: Result, samples: Samples, name: str, radii: Radii) -> Curve
     """A metric of a predictor by radius, and how much worse it is out of distribution.
 
     Values are means over the samples, with intervals from a bootstrap that draws materials:
-    orientations of one particle are no independent samples. A metric that is no mean over
+    orientations of one particle are not independent samples. A metric that is not a mean over
     samples, such as a root mean square, is taken from the groups of the result.
     """
     means = _means(result, samples, name)
@@ -160,7 +160,7 @@ def _is_rate(result: Result, name: str, values: np.ndarray) -> bool:
 
 
 def _of_groups(result: Result, found: Profile, name: str) -> Profile | None:
-    """The profile with the values of the result's own groups where these are no means."""
+    """The profile with the values of the result's own groups where these are not means."""
     groups = {one.group: one.metrics.get(name) for one in result.groups if one.by == "radius"}
     own = [groups.get(f"{radius:g}") for radius in found.radius]
     values = np.array([math.nan if m is None or m.value is None else m.value for m in own])
@@ -241,7 +241,7 @@ def _listed(names: Sequence[str]) -> str:
 def profile_grid(
     every: Mapping[str, Sequence[Curve]], labels: Mapping[str, RadiusMetric], radii: Radii
 ) -> Grid:
-    """Every point of every curve, one a line, in stored units."""
+    """Every point of every curve, one per line, in stored units."""
     rows: list[tuple[Value, ...]] = []
     for name, curves in every.items():
         for curve in curves:
@@ -311,7 +311,7 @@ class Place:
 
 
 def places_of(name: str, samples: Samples, stem: str) -> list[Place]:
-    """Means of ``stem`` of the outer and the inner quarter of the atoms, a line a split."""
+    """Means of ``stem`` of the outer and the inner quarter of the atoms, one line per split."""
     splits = np.array(samples.texts("split"))
     found = []
     for split in ("id", "ood"):

@@ -233,7 +233,7 @@ def _both(pair: tuple[float, ...]) -> str:
 
 
 def _replaced(result: Result, columns: Sequence[tuple[str, str]]) -> list[str]:
-    """A mark for each column that has values with a reason, which are no measurements."""
+    """A mark for each column that has values with a reason, which are not measurements."""
     failed = {words.partition(": ")[0] for words in result.counts.warnings}
     return [" †" if name in failed else "" for name, _ in columns]
 
@@ -242,7 +242,7 @@ def _own(result: Result, columns: Sequence[tuple[str, str]]) -> list[Pair]:
     sides = [split_metrics(result, split) for split in ("id", "ood")]
     pairs = [(_value(sides[0].get(name)), _value(sides[1].get(name))) for name, _ in columns]
     if result.predictor.name == "predict_zero_noise":
-        # Its loss is no metric of particles: it is the variance of the noise.
+        # Its loss is not a metric of particles: it is the variance of the noise.
         pairs[[name for name, _ in columns].index("loss")] = LOSS_OF_ZERO, LOSS_OF_ZERO
     return pairs
 

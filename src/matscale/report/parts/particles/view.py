@@ -124,7 +124,7 @@ def gallery(
     """The worst, the median and the largest particle of each predictor that kept some.
 
     Args:
-        results: One a predictor.
+        results: One per predictor.
         samples: By predictor.
         folder: Where the files are that the results name.
         specs: What the metrics are.
@@ -265,7 +265,7 @@ def _shown(key: int, store: _Store, packed: Sequence[dict[str, Any]]) -> Shown:
 
 
 def cap_of(sizes: Sequence[int]) -> int:
-    """The largest number of atoms a particle so that all together stay within ``BUDGET``."""
+    """The largest number of atoms per particle so that all together stay within ``BUDGET``."""
     if sum(sizes) <= BUDGET:
         return max(sizes, default=0)
     rising = np.sort(np.asarray(sizes))

@@ -34,7 +34,7 @@ class Candidates:
         swaps: Such as ``"Na>K Cl>Br"``: training element, generated element, changed ones only.
         crystals: The substituted crystals, in the training crystal's cell.
         pairs: Pairs that were matched (anonymous) or found (Wyckoff) to have the cheapest.
-        unmapped: Anonymous pairs for which no site map was found; they are no candidates.
+        unmapped: Anonymous pairs for which no site map was found; they are not candidates.
         undecided: Anonymous pairs whose search was given up as too large.
     """
 

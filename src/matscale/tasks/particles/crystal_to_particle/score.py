@@ -82,7 +82,7 @@ def score_crystal_to_particle(
         told: What models whose answers are given were told, such as ``"numbers,lattice,radius"``.
         out: Folder for the results; None writes nothing.
         seed: Of draws, floors and bootstrap.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one per core.
         command: What to record as the command that made the results.
 
     Returns:

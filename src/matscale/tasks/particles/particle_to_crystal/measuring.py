@@ -173,7 +173,7 @@ def _possible(parameters: np.ndarray) -> np.ndarray:
     signs and turns.
 
     Raises:
-        Refused: If they can be no cell's.
+        Refused: If they cannot be those of a cell.
     """
     if not parameters.any():
         return parameters
@@ -312,7 +312,7 @@ def published_scores(answer: CellAnswer, targets: Targets, material: int) -> dic
 
 
 def sound_scores(answer: CellAnswer, targets: Targets, material: int) -> dict[str, float]:
-    """Metrics between primitive Niggli cells; none of a degenerate cell, which is no answer."""
+    """Metrics between primitive Niggli cells; none of a degenerate cell, which is not an answer."""
     lattices = _reduced_lattices(answer)
     if not lattices:
         return {}

@@ -97,13 +97,13 @@ def score_particle_to_crystal(
         name: What to call the model, if it is one whose answers are given.
         protocol: ``published``, ``sound`` or ``both``.
         limit: Orientations of each material at each radius at most, drawn by seed; by default one.
-        hard: Track and level by which particles are disturbed before they are told, such as
+        hard: Track and level by which input particles are perturbed, such as
             ``"thermal=0.05"``; see :mod:`matscale.datasets.particles.hard`.
         told: What models whose answers are given were told, such as ``"numbers,positions"``.
         out: Folder for the results; None writes nothing. An interrupted run leaves there what the
             ceiling found, and the same call goes on from it.
         seed: Of draws, of the order in which atoms are told, and of the bootstrap.
-        workers: Processes of the ceiling; None for one a core.
+        workers: Processes of the ceiling; None for one per core.
         command: What to record as the command that made the results.
 
     Returns:
