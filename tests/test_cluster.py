@@ -271,7 +271,7 @@ def test_a_scheduler_that_goes_away_ends_in_a_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cluster, "AWAIT_S", 1.0)
     items = items_of(tmp_path, 60)
-    lost = pytest.raises(UserError, match="went away; the same command goes on")
+    lost = pytest.raises(UserError, match="went away; the same command resumes")
     short = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
     with machines(tmp_path, 2) as found, short, execution.on(found.address), lost:
         for k, _ in enumerate(run(noted, items)):

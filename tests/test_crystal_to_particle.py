@@ -284,7 +284,7 @@ def test_files_that_are_none(tmp_path, particles):
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(UserError, match=r"\.extxyz"):
         score("crystal-to-particle", tmp_path / "a.csv", data=particles)
-    with pytest.raises(UserError, match="no file"):
+    with pytest.raises(UserError, match="not a file"):
         score("crystal-to-particle", tmp_path / "b.xyz", data=particles)
 
 

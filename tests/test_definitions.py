@@ -1,6 +1,7 @@
 """The page of definitions: matscale gives the value that is worked out by hand for each metric."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.measures import Compared, metrics
 from matscale.tasks.novelty.samples import unread_samples
-from matscale.tasks.particles.particle_to_crystal import scoring as cells
+from matscale.tasks.particles.particle_to_crystal import measuring as cells
 from matscale.tasks.perception import measures, rows
+from matscale.tasks.task import TASKS
 from particle_tasks import small_set
 
 PAGE = Path(__file__).parent.parent / "docs" / "definitions.md"
@@ -285,9 +287,12 @@ def test_perception():
     check("Perception: By what the wrong caption changes", values)
 
 
-def test_every_metric_that_results_may_have_is_on_the_page():
-    """Those whose words tables and pages know, whatever module keeps them."""
-    from matscale.report.metric_wording import METRIC_TEXT
-
+def test_every_metric_that_tasks_describe_is_on_the_page():
+    described = {
+        name
+        for module in TASKS.values()
+        for specs in import_module(f"{module}.specs").SPECS.values()
+        for name in specs
+    }
     named = {family(name) for section in worked().values() for name in section}
-    assert {family(name) for name in METRIC_TEXT} <= named
+    assert {family(name) for name in described} == named

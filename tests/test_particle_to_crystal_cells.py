@@ -6,7 +6,7 @@ from dataclasses import replace
 import moyopy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as random_arrays
 from pymatgen.core import Lattice, Structure
@@ -72,6 +72,7 @@ def test_a_primitive_cell_is_not_taken_for_a_simple_cubic_one():
 
 @settings(max_examples=40, deadline=None)
 @given(random_arrays(float, (3, 3), elements=st.floats(-1, 1)), st.integers(0, 3479))
+@example(np.array([[0, 0, 0], [0, 0, 0], [2**-9, 0, 0]]), 0)  # 0.02° off a right angle
 def test_any_basis_of_a_triclinic_lattice_is_found(noise, which):
     lattice = np.diag([4.0, 5.0, 6.5]) + noise
     reduced = equivalent.niggli(lattice)

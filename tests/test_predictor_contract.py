@@ -18,8 +18,8 @@ from matscale.runtime.errors import Refused, UserError
 from matscale.structures.table import StructureTable
 from matscale.tasks.asking import crystal
 from matscale.tasks.particles.asking import telling as telling_of_particles
-from matscale.tasks.particles.crystal_to_particle import scoring as to_particle
-from matscale.tasks.particles.particle_to_crystal import scoring as to_crystal
+from matscale.tasks.particles.crystal_to_particle import measuring as to_particle
+from matscale.tasks.particles.particle_to_crystal import measuring as to_crystal
 from matscale.tasks.particles.question import ask
 from matscale.tasks.particles.training import training_samples
 from matscale.tasks.perception.rows import telling as telling_of_figures

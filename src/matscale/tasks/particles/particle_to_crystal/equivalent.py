@@ -144,13 +144,15 @@ def nearest(described: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Of parameters (k, 6) those nearest to the target's (6,): relative lengths and radians."""
     lengths = described[:, :3] / target[:3] - 1
     angles = np.radians(described[:, 3:] - target[3:])
-    gaps = (lengths**2).sum(1) + (angles**2).sum(1)
+    # The root: squares of small angles, 3e-4 or less, would all be settled to 0.
+    gaps = np.sqrt((lengths**2).sum(1) + (angles**2).sum(1))
     return np.asarray(described[settled(gaps).argmin()])
 
 
 def nearest_mixed(described: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Of parameters (k, 6) those of the smallest squared error, Å and degrees mixed."""
-    return np.asarray(described[settled(((described - target) ** 2).sum(axis=1)).argmin()])
+    gaps = np.linalg.norm(described - target, axis=1)
+    return np.asarray(described[settled(gaps).argmin()])
 
 
 def lattices_match(found: np.ndarray, target: np.ndarray) -> bool:
