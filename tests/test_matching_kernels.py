@@ -183,7 +183,7 @@ def test_no_mapping_breaks_the_bounds(seed, tolerances):
 
 def test_kernels_do_without_reference_counts():
     """``_nrt`` is numba's own switch; without it the kernels are several times slower."""
-    assert algebra.determinant.targetoptions.get("_nrt") is False
+    assert algebra.determinant.whole.targetoptions.get("_nrt") is False
 
 
 def test_a_first_run_says_on_a_terminal_that_it_compiles(capsys, monkeypatch):

@@ -1,61 +1,242 @@
-"""How the kernels are compiled: cached on disk, and without reference counts where none is needed.
+"""How the kernels are compiled: once, and without reference counts where none is needed.
+
+Numba optimises a function and makes machine code of it, then does so again with the function as a
+part of each caller, and again with those as parts of theirs: two hundred kernels, up to fourteen
+deep, took two minutes. Here a :class:`Kernel` that another one calls is handed over as it is, and
+the whole is optimised once. A :class:`Routine` is such a whole that several others call by its
+address, so that they do not compile it anew. Wholes are kept on disk; parts are not.
 
 Numba counts references to arrays with atomic instructions in every function that takes a slice;
 in kernels of a few hundred nanoseconds that is most of the time. Functions that allocate nothing
-need no counts. The switch is one of numba's own, ``_nrt``; should it go, the kernels still work,
-several times slower, and ``tests/test_matching_kernels.py`` says so. Neither are arrays passed one
-by one where they are many: see ``held.py``.
+need no counts; the switch is one of numba's own, ``_nrt``. Neither are arrays passed one by one
+where they are many: see ``held.py``.
+
+This rests on insides of numba, which ``pyproject.toml`` therefore pins.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
-from numba import njit
-from numba.core import event
+import numpy as np
+from llvmlite import ir
+from numba import cfunc, njit, types
+from numba.core import cgutils, event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
+from numba.extending import intrinsic
 
-
-def _compiler(**options: Any) -> Any:
-    try:
-        compiler = njit(cache=True, nogil=True, **options)
-        compiler(_probe)
-    except (KeyError, TypeError, NameError):
-        return njit(cache=True, nogil=True)
-    return compiler
-
-
-def _probe() -> None:
-    """Never compiled: tells whether numba knows the options."""
-
-
-kernel = _compiler(_nrt=False)
-"""For functions that make no arrays; one that does fails to compile."""
-
-inlined = _compiler(_nrt=False, inline="always")
-"""For those whose call would take as long as what they do."""
-
-finite = _compiler(_nrt=False, fastmath={"nnan", "nsz"})
-"""For those that meet no NaN and take -0 for 0: finding the least of many numbers vectorises."""
-
-allocating = njit(cache=True, nogil=True)
-"""For functions that make arrays."""
+WORTH_SAYING_S = 1.0
 
 
 class Announcer(event.Listener):
-    """Says on a terminal, once a process, why the first run on a machine takes so long."""
+    """Says on a terminal what is compiled, and how long it took: why the first run is slow."""
 
     def __init__(self) -> None:
-        self.announced = False
+        self._running: list[tuple[str, float]] = []
+        self._announced = False
 
-    def on_start(self, _: event.Event) -> None:
+    def begin(self, what: str) -> None:
+        """Something is compiled, perhaps as a part of something else."""
+        self._running.append((what, time.perf_counter()))
+        if not self._announced and sys.stderr.isatty():
+            print("compiling, once on this machine", file=sys.stderr)
+        self._announced = True
+
+    def end(self) -> None:
+        """It is compiled."""
+        what, began = self._running.pop()
+        took = time.perf_counter() - began
+        if not self._running and took >= WORTH_SAYING_S and sys.stderr.isatty():
+            print(f"compiled {what} in {took:.0f} s", file=sys.stderr)
+
+    def on_start(self, started: event.Event) -> None:
         """Called before a function is compiled, not when it is read from disk."""
-        if not self.announced and sys.stderr.isatty():
-            print("compiling, once on this machine: up to two minutes", file=sys.stderr)
-        self.announced = True
+        function = started.data["dispatcher"].py_func
+        self.begin(f"{function.__module__}.{function.__name__}")
 
     def on_end(self, _: event.Event) -> None:
         """Called when it is compiled."""
+        self.end()
 
 
-event.register("numba:compile", Announcer())
+ANNOUNCER = Announcer()
+event.register("numba:compile", ANNOUNCER)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Compile without collecting garbage: numba makes objects by the million and drops few."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _PartLibrary(JITCodeLibrary):
+    """The code of a kernel as it is, for the whole that it becomes a part of to optimise."""
+
+    def add_llvm_module(self, ll_module: Any) -> None:
+        """Take the code without optimising it."""
+        ll_module.data_layout = self._codegen._data_layout
+        self._final_module.link_in(ll_module)
+
+    def finalize(self) -> None:
+        """Take in what the kernel calls; make no machine code."""
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    _name = "matscale_part_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """As numba's own, but without machine code and without a door for Python."""
+        flags = state.flags
+        flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        super().run_pass(state)
+        result = state["cr"]
+        # Numba knows what it has compiled by the function that Python would call: any will do.
+        key: Any = [].append
+        state.targetctx.insert_user_function(key, result.fndesc, [state.library])
+        state.reload_init.extend(state.library._reload_init)
+        state["cr"] = result._replace(cfunc=key)
+        return True
+
+
+class _PartCompiler(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        """Numba's steps, the last of them as above."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [
+            (_PartLowering if step is NativeLowering else step, said)
+            for step, said in passes.passes
+        ]
+        return [passes]
+
+
+class Kernel:
+    """A function for other kernels, which becomes a part of them; Python may call it too.
+
+    Args:
+        function: What it does.
+        options: For numba.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        self.py_func = function
+        self._options = options
+        self._part = njit(nogil=True, pipeline_class=_PartCompiler, **options)(function)
+        # Numba would compile a function once for each constant that it is called with.
+        by_type = self._part.get_call_template
+        self._part.get_call_template = lambda args, kws: by_type(
+            tuple(types.unliteral(kind) for kind in args), kws
+        )
+
+    @cached_property
+    def whole(self) -> Any:
+        """The function as Python calls it, with all that it calls; kept on disk."""
+        return njit(cache=True, nogil=True, **self._options)(self.py_func)
+
+    @property
+    def _numba_type_(self) -> types.Dispatcher:
+        return self._part._numba_type_
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function returns, for Python."""
+        if self.whole.overloads:
+            return self.whole(*arguments)
+        with _undisturbed():
+            return self.whole(*arguments)
+
+
+def _kernels(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    return lambda function: Kernel(function, **options)
+
+
+kernel = _kernels(_nrt=False)
+"""For functions that make no arrays; one that does fails to compile."""
+
+_compiler: Any = njit
+inlined = _compiler(nogil=True, _nrt=False, inline="always")
+"""For those whose call would take as long as what they do."""
+
+finite = _kernels(_nrt=False, fastmath={"nnan", "nsz"})
+"""For those that meet no NaN and take -0 for 0: finding the least of many numbers vectorises."""
+
+allocating = _kernels()
+"""For functions that make arrays."""
+
+ADDRESSES = np.zeros(8, np.int64)
+"""Where the routines are in memory, by their place; 0 for one that has not been compiled."""
+
+
+class Routine:
+    """A kernel that others call by its address: it is compiled once, whoever calls it.
+
+    The address stands in an array that callers are given, as compiled code on disk must hold none.
+
+    Args:
+        name: What to call it when it is compiled.
+        place: In :data:`ADDRESSES`.
+        signature: Types of the arguments and of what it returns.
+        function: What it does.
+        options: For numba.
+
+    Attributes:
+        call: For kernels: calls the routine; takes the array of addresses and its arguments.
+    """
+
+    def __init__(
+        self, name: str, place: int, signature: Any, function: Callable[..., Any], **options: Any
+    ) -> None:
+        self.name, self.place = name, place
+        self.signature, self.function = signature, function
+        self._options = options
+        self._compiled: Any = None
+        self.call = _caller(signature)
+
+    def ready(self) -> None:
+        """Compile it, or read it from disk, unless that is done."""
+        if self._compiled is not None:
+            return
+        ANNOUNCER.begin(self.name)
+        with _undisturbed():
+            self._compiled = cfunc(self.signature, cache=True, **self._options)(self.function)
+        ANNOUNCER.end()
+        ADDRESSES[self.place] = self._compiled.address
+
+
+def _caller(signature: Any) -> Any:
+    """A function for kernels that calls what is at an address."""
+
+    @intrinsic
+    def call(_: Any, address: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, __: Any, values: Any) -> Any:
+            given = cgutils.unpack_tuple(builder, values[1])
+            cast = [
+                context.cast(builder, value, has, wants)
+                for value, has, wants in zip(given, arguments.types, signature.args, strict=True)
+            ]
+            kinds = [context.get_value_type(kind) for kind in signature.args]
+            kind = ir.FunctionType(context.get_value_type(signature.return_type), kinds)
+            return builder.call(builder.inttoptr(values[0], kind.as_pointer()), cast)
+
+        return signature.return_type(types.int64, arguments), generate
+
+    return call

@@ -1,0 +1,113 @@
+"""Kernels are compiled once: as parts of a whole, or as routines that wholes call by address."""
+
+import gc
+
+import numpy as np
+import pytest
+from numba import types
+from numba.core import event
+
+from matscale.matching.kernels import compiling
+from matscale.matching.kernels.compiling import ADDRESSES, Routine, allocating, kernel
+
+VECTOR = types.float64[::1]
+
+
+@kernel
+def _scaled(values, factor, out):
+    for i in range(len(values)):
+        out[i] = factor * values[i]
+
+
+@kernel
+def _twice_and_thrice(values, out):
+    _scaled(values, 2.0, out)
+    _scaled(out, 3.0, out)
+
+
+@allocating
+def _six_times(values):
+    out = np.empty_like(values)
+    _twice_and_thrice(values, out)
+    return out
+
+
+def _added(values, constant, out):
+    for i in range(len(values)):
+        out[i] = values[i] + constant
+    return len(values)
+
+
+ADDED = Routine("a test", 7, types.int64(VECTOR, types.float64, VECTOR), _added, _nrt=False)
+call_added = ADDED.call
+
+
+@allocating
+def _added_by_address(values, constant, addresses):
+    out = np.empty_like(values)
+    return call_added(addresses[7], (values, constant, out)), out
+
+
+class Compilations(event.Listener):
+    def __init__(self):
+        self.functions: list[str] = []
+
+    def on_start(self, started):
+        self.functions.append(started.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, _):
+        pass
+
+
+def test_a_part_is_compiled_once_whatever_constants_it_is_called_with():
+    values = np.arange(5.0)
+    with event.install_listener("numba:compile", Compilations()) as seen:
+        np.testing.assert_array_equal(_six_times.py_func(values), 6 * values)
+        np.testing.assert_array_equal(_six_times(values), 6 * values)
+    # Nothing at all where the whole is on disk from an earlier run.
+    assert seen.functions.count("_scaled") <= 1
+
+
+def test_python_may_call_a_part():
+    out = np.empty(3)
+    _twice_and_thrice(np.array([1.0, 2.0, -4.0]), out)
+    assert out.tolist() == [6.0, 12.0, -24.0]
+
+
+@pytest.mark.parametrize("constant", [1, 2.5])
+def test_a_routine_is_called_by_its_address(constant):
+    """A whole number is made a real one, as the signature says."""
+    ADDED.ready()
+    address = ADDRESSES[7]
+    assert address != 0
+    count, out = _added_by_address(np.arange(4.0), constant, ADDRESSES)
+    assert count == 4 and out.tolist() == [constant, 1 + constant, 2 + constant, 3 + constant]
+    ADDED.ready()
+    assert ADDRESSES[7] == address
+
+
+def test_compiling_leaves_the_garbage_collector_as_it_was():
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with pytest.raises(ZeroDivisionError), compiling._undisturbed():
+                assert not gc.isenabled()
+                raise ZeroDivisionError
+            assert gc.isenabled() is enabled
+        finally:
+            gc.enable()
+
+
+def test_a_terminal_is_told_what_was_compiled_and_how_long_it_took(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    times = iter([10.0, 11.0, 12.0, 22.4, 30.0, 30.5])
+    monkeypatch.setattr(compiling.time, "perf_counter", lambda: next(times))
+    announcer = compiling.Announcer()
+    announcer.begin("the search")
+    announcer.begin("a part of it")
+    announcer.end()
+    announcer.end()
+    announcer.begin("a trifle")
+    announcer.end()
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["compiling, once on this machine", "compiled the search in 12 s"]
