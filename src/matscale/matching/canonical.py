@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from matscale.matching.kernels.preparation import canonical_rows
-from matscale.matching.kernels.primitive import PRIMITIVE
-from matscale.matching.kernels.reduction import NIGGLI_CELL
 from matscale.matching.kernels.workspace import MAX_SITES, workspace
 from matscale.matching.prepare import POINTS, RANKS
 from matscale.runtime.errors import Refused
@@ -61,8 +59,6 @@ def _reduce(
 ) -> np.ndarray:
     """Put the wanted crystals into their canonical cells, in place; numbers of sites, else 0."""
     lengths = np.diff(offsets)
-    NIGGLI_CELL.ready()
-    PRIMITIVE.ready()
     space = workspace(max(3, int(lengths[wanted].max(initial=0))), POINTS)
     codes, sizes = numbers.astype(np.int64), np.zeros(len(lengths), np.int64)
     sound = wanted & _sound(lattices)

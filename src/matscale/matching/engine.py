@@ -19,7 +19,7 @@ import numpy as np
 
 from matscale.matching.kernels import search
 from matscale.matching.kernels.held import Held
-from matscale.matching.kernels.strict import MATCH, NO_MATCH, STRICT_MATCH, TOO_LARGE
+from matscale.matching.kernels.strict import MATCH, NO_MATCH, TOO_LARGE
 from matscale.matching.kernels.workspace import (
     MAX_POINTS,
     MAX_SITES,
@@ -104,7 +104,6 @@ class Engine:
         self, first: StructureTable, second: StructureTable, settings: MatchSettings
     ) -> None:
         self.started = time.perf_counter()
-        STRICT_MATCH.ready()
         if settings.mode == "anonymous":
             search.ANONYMOUS_MATCH.ready()
         self.settings = settings

@@ -9,8 +9,6 @@ from ase.data import chemical_symbols
 
 from matscale.matching.kernels.held import Held
 from matscale.matching.kernels.preparation import prepare_rows
-from matscale.matching.kernels.primitive import PRIMITIVE
-from matscale.matching.kernels.reduction import NIGGLI_CELL
 from matscale.matching.kernels.rotations import ROTATIONS
 from matscale.matching.kernels.workspace import workspace
 from matscale.structures.table import StructureTable
@@ -89,9 +87,6 @@ def prepare(
         rotations=np.zeros((rows, ROTATIONS), np.int16),
         errors=np.zeros((rows, 2)),
     )
-    NIGGLI_CELL.ready()
-    if reduce and to_primitive:
-        PRIMITIVE.ready()
     space = workspace(max(3, int(table.n_atoms.max(initial=0))), POINTS)
     prepare_rows(Held(crystals), reduce, to_primitive, RANKS, ltol, atol, space)
     return crystals

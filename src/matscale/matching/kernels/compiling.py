@@ -141,6 +141,7 @@ class Kernel:
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         self.py_func = function
         self._options = options
+        self._is_ready = False
         self._part = njit(nogil=True, pipeline_class=_PartCompiler, **options)(function)
         # Numba would compile a function once for each constant that it is called with.
         by_type = self._part.get_call_template
@@ -159,10 +160,14 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function returns, for Python."""
-        if self.whole.overloads:
+        if self._is_ready:
             return self.whole(*arguments)
+        for routine in _routines_of(self.py_func):
+            routine.ready()
         with _undisturbed():
-            return self.whole(*arguments)
+            answer = self.whole(*arguments)
+        self._is_ready = True
+        return answer
 
 
 def _kernels(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
@@ -196,6 +201,8 @@ class Routine:
         place: In :data:`ADDRESSES`.
         signature: Types of the arguments and of what it returns.
         function: What it does.
+        on_demand: Whether :meth:`ready` is called by who needs it; else all kernels see to it
+            that may come to call it.
         options: For numba.
 
     Attributes:
@@ -203,23 +210,50 @@ class Routine:
     """
 
     def __init__(
-        self, name: str, place: int, signature: Any, function: Callable[..., Any], **options: Any
+        self,
+        name: str,
+        place: int,
+        signature: Any,
+        function: Callable[..., Any],
+        *,
+        on_demand: bool = False,
+        **options: Any,
     ) -> None:
         self.name, self.place = name, place
         self.signature, self.function = signature, function
-        self._options = options
+        self.on_demand, self._options = on_demand, options
         self._compiled: Any = None
         self.call = _caller(signature)
+        self.call.routine = self
 
     def ready(self) -> None:
-        """Compile it, or read it from disk, unless that is done."""
+        """Compile it and what it calls, or read them from disk, unless that is done."""
         if self._compiled is not None:
             return
+        for routine in _routines_of(self.function):
+            routine.ready()
         ANNOUNCER.begin(self.name)
         with _undisturbed():
             self._compiled = cfunc(self.signature, cache=True, **self._options)(self.function)
         ANNOUNCER.end()
         ADDRESSES[self.place] = self._compiled.address
+
+
+def _routines_of(function: Callable[..., Any]) -> list[Routine]:
+    """Routines that a function calls, itself or by way of kernels, but for those on demand."""
+    routines: dict[str, Routine] = {}
+    seen, functions = set(), [function]
+    while functions:
+        function = functions.pop()
+        for name in function.__code__.co_names:
+            value = function.__globals__.get(name)
+            routine = getattr(value, "routine", None)
+            if isinstance(routine, Routine) and not routine.on_demand:
+                routines[routine.name] = routine
+            elif isinstance(value, Kernel) and value not in seen:
+                seen.add(value)
+                functions.append(value.py_func)
+    return list(routines.values())
 
 
 def _caller(signature: Any) -> Any:

@@ -171,6 +171,7 @@ ANONYMOUS_MATCH = Routine(
         types.boolean, types.boolean, SPACE, types.float64[::1], _CODES,
     ),
     _anonymous_match,
+    on_demand=True,
     _nrt=False,
 )  # fmt: skip
 _call_anonymous_match = ANONYMOUS_MATCH.call
