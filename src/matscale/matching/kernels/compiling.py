@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import Linkage
 from numba import cfunc, njit, types
 from numba.core import cgutils, event
 from numba.core.codegen import JITCodeLibrary
@@ -93,11 +94,33 @@ class _PartLibrary(JITCodeLibrary):
         self._final_module.link_in(ll_module)
 
     def finalize(self) -> None:
-        """Take in what the kernel calls; make no machine code."""
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        """Let the code stand in several wholes; make no machine code."""
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.external:
+                function.linkage = Linkage.linkonce_odr
         self._finalized = True
+
+    def _get_module_for_linking(self) -> Any:
+        """The code with all that it calls, put together when a whole asks for it."""
+        if self._shared_module is None:
+            self._shared_module = self._final_module.clone()
+            for library in self._called():
+                is_part = isinstance(library, _PartLibrary)
+                code = library._final_module if is_part else library._get_module_for_linking()
+                self._shared_module.link_in(code, preserve=True)
+        return self._shared_module
+
+    def _called(self) -> list[Any]:
+        """The libraries of what the kernel calls, of what that calls, and so on."""
+        called: dict[Any, None] = {}
+        waiting = list(self._linking_libraries)
+        while waiting:
+            library = waiting.pop()
+            if library not in called:
+                called[library] = None
+                if isinstance(library, _PartLibrary):
+                    waiting += library._linking_libraries
+        return list(called)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
