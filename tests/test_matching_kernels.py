@@ -188,7 +188,7 @@ def test_kernels_do_without_reference_counts():
 
 def test_a_first_run_says_on_a_terminal_that_it_compiles(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with event.install_listener("numba:compile", compiling.Announcer()):
+    with event.install_listener("numba:compile", compiling.Attendant()):
         for constant in (1, 2):
             njit(lambda x, constant=constant: x + constant)(1)
     assert capsys.readouterr().err.count("compiling, once on this machine") == 1

@@ -19,8 +19,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -31,32 +30,46 @@ from numba import cfunc, njit, types
 from numba.core import cgutils, event
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 from numba.extending import intrinsic
 
 WORTH_SAYING_S = 1.0
+"""Compilations that take less are not mentioned."""
 
 
-class Announcer(event.Listener):
-    """Says on a terminal what is compiled, and how long it took: why the first run is slow."""
+class Attendant(event.Listener):
+    """Attends to all compilations of a process, whoever's functions they are.
+
+    It says on a terminal what is compiled and how long it took, which is why the first run is slow.
+    And it keeps garbage from being collected meanwhile, which takes a fifth of the time: numba
+    makes objects by the million and drops few.
+    """
 
     def __init__(self) -> None:
         self._running: list[tuple[str, float]] = []
-        self._announced = False
+        self._announced = self._collects = False
 
     def begin(self, what: str) -> None:
         """Something is compiled, perhaps as a part of something else."""
+        if not self._running:
+            self._collects = gc.isenabled()
+            gc.disable()
         self._running.append((what, time.perf_counter()))
         if not self._announced and sys.stderr.isatty():
             print("compiling, once on this machine", file=sys.stderr)
         self._announced = True
 
     def end(self) -> None:
-        """It is compiled."""
+        """It is compiled, or cannot be."""
         what, began = self._running.pop()
+        if self._running:
+            return
+        if self._collects:
+            gc.enable()
         took = time.perf_counter() - began
-        if not self._running and took >= WORTH_SAYING_S and sys.stderr.isatty():
+        if took >= WORTH_SAYING_S and sys.stderr.isatty():
             print(f"compiled {what} in {took:.0f} s", file=sys.stderr)
 
     def on_start(self, started: event.Event) -> None:
@@ -65,24 +78,12 @@ class Announcer(event.Listener):
         self.begin(f"{function.__module__}.{function.__name__}")
 
     def on_end(self, _: event.Event) -> None:
-        """Called when it is compiled."""
+        """Called when it is compiled, or has failed to."""
         self.end()
 
 
-ANNOUNCER = Announcer()
-event.register("numba:compile", ANNOUNCER)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Compile without collecting garbage: numba makes objects by the million and drops few."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+ATTENDANT = Attendant()
+event.register("numba:compile", ATTENDANT)
 
 
 class _PartLibrary(JITCodeLibrary):
@@ -187,10 +188,8 @@ class Kernel:
             return self.whole(*arguments)
         for routine in _routines_of(self.py_func):
             routine.ready()
-        with _undisturbed():
-            answer = self.whole(*arguments)
         self._is_ready = True
-        return answer
+        return self.whole(*arguments)
 
 
 def _kernels(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
@@ -255,11 +254,14 @@ class Routine:
             return
         for routine in _routines_of(self.function):
             routine.ready()
-        ANNOUNCER.begin(self.name)
-        with _undisturbed():
-            self._compiled = cfunc(self.signature, cache=True, **self._options)(self.function)
-        ANNOUNCER.end()
-        ADDRESSES[self.place] = self._compiled.address
+        with global_compiler_lock:
+            ATTENDANT.begin(self.name)
+            try:
+                compiled: Any = cfunc(self.signature, cache=True, **self._options)(self.function)
+            finally:
+                ATTENDANT.end()
+        ADDRESSES[self.place] = compiled.address
+        self._compiled = compiled
 
 
 def _routines_of(function: Callable[..., Any]) -> list[Routine]:
