@@ -325,8 +325,8 @@ def test_a_changed_threshold_computes_only_what_it_must(train, monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("computed again")
 
-    for name in ("describe.canonical_cells", "describe.sites.average_minimum_distances"):
-        monkeypatch.setattr(f"matscale.tasks.reconstruction.{name}", refuse)
+    for name in ("described.canonical_cells", "described.sites.average_minimum_distances"):
+        monkeypatch.setattr(f"matscale.matching.{name}", refuse)
     monkeypatch.setattr("matscale.matching.wyckoff.positions._ENGINES", {"moyopy": refuse})
     monkeypatch.setattr("matscale.tasks.novelty.valid.primitive_neighbor_list", refuse)
     monkeypatch.setattr("smact.screening.smact_validity", refuse)
