@@ -255,13 +255,17 @@ class Routine:
         for routine in _routines_of(self.function):
             routine.ready()
         with global_compiler_lock:
-            ATTENDANT.begin(self.name)
-            try:
-                compiled: Any = cfunc(self.signature, cache=True, **self._options)(self.function)
-            finally:
-                ATTENDANT.end()
-        ADDRESSES[self.place] = compiled.address
-        self._compiled = compiled
+            # Another thread may have compiled it while this one waited.
+            if self._compiled is None:
+                ATTENDANT.begin(self.name)
+                try:
+                    compiled: Any = cfunc(self.signature, cache=True, **self._options)(
+                        self.function
+                    )
+                finally:
+                    ATTENDANT.end()
+                ADDRESSES[self.place] = compiled.address
+                self._compiled = compiled
 
 
 def _routines_of(function: Callable[..., Any]) -> list[Routine]:
