@@ -183,12 +183,12 @@ def test_no_mapping_breaks_the_bounds(seed, tolerances):
 
 def test_kernels_do_without_reference_counts():
     """``_nrt`` is numba's own switch; without it the kernels are several times slower."""
-    assert algebra.determinant.targetoptions.get("_nrt") is False
+    assert algebra.determinant.whole.targetoptions.get("_nrt") is False
 
 
 def test_a_first_run_says_on_a_terminal_that_it_compiles(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with event.install_listener("numba:compile", compiling.Announcer()):
+    with event.install_listener("numba:compile", compiling.Attendant()):
         for constant in (1, 2):
             njit(lambda x, constant=constant: x + constant)(1)
     assert capsys.readouterr().err.count("compiling, once on this machine") == 1

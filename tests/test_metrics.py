@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from matscale.metrics import distribution, lattice, sites, statistics
+from matscale.metrics.transport import earth_movers_distance
 
 positive = st.lists(st.floats(0.1, 100), min_size=2, max_size=40)
 
@@ -34,6 +35,7 @@ def test_paired_divergence_is_blind_to_a_common_factor():
     assert lattice.paired_divergence(target, 2 * target, np.ones(3)) == pytest.approx(0, abs=1e-15)
 
 
+@settings(deadline=None)
 @given(positive, positive, st.integers(0, 2**32 - 1))
 def test_wasserstein_is_scipys_also_under_weights(first, second, seed):
     n = min(len(first), len(second))
@@ -182,10 +184,22 @@ def test_amd_and_pdd_do_not_see_rotation_translation_order_or_cell(seed):
     other_cell = sheared @ cell @ rotation
     assert sites.average_minimum_distances(moved, other_cell) == pytest.approx(amd, abs=1e-8)
     other = sites.pointwise_distances(moved, other_cell)
-    assert sites.earth_movers_distance(pdd, other) == pytest.approx(0, abs=1e-6)
+    assert earth_movers_distance(pdd, other) == pytest.approx(0, abs=1e-6)
 
 
 def test_chebyshev_is_the_largest_difference():
     assert sites.chebyshev(np.array([[1.0, 2, 3]]), np.array([[1.0, 2.5, 2.9]])) == pytest.approx(
         [0.5]
     )
+
+
+def test_the_package_lays_out_the_same_lattices_without_compiling():
+    from amd import _nearest_neighbors
+
+    plain = sites._package() and _nearest_neighbors._reflect_positive_integer_lattice
+    assert not hasattr(plain, "py_func")
+    points = np.array([[0.0, 0, 0], [1, 0, 0], [1, 2, 0], [1, 2, 3]])
+    signs = {tuple(s * p) for p in points for s in np.array(list(np.ndindex(2, 2, 2))) * 2 - 1}
+    lattice = plain(points)
+    assert len(lattice) == len({tuple(np.abs(row) * np.sign(row) + 0.0) for row in lattice})
+    assert {tuple(row + 0.0) for row in lattice} == {tuple(np.array(s) + 0.0) for s in signs}

@@ -19,7 +19,7 @@ from matscale.matching.wyckoff import positions as wyckoff
 from matscale.matching.wyckoff.positions import WyckoffTable, orbits_of, symmetry_of
 from matscale.runtime.memory import Memory
 from matscale.structures.chemistry import pettifor_distance
-from matscale.structures.symmetry import wyckoff_relabelings
+from matscale.structures.pymatgen_data import wyckoff_relabelings
 from matscale.structures.table import StructureTable
 
 match = wyckoff_matches.wyckoff_matches

@@ -17,6 +17,7 @@ from matscale.report.scorecard import Scorecard
 from matscale.runtime.errors import Refused
 from matscale.structures import chemistry
 from matscale.structures.formats import write
+from matscale.structures.pymatgen_data import aflow_prototypes
 from matscale.structures.table import StructureTable
 from matscale.tasks.reconstruction.score import score_reconstruction
 
@@ -99,11 +100,8 @@ def _damage_last_line(path: Path) -> None:
 
 def prototype_crystals() -> StructureTable:
     """The ordered AFLOW prototypes that come with pymatgen (Mehl et al. 2017), up to 40 atoms."""
-    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
-
     chosen: dict[str, Structure] = {}
-    for entry in AFLOW_PROTOTYPE_LIBRARY:
-        structure = entry["snl"].structure
+    for label, structure in aflow_prototypes():
         if structure.is_ordered and len(structure) <= 40:
-            chosen.setdefault(entry["tags"]["aflow"], structure)
+            chosen.setdefault(label, structure)
     return StructureTable.from_pymatgen(chosen.values(), list(chosen))

@@ -104,6 +104,8 @@ class Engine:
         self, first: StructureTable, second: StructureTable, settings: MatchSettings
     ) -> None:
         self.started = time.perf_counter()
+        if settings.mode == "anonymous":
+            search.ANONYMOUS_MATCH.ready()
         self.settings = settings
         self.first = ready(first, settings)
         self.second = self.first if second is first else ready(second, settings)

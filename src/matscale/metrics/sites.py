@@ -8,6 +8,9 @@ periodic set of points that change continuously with it (Widdowson and Kurlin, M
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numba import njit
 from scipy.spatial import KDTree
@@ -23,6 +26,20 @@ EQUAL_A = 1e-4
 """Chebyshev distance in Å up to which sites count as equal: ``collapse_tol`` of ``amd.PDD``."""
 
 
+@cache
+def _package() -> Any:
+    """The package, with one of its functions not compiled.
+
+    That one lays out integer lattices, a few times a process, and takes five seconds to compile.
+    """
+    import amd
+    from amd import _nearest_neighbors
+
+    reflect = _nearest_neighbors._reflect_positive_integer_lattice
+    _nearest_neighbors._reflect_positive_integer_lattice = reflect.py_func
+    return amd
+
+
 def pointwise_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """PDD of a crystal.
 
@@ -34,8 +51,7 @@ def pointwise_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         (m, 1 + k): a weight, then the distances to the k nearest neighbours in Å, one row a
         site, equal sites joined.
     """
-    import amd
-
+    amd = _package()
     return np.asarray(amd.PDD(amd.PeriodicSet(positions, cell), NEIGHBOURS))
 
 
@@ -61,11 +77,10 @@ def invariants(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.
 
 def _site_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """A row (weight, distances to the k nearest neighbours in Å) of each site, (n, 1 + k)."""
-    import amd
-
     if len(positions) > LARGE:
         distances = neighbour_distances(positions, cell, NEIGHBOURS)
         return np.column_stack([np.full(len(positions), 1 / len(positions)), distances])
+    amd = _package()
     crystal = amd.PeriodicSet(positions, cell)
     return np.asarray(amd.PDD(crystal, NEIGHBOURS, lexsort=False, collapse=False))
 
@@ -166,10 +181,3 @@ def _before(first, second):
 def chebyshev(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Largest difference of two AMD vectors of each pair in Å; (n, k) twice to (n,)."""
     return np.abs(target - predicted).max(axis=1)
-
-
-def earth_movers_distance(target: np.ndarray, predicted: np.ndarray) -> float:
-    """Earth mover's distance between two PDDs in Å, Chebyshev between rows."""
-    import amd
-
-    return float(amd.EMD(target, predicted))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -119,8 +119,8 @@ def unanimous_interval(successes: int, n: int) -> tuple[float, float]:
     if successes not in (0, n):
         raise ValueError("samples disagree: use the bootstrap")
     if successes == 0:
-        return 0.0, float(beta.ppf(CONFIDENCE, 1, n))
-    return float(beta.ppf(1 - CONFIDENCE, n, 1)), 1.0
+        return 0.0, float(betaincinv(1, n, CONFIDENCE))
+    return float(betaincinv(n, 1, 1 - CONFIDENCE)), 1.0
 
 
 def lowest_rate(successes: int, n: int, confidence: float = 0.999) -> float:
@@ -131,4 +131,4 @@ def lowest_rate(successes: int, n: int, confidence: float = 0.999) -> float:
         n: Number of samples.
         confidence: Of the one-sided interval.
     """
-    return float(beta.ppf(1 - confidence, successes, n - successes + 1)) if successes else 0.0
+    return float(betaincinv(successes, n - successes + 1, 1 - confidence)) if successes else 0.0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
 import os
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from matscale.structures import chemistry
+from matscale.structures.pymatgen_data import wyckoff_relabelings
 
 SYMMETRY_PRECISION = 0.1
 """Distance in Å within which sites count as equivalent; AtomBench's choice."""
@@ -121,22 +117,3 @@ def space_group(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) ->
         return int(moyopy.MoyoDataset(basis, symprec=SYMMETRY_PRECISION).number)
     except ValueError:
         return 0
-
-
-@cache
-def wyckoff_relabelings() -> dict[int, list[dict[int, str]]]:
-    """Relabelings of Wyckoff letters by the Euclidean normaliser, by space group number.
-
-    Each is a table for ``str.translate``. This is pymatgen's
-    ``WYCKOFF_POSITION_RELAB_DICT``, read from its file: importing it parses a library of
-    structures besides and takes four seconds.
-    """
-    package = find_spec("pymatgen.analysis")
-    assert package is not None and package.submodule_search_locations
-    folder = Path(package.submodule_search_locations[0]) / "prototypes"
-    with gzip.open(folder / "wyckoff-position-relabelings.json.gz", "rt") as file:
-        content = json.load(file)
-    return {
-        int(group): [{int(code): letter for code, letter in letters.items()} for letters in tables]
-        for group, tables in content.items()
-    }

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from matscale.structures.checks import verdicts
+from matscale.structures.pymatgen_data import aflow_prototypes
 from matscale.structures.symmetry import SYSTEMS
 from matscale.structures.table import StructureTable
 
@@ -26,11 +27,9 @@ def prototype_crystals() -> StructureTable:
         (moyopy, :data:`PRECISION`) and ``system``. Those with atoms too close are left out.
     """
     import moyopy
-    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 
     structures, ids, labels, groups = [], [], [], []
-    for entry in AFLOW_PROTOTYPE_LIBRARY:
-        structure = entry["snl"].structure
+    for label, structure in aflow_prototypes():
         if not structure.is_ordered or len(structure) > 4 * MOST_ATOMS:
             continue
         basis = moyopy.Cell(
@@ -39,7 +38,6 @@ def prototype_crystals() -> StructureTable:
             list(structure.atomic_numbers),
         )
         dataset = moyopy.MoyoDataset(basis, symprec=PRECISION)
-        label = entry["tags"]["aflow"]
         structures.append(structure.get_primitive_structure(tolerance=PRECISION))
         ids.append(f"{structure.composition.reduced_formula}-{label}")
         labels.append(label)

@@ -27,7 +27,7 @@ from numba.extending import (
     unbox,
 )
 from numba.np.arrayobj import make_array, populate_array
-from numba.np.numpy_support import from_dtype
+from numba.np.numpy_support import as_dtype, from_dtype
 
 Arrays = TypeVar("Arrays", bound=NamedTuple)
 
@@ -121,7 +121,7 @@ def _field(context: Any, builder: Any, held: HeldType, address: Any, name: str) 
         return value
 
     array = make_array(kind)(context, builder)
-    itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    itemsize = as_dtype(kind.dtype).itemsize
     shape = [read(1 + axis) for axis in range(kind.ndim)]
     strides = [word(itemsize)]
     for extent in reversed(shape[1:]):

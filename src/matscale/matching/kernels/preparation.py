@@ -6,7 +6,14 @@ import math
 
 import numpy as np
 
-from matscale.matching.kernels.algebra import dot3, each_row_times, inverse, parameters, volume
+from matscale.matching.kernels.algebra import (
+    copy_rows,
+    dot3,
+    each_row_times,
+    inverse,
+    parameters,
+    volume,
+)
 from matscale.matching.kernels.bounds import volume_bounds
 from matscale.matching.kernels.compiling import allocating, kernel
 from matscale.matching.kernels.primitive import primitive, reduced
@@ -92,10 +99,13 @@ def prepare_rows(crystals, reduce, to_primitive, ranks, ltol, atol, space):
         volume_bounds(crystals.parameters[i], ltol, atol, space.small[0], crystals.bounds[i])
         # Zeros refuse nothing.
         crystals.minima[i] = 0.0
-        minimal[:] = cell
+        copy_rows(cell, 3, minimal)
         if _shortest(minimal) or (niggli_cell(cell, space, minimal) and _shortest(minimal)):
             parameters(minimal, lengths)
-            crystals.minima[i] = np.sort(lengths[:3]) * (1 - 1e-3)
+            a, b, c = lengths[0], lengths[1], lengths[2]
+            crystals.minima[i, 0] = min(a, b, c) * (1 - 1e-3)
+            crystals.minima[i, 1] = max(min(a, b), min(max(a, b), c)) * (1 - 1e-3)
+            crystals.minima[i, 2] = max(a, b, c) * (1 - 1e-3)
 
 
 @allocating

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
 
-from matscale.matching.kernels.algebra import dot3, inverse, rows_times
+from matscale.matching.kernels.algebra import copy_rows, dot3, inverse, rows_times
 from matscale.matching.kernels.centring import (
     SORTED,
     STARTS,
@@ -21,8 +22,9 @@ from matscale.matching.kernels.centring import (
     sort_by_rank,
     translations,
 )
-from matscale.matching.kernels.compiling import allocating, kernel
+from matscale.matching.kernels.compiling import Routine, allocating, kernel
 from matscale.matching.kernels.reduction import reduce_cell
+from matscale.matching.kernels.workspace import SPACE
 
 FAILED, UNCHANGED, SMALLER = -1, 0, 1
 
@@ -248,7 +250,7 @@ def _try_diagonal(cell, sites, codes, starts, a, e, g, vectors, length, toleranc
         )
         if count:
             rows_times(inverted, 3, cell, space.small[4])
-            cell[:] = space.small[4]
+            copy_rows(space.small[4], 3, cell)
             return count, new_frac, new_codes
     return 0, sites, codes
 
@@ -290,8 +292,7 @@ def _smaller_cell(cell, frac, codes, ranks, length, space):
     return 0, sites, codes
 
 
-@allocating
-def primitive(cell, frac, codes, n, ranks, length, space):
+def _primitive(cell, frac, codes, n, ranks, length, space):
     """Put a crystal into a primitive cell, in place, as ``Structure.get_primitive_structure``.
 
     Args:
@@ -312,8 +313,9 @@ def primitive(cell, frac, codes, n, ranks, length, space):
         if count == 0:
             break
         n = count
-        frac[:n] = new_frac[:n]
-        codes[:n] = new_codes[:n]
+        copy_rows(new_frac, n, frac)
+        for site in range(n):
+            codes[site] = new_codes[site]
         rounds += 1
     # pymatgen reduces once for each level of its recursion; the second time rarely changes much.
     for _ in range(rounds):
@@ -322,7 +324,23 @@ def primitive(cell, frac, codes, n, ranks, length, space):
     return n
 
 
-@allocating
+_MATRIX, _CODES = types.float64[:, ::1], types.int64[::1]
+PRIMITIVE = Routine(
+    "primitive cells",
+    3,
+    types.int64(_MATRIX, _MATRIX, _CODES, types.int64, _CODES, types.float64, SPACE),
+    _primitive,
+)
+_call_primitive = PRIMITIVE.call
+
+
+@kernel
+def primitive(cell, frac, codes, n, ranks, length, space):
+    """Put a crystal into a primitive cell, in place: calls :data:`PRIMITIVE`."""
+    return _call_primitive(space.addresses[3], (cell, frac, codes, n, ranks, length, space))
+
+
+@kernel
 def reduced(cell, frac, codes, n, to_primitive, ranks, space):
     """Put a crystal into the cell in which pymatgen's matcher compares it, in place.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from numba import types
+
 from matscale.matching.kernels.algebra import (
     DEGREES,
     copy_rows,
@@ -17,8 +19,9 @@ from matscale.matching.kernels.algebra import (
     reciprocal_lengths,
     volume,
 )
-from matscale.matching.kernels.compiling import kernel
+from matscale.matching.kernels.compiling import Routine, kernel
 from matscale.matching.kernels.lattices import mappings
+from matscale.matching.kernels.workspace import SPACE
 
 TOLERANCE = 1e-5
 STEPS = 100
@@ -137,8 +140,7 @@ def _as_angle(product, first, second):
     return math.acos(product / first / second) * DEGREES
 
 
-@kernel
-def niggli_cell(cell, space, out):
+def _niggli_cell(cell, space, out):
     """``out`` = the Niggli cell, as ``Lattice.get_niggli_reduced_lattice``.
 
     Grosse-Kunstleve, Sauter and Adams, Acta Cryst. A60, 1 (2004), after an LLL reduction. Their
@@ -217,6 +219,19 @@ def _place(cell, target, e, space, out):
             for k in range(3):
                 out[i, k] = -out[i, k]
     return True
+
+
+_MATRIX = types.float64[:, ::1]
+NIGGLI_CELL = Routine(
+    "Niggli cells", 2, types.boolean(_MATRIX, SPACE, _MATRIX), _niggli_cell, _nrt=False
+)
+_call_niggli_cell = NIGGLI_CELL.call
+
+
+@kernel
+def niggli_cell(cell, space, out):
+    """``out`` = the Niggli cell: calls :data:`NIGGLI_CELL`."""
+    return _call_niggli_cell(space.addresses[2], (cell, space, out))
 
 
 @kernel

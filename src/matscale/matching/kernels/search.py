@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from matscale.matching.kernels.bounds import lengths_possible
-from matscale.matching.kernels.compiling import allocating, kernel
+from matscale.matching.kernels.compiling import Routine, allocating, kernel
 from matscale.matching.kernels.placements import (
     EQUAL,
     FOUND,
@@ -23,7 +24,7 @@ from matscale.matching.kernels.strict import (
     match_cells,
     supercell_sizes,
 )
-from matscale.matching.kernels.workspace import MAX_SITES
+from matscale.matching.kernels.workspace import MAX_SITES, SPACE
 
 COMPOSITION, SITES, VOLUME, LATTICE = 3, 4, 5, 6
 """Why a pair was refused without a search; NO_MATCH, MATCH and TOO_LARGE come from the kernel."""
@@ -98,7 +99,7 @@ def _species(codes, species, counts):
 
 
 @kernel
-def _anonymous(
+def _anonymous_match(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
     supercell, tolerances, use_rms, first, space, outcome, element_map,
 ):  # fmt: skip
@@ -130,6 +131,8 @@ def _anonymous(
                 cell_1, frac_1, mapped, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2,
                 errors_2, scale, supercell, tolerances, use_rms, first, space, current,
             )  # fmt: skip
+            if answer < 0:
+                return answer
             status = answer if status == COMPOSITION else max(status, answer)
             better = answer == MATCH and current[0] < outcome[0] - EQUAL
             if better:
@@ -159,6 +162,33 @@ def _anonymous(
         used[candidate] = 1
         depth += 1
     return status
+
+
+def _status_from_one(
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, scale,
+    supercell, tolerances, use_rms, first, space, outcome, element_map,
+):  # fmt: skip
+    """The status plus one: a routine that fails returns 0."""
+    return 1 + _anonymous_match(
+        cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2,
+        scale, supercell, tolerances, use_rms, first, space, outcome, element_map,
+    )  # fmt: skip
+
+
+_MATRIX, _CODES = types.float64[:, ::1], types.int64[::1]
+_CRYSTAL = (_MATRIX, _MATRIX, _CODES, types.int16[::1], types.float64[::1])
+ANONYMOUS_MATCH = Routine(
+    "the search over maps of elements",
+    1,
+    types.int64(
+        *_CRYSTAL, *_CRYSTAL, types.boolean, types.boolean, types.UniTuple(types.float64, 3),
+        types.boolean, types.boolean, SPACE, types.float64[::1], _CODES,
+    ),
+    _status_from_one,
+    on_demand=True,
+    _nrt=False,
+)  # fmt: skip
+_call_anonymous_match = ANONYMOUS_MATCH.call
 
 
 @kernel
@@ -195,11 +225,14 @@ def _anonymous_pair(
         return refused
     a, b = first.offsets[i], second.offsets[j]
     n_1, n_2 = first.sizes[i], second.sizes[j]
-    return _anonymous(
-        first.cells[i], first.frac[a : a + n_1], first.codes[a : a + n_1], first.rotations[i],
-        first.errors[i], second.cells[j], second.frac[b : b + n_2], second.codes[b : b + n_2],
-        second.rotations[j], second.errors[j], scale, supercell, tolerances, use_rms, keep_first,
-        space, outcome, element_map,
+    return -1 + _call_anonymous_match(
+        space.addresses[1],
+        (
+            first.cells[i], first.frac[a : a + n_1], first.codes[a : a + n_1], first.rotations[i],
+            first.errors[i], second.cells[j], second.frac[b : b + n_2], second.codes[b : b + n_2],
+            second.rotations[j], second.errors[j], scale, supercell, tolerances, use_rms,
+            keep_first, space, outcome, element_map,
+        ),
     )  # fmt: skip
 
 
@@ -227,8 +260,8 @@ def _pair(
     outcome[:] = 0.0
     if symmetric:
         status = _one_way(
-            second, j, first, i, mode, scale, supercell, tolerances, use_rms, True, space, outcome,
-            element_map,
+            second, j, first, i, mode, scale, supercell, tolerances, use_rms, symmetric, space,
+            outcome, element_map,
         )  # fmt: skip
         if status != MATCH:
             return status
@@ -272,12 +305,15 @@ def match_rows(
             first, rows_1[p], second, rows_2[p], mode, scale, supercell, tolerances, use_rms,
             keep_first, symmetric, space, outcome, element_map,
         )  # fmt: skip
+        if status[p] < 0:
+            raise RuntimeError("a search for a match failed; see the error above")
         values[p, :] = np.nan
         if status[p] == MATCH:
             values[p, 0], values[p, 1] = outcome[RMS], outcome[LARGEST]
             values[p, 2] = outcome[LENGTH]
             if mode == ANONYMOUS:
-                maps[p, :] = element_map
+                for code in range(MAXIMUM_CODES):
+                    maps[p, code] = element_map[code]
         values[p, 3], values[p, 4] = outcome[MAPPINGS], outcome[PAIRINGS]
         values[p, 5] = outcome[MATCHES]
 
@@ -314,6 +350,8 @@ def group_rows(
                 crystals, rows[representatives[g]], crystals, row, mode, scale, supercell,
                 tolerances, False, True, symmetric, space, outcome, element_map,
             )  # fmt: skip
+            if status < 0:
+                raise RuntimeError("a search for a match failed; see the error above")
             counts[status] += 1
             if status == TOO_LARGE:
                 undecided[representatives[g], rank] = True

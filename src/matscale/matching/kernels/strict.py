@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
 
 from matscale.matching.kernels.algebra import (
     copy_rows,
@@ -19,14 +20,17 @@ from matscale.matching.kernels.algebra import (
     reciprocal_lengths,
     volume,
 )
-from matscale.matching.kernels.compiling import kernel
+from matscale.matching.kernels.compiling import Routine, kernel
 from matscale.matching.kernels.mapped import BASE_CELL, search_mappings
 from matscale.matching.kernels.pairing import BASE, S1, S2, sort_by_species
 from matscale.matching.kernels.periodic import FOLDED_BEGINS, lay_columns
 from matscale.matching.kernels.placements import SWAPPED, VALUE, Question
 from matscale.matching.kernels.translations import BASE_STARTS
+from matscale.matching.kernels.workspace import SPACE
 
 NO_MATCH, MATCH, TOO_LARGE = 0, 1, 2
+FAILED = -1
+"""What a search returns that raised an error; nobody but a fault of the program brings it about."""
 
 
 @kernel
@@ -50,7 +54,7 @@ def _same_species(n, space, starts):
 
 
 @kernel
-def strict_match(
+def _strict_match(
     cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
     base_is_1, tolerances, use_rms, first, space, outcome,
 ):  # fmt: skip
@@ -126,6 +130,47 @@ def strict_match(
     if outcome[VALUE] < tolerances[1]:
         return MATCH
     return NO_MATCH if searched else TOO_LARGE
+
+
+def _status_from_one(
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
+    base_is_1, tolerances, use_rms, first, space, outcome,
+):  # fmt: skip
+    """The status plus one: a routine that fails returns 0."""
+    return 1 + _strict_match(
+        cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
+        base_is_1, tolerances, use_rms, first, space, outcome,
+    )  # fmt: skip
+
+
+_MATRIX, _CODES = types.float64[:, ::1], types.int64[::1]
+_CRYSTAL = (_MATRIX, _MATRIX, _CODES, types.int16[::1], types.float64[::1])
+STRICT_MATCH = Routine(
+    "the search for a match",
+    0,
+    types.int64(
+        *_CRYSTAL, *_CRYSTAL, types.int64, types.boolean, types.UniTuple(types.float64, 3),
+        types.boolean, types.boolean, SPACE, types.float64[::1],
+    ),
+    _status_from_one,
+    _nrt=False,
+)  # fmt: skip
+_call_strict_match = STRICT_MATCH.call
+
+
+@kernel
+def strict_match(
+    cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2, fu,
+    base_is_1, tolerances, use_rms, first, space, outcome,
+):  # fmt: skip
+    """Match crystal 2 onto crystal 1: calls :data:`STRICT_MATCH`; FAILED if that raises."""
+    return -1 + _call_strict_match(
+        space.addresses[0],
+        (
+            cell_1, frac_1, codes_1, marks_1, errors_1, cell_2, frac_2, codes_2, marks_2, errors_2,
+            fu, base_is_1, tolerances, use_rms, first, space, outcome,
+        ),
+    )  # fmt: skip
 
 
 @kernel

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from matscale.matching.kernels.compiling import ADDRESSES
 from matscale.matching.kernels.held import Held
 from matscale.matching.kernels.periodic import LANES, columns_needed
 
@@ -77,6 +78,7 @@ class Workspace(NamedTuple):
         sums: Sums of them by translation, (2 g,) in single precision.
         vain: Mappings of a pair that ``averages.py`` looked at in vain, and those that it refused,
             (2,) int64.
+        addresses: Where the routines are, see :mod:`matscale.matching.kernels.compiling`.
     """
 
     steps: np.ndarray
@@ -127,6 +129,7 @@ class Workspace(NamedTuple):
     field: np.ndarray
     sums: np.ndarray
     vain: np.ndarray
+    addresses: np.ndarray
 
 
 def workspace(n: int, p: int) -> Held[Workspace]:
@@ -181,5 +184,10 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty(4 * MOST_GRID, np.float32),
         np.empty(2 * MOST_GRID, np.float32),
         np.zeros(2, np.int64),
+        ADDRESSES,
     )
     return Held(arrays)
+
+
+SPACE = workspace(1, 1).numba_type
+"""What numba takes a workspace for."""

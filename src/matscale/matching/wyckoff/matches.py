@@ -32,7 +32,7 @@ from matscale.matching.wyckoff.positions import Orbits, OrbitTable, WyckoffTable
 from matscale.runtime.exact import settled
 from matscale.runtime.execution import run
 from matscale.structures.chemistry import pettifor_distance
-from matscale.structures.symmetry import wyckoff_relabelings
+from matscale.structures.pymatgen_data import wyckoff_relabelings
 
 Pairing = Literal["position", "element"]
 

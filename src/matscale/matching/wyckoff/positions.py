@@ -20,7 +20,7 @@ import numpy as np
 
 from matscale.runtime.execution import run
 from matscale.runtime.memory import Memory
-from matscale.structures.symmetry import wyckoff_relabelings
+from matscale.structures.pymatgen_data import wyckoff_relabelings
 from matscale.structures.table import StructureTable
 
 Engine = Literal["moyopy", "spglib"]

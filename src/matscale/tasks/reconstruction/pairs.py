@@ -10,6 +10,7 @@ from matscale.matching import batch
 from matscale.matching.described import CHUNK, Description, split_rows
 from matscale.matching.tolerances import STRUCTURE_PREDICTION
 from matscale.metrics import lattice, sites
+from matscale.metrics.transport import earth_movers_distance
 from matscale.runtime.memory import Memory
 from matscale.structures import chemistry
 from matscale.structures.table import StructureTable
@@ -134,7 +135,7 @@ def _distances(
 def _pair_chunk(chunk: tuple) -> dict[str, np.ndarray]:
     target_pdd, predicted_pdd, target_lengths, predicted_lengths = chunk
     pdd = [
-        sites.earth_movers_distance(target, predicted)
+        earth_movers_distance(target, predicted)
         for target, predicted in zip(
             split_rows(target_pdd, target_lengths),
             split_rows(predicted_pdd, predicted_lengths),
