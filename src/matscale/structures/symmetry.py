@@ -32,6 +32,10 @@ SYSTEMS = (
 )
 """The last space group of each crystal system."""
 
+FIRST_HEXAGONAL = 168
+"""From this space group on, no higher symmetry is of another system: a cubic group has no six-fold
+axis."""
+
 
 def crystal_system(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray) -> str:
     """Crystal system of the conventional standard structure, as AtomBench takes it (spglib).
@@ -59,10 +63,10 @@ def crystal_system(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray)
             dataset = spglib.get_symmetry_dataset(basis, SYMMETRY_PRECISION, ANGLE_TOLERANCE)
             if dataset is None:
                 return UNKNOWN
-            basis, group = (
-                (dataset.std_lattice, dataset.std_positions, dataset.std_types),
-                dataset.number,
-            )
+            group = dataset.number
+            if group >= FIRST_HEXAGONAL:
+                break
+            basis = dataset.std_lattice, dataset.std_positions, dataset.std_types
     except (spglib.error.SpglibError, ValueError, TypeError):  # LinAlgError is a ValueError
         return UNKNOWN
     return next(name for last, name in SYSTEMS if group <= last)
