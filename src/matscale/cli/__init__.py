@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``matscale --help`` answers at
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -157,6 +158,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Run the command line; a user error ends in one sentence and exit code 2."""
+    # A command makes objects by the million and few cycles: collected as often as by default, they
+    # take a tenth of its time.
+    gc.set_threshold(20_000, 20, 100)
     try:
         app()
     except UserError as error:
