@@ -266,6 +266,11 @@ def test_commands_print_or_write(folder, tmp_path):
     done = command("table", folder, "--out", tmp_path / "t.tex")
     assert done.exit_code == 0 and done.output.split() == [str(tmp_path / "t.tex")]
     assert (tmp_path / "t.tex").read_text(encoding="utf-8").startswith("% needs")
+    for name, begins in (("t.md", "| predictor |"), ("t.csv", "predictor,"), ("t.txt", "% needs")):
+        assert command("table", folder, "--out", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins), name
+    command("table", folder, "--out", tmp_path / "u.md", "--format", "latex")
+    assert (tmp_path / "u.md").read_text(encoding="utf-8").startswith("% needs")
     done = command("cite", folder)
     assert done.exit_code == 0 and "ong2013pymatgen" in entries(done.output)
     for words, said in (

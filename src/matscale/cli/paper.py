@@ -14,6 +14,8 @@ from matscale.runtime.errors import UserError
 Results = Annotated[list[Path], typer.Argument(help="Result files, or folders of them.")]
 Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
 
+_ENDINGS = {".md": Format.markdown, ".csv": Format.csv}
+
 
 def table(
     results: Results,
@@ -28,7 +30,12 @@ def table(
         str | None,
         typer.Option(help="Models to show, such as 'mine,theirs'.", show_default="all"),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = Format.latex,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Format of the table.", show_default="by --out's ending, else latex"
+        ),
+    ] = None,
     interval: Annotated[
         Interval, typer.Option(help="How to write 95 % intervals.")
     ] = Interval.plus_minus,
@@ -43,6 +50,7 @@ def table(
     from matscale.report.tables.paper import on_a_page, paper_table
     from matscale.report.tables.paper_formats import render
 
+    form = form or _ENDINGS.get(out.suffix.lower() if out else "", Format.latex)
     if protocol is ProtocolChoice.both:
         raise UserError("--protocol both: a table is of one protocol; give sound or published")
     one: Literal["sound", "published"] | None = None
