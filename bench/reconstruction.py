@@ -56,12 +56,16 @@ def cells_before(table):
 
 
 def invariants_before(table):
-    from matscale.metrics import sites
+    import amd
 
-    crystals = [(table.row_positions(row), table.lattices[row]) for row in range(len(table))]
+    from matscale.metrics.sites import NEIGHBOURS
+
+    crystals = [
+        amd.PeriodicSet(table.row_positions(row), table.lattices[row]) for row in range(len(table))
+    ]
     return (
-        [sites.average_minimum_distances(*crystal) for crystal in crystals],
-        [sites.pointwise_distances(*crystal) for crystal in crystals],
+        [amd.AMD(crystal, NEIGHBOURS) for crystal in crystals],
+        [amd.PDD(crystal, NEIGHBOURS) for crystal in crystals],
     )
 
 

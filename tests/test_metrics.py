@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -172,18 +172,18 @@ def test_amd_of_a_cube_is_its_shells():
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1))
+@example(1033130927)  # the package misses neighbours in this one's sheared cell
 def test_amd_and_pdd_do_not_see_rotation_translation_order_or_cell(seed):
     generator = np.random.default_rng(seed)
     cell = FCC + generator.normal(0, 0.3, (3, 3))
     positions = generator.random((4, 3)) @ cell
-    amd = sites.average_minimum_distances(positions, cell)
-    pdd = sites.pointwise_distances(positions, cell)
+    amd, pdd = sites.invariants(positions, cell)
     rotation, _ = np.linalg.qr(generator.normal(size=(3, 3)))
     sheared = np.array([[1, 1, 0], [0, 1, 0], [0, -2, 1]])
     moved = (generator.permutation(positions) + generator.normal(size=3)) @ rotation
     other_cell = sheared @ cell @ rotation
     assert sites.average_minimum_distances(moved, other_cell) == pytest.approx(amd, abs=1e-8)
-    other = sites.pointwise_distances(moved, other_cell)
+    _, other = sites.invariants(moved, other_cell)
     assert earth_movers_distance(pdd, other) == pytest.approx(0, abs=1e-6)
 
 

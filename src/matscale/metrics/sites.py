@@ -22,6 +22,10 @@ LARGE = 256
 """Sites from which neighbours are found in a tree: the package's memory grows with their square,
 0.6 GB at 1,000 and 15 GB at 8,000."""
 
+SKEWED = 2.0
+"""Product of a cell's edges over its volume from which the package may miss neighbours (amd 1.5
+does, at about the 92nd, in a cell of 6.2); reduced cells are never beyond it."""
+
 EQUAL_A = 1e-4
 """Chebyshev distance in Å up to which sites count as equal: ``collapse_tol`` of ``amd.PDD``."""
 
@@ -30,7 +34,7 @@ EQUAL_A = 1e-4
 def _package() -> Any:
     """The package, with one of its functions not compiled.
 
-    That one lays out integer lattices, a few times a process, and takes five seconds to compile.
+    That one lays out integer lattices, a few times per process, and takes five seconds to compile.
     """
     import amd
     from amd import _nearest_neighbors
@@ -38,21 +42,6 @@ def _package() -> Any:
     reflect = _nearest_neighbors._reflect_positive_integer_lattice
     _nearest_neighbors._reflect_positive_integer_lattice = reflect.py_func
     return amd
-
-
-def pointwise_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """PDD of a crystal.
-
-    Args:
-        positions: Cartesian (n, 3) in Å.
-        cell: Lattice vectors as rows (3, 3) in Å.
-
-    Returns:
-        (m, 1 + k): a weight, then the distances to the k nearest neighbours in Å, one row a
-        site, equal sites joined.
-    """
-    amd = _package()
-    return np.asarray(amd.PDD(amd.PeriodicSet(positions, cell), NEIGHBOURS))
 
 
 def average_minimum_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -69,7 +58,8 @@ def invariants(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.
         cell: Lattice vectors as rows (3, 3) in Å.
 
     Returns:
-        As :func:`average_minimum_distances` and as :func:`pointwise_distances`.
+        AMD as :func:`average_minimum_distances`; PDD (m, 1 + k): a weight, then the distances to
+        the k nearest neighbours in Å, one row per site, equal sites joined.
     """
     rows = _site_distances(positions, cell)
     return rows[:, 0] @ rows[:, 1:], _joined(rows, EQUAL_A)
@@ -77,7 +67,8 @@ def invariants(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.
 
 def _site_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """A row (weight, distances to the k nearest neighbours in Å) of each site, (n, 1 + k)."""
-    if len(positions) > LARGE:
+    skew = np.linalg.norm(cell, axis=1).prod() / abs(np.linalg.det(cell))
+    if len(positions) > LARGE or skew > SKEWED * (1 + 1e-6):
         distances = neighbour_distances(positions, cell, NEIGHBOURS)
         return np.column_stack([np.full(len(positions), 1 / len(positions)), distances])
     amd = _package()
