@@ -16,6 +16,7 @@ from matscale.predictors.submissions.crystals import Submission
 from matscale.predictors.training import Training
 from matscale.results import result as schema
 from matscale.results.result import PredictorKind, Protocol
+from matscale.results.samples import MISSING
 from matscale.runtime.errors import Refused, UserError
 from matscale.runtime.memory import Memory
 from matscale.structures.formats.objects import checked, read_objects
@@ -27,7 +28,6 @@ BATCH = 64
 """Samples that a predictor is asked at a time."""
 
 RAISED = "predictor raised an error"
-NO_ANSWER = "missing"
 
 Check = Callable[[Any], Any]
 """Turns what a predictor returned into what the scorer takes.
@@ -207,7 +207,7 @@ class _Asking:
 
     def _checked(self, answer: Any) -> Answer:
         if answer is None:
-            return Answer(None, NO_ANSWER)
+            return Answer(None, MISSING)
         if isinstance(answer, Refused):
             return Answer(None, answer.reason, answer.detail)
         try:

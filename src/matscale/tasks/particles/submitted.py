@@ -9,8 +9,9 @@ import numpy as np
 from matscale.predictors.submissions.particles import Key, Rows
 from matscale.results import result as schema
 from matscale.results.result import Protocol
+from matscale.results.samples import MISSING
 from matscale.runtime.errors import Refused, UserError
-from matscale.tasks.asking import NO_ANSWER, Check
+from matscale.tasks.asking import Check
 from matscale.tasks.entrant import Answer, Entrant
 from matscale.tasks.particles.question import ParticleQuestion
 
@@ -82,7 +83,7 @@ def _is_value(answer: object) -> bool:
 def _answer(rows: Rows, key: Key, slips: dict[Key, str], check: Check) -> Answer:
     answer = rows.answers.get(key)
     if answer is None:
-        return Answer(None, NO_ANSWER)
+        return Answer(None, MISSING)
     if isinstance(answer, Refused):
         return Answer(None, answer.reason, answer.detail)
     if key in slips:
