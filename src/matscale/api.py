@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from matscale.models.opening import opened
 from matscale.report.scorecard import Scorecard
 from matscale.results import compare as comparing
 from matscale.results import store
@@ -152,7 +153,7 @@ def score(task: str, predictions: Any, **options: Any) -> Scorecard:
     check_options(f"score({task!r}, ...)", found.score, options)
     if options.get("out") is not None:
         store.check_folder(Path(options["out"]))
-    return found.score(predictions, **options)
+    return found.score(opened(predictions), **options)
 
 
 class Scorer:

@@ -17,6 +17,7 @@ import typer
 from matscale.cli.data import data_app
 from matscale.cli.figures import figures_app
 from matscale.cli.match import group, match, reduce
+from matscale.cli.models import sample, train
 from matscale.cli.options import DONE, USER_ERROR, AsJson
 from matscale.cli.paper import cite, table
 from matscale.cli.recover import recover
@@ -33,7 +34,7 @@ app = typer.Typer(
 app.add_typer(score_app, name="score")
 app.add_typer(data_app, name="data")
 app.add_typer(figures_app, name="figures")
-for command in (match, group, reduce, recover, table, cite):
+for command in (match, group, reduce, recover, train, sample, table, cite):
     app.command()(command)
 
 MOST_NAMED = 4

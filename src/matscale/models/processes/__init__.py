@@ -1,0 +1,1 @@
+"""Generative processes, a file each."""
