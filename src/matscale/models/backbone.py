@@ -51,7 +51,7 @@ class Backbone(nn.Module):
 
     def __init__(self, width: int, layers: int, harmonics: int, context: int) -> None:
         super().__init__()
-        self.register_buffer("features", torch.from_numpy(element_features()), persistent=False)
+        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
         self.register_buffer("steps", _neighbours(), persistent=False)
         self.register_buffer("waves", plane_waves(harmonics), persistent=False)
         self.register_buffer("centres", torch.linspace(0, LARGEST, DISTANCES), persistent=False)

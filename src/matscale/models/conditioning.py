@@ -70,7 +70,7 @@ class Conditioning(nn.Module):
         hidden = {}
         for name in self.told:
             values = batch.conditions[name]
-            gone = torch.from_numpy(random.random(len(batch)) < self.dropout).to(values.device)
+            gone = torch.tensor(random.random(len(batch)) < self.dropout).to(values.device)
             hidden[name] = values.masked_fill(gone[:, None], float("nan"))
         return replace(batch, conditions=hidden)
 

@@ -67,6 +67,7 @@ class RunSettings(Settings):
         process: Key of the registry.
         told: Fields that the model is told.
         seed: Of weights, batches and noise.
+        draws: Crystals that are drawn for each answer, of which the most frequent one is given.
         network: Its size.
         training: How it learns.
         options: What is the process's own, all of it.
@@ -75,6 +76,7 @@ class RunSettings(Settings):
     process: str
     told: tuple[str, ...] = ("composition",)
     seed: int = Field(0, ge=0)
+    draws: int = Field(8, ge=1)
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
     options: dict[str, Any] = Field(default_factory=dict)

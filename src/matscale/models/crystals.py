@@ -82,13 +82,13 @@ def batch_of(compositions: Sequence[Composition], conditions: Mapping[str, np.nd
     receivers, senders = first + within // size, first + within % size
     apart = receivers != senders
     return Batch(
-        numbers=torch.from_numpy(np.concatenate(numbers)).long(),
-        counts=torch.from_numpy(counts),
-        owner=torch.from_numpy(np.repeat(np.arange(len(counts)), counts)),
-        receivers=torch.from_numpy(receivers[apart]),
-        senders=torch.from_numpy(senders[apart]),
+        numbers=torch.tensor(np.concatenate(numbers)).long(),
+        counts=torch.tensor(counts),
+        owner=torch.tensor(np.repeat(np.arange(len(counts)), counts)),
+        receivers=torch.tensor(receivers[apart]),
+        senders=torch.tensor(senders[apart]),
         conditions={
-            name: torch.from_numpy(np.asarray(values, dtype=np.float32).reshape(len(counts), -1))
+            name: torch.tensor(np.asarray(values, dtype=np.float32).reshape(len(counts), -1))
             for name, values in conditions.items()
         },
     )
@@ -135,7 +135,7 @@ def crystals_of(table: StructureTable, conditions: Mapping[str, np.ndarray]) -> 
         )
     reduced, rows = niggli(table)
     encoded = cells.encode(
-        torch.from_numpy(reduced.lattices), torch.from_numpy(reduced.n_atoms.astype(np.int64))
+        torch.tensor(reduced.lattices), torch.tensor(reduced.n_atoms.astype(np.int64))
     ).numpy()
     return [
         _crystal(reduced, place, encoded[place], {k: v[row] for k, v in conditions.items()})

@@ -139,12 +139,12 @@ class CellBase(nn.Module):
 
 def normal(random: np.random.Generator, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Standard normal draws, the same on each device."""
-    return torch.from_numpy(random.standard_normal(shape, dtype=np.float32)).to(like.device)
+    return torch.tensor(random.standard_normal(shape, dtype=np.float32)).to(like.device)
 
 
 def uniform(random: np.random.Generator, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Draws between 0 and 1, the same on each device."""
-    return torch.from_numpy(random.random(shape, dtype=np.float32)).to(like.device)
+    return torch.tensor(random.random(shape, dtype=np.float32)).to(like.device)
 
 
 class Process(nn.Module):

@@ -72,8 +72,8 @@ def _cell(told: Told) -> np.ndarray:
     )
     reduced, rows = niggli(points)
     values = np.full((count, cells.SIZE), np.nan)
-    atoms = torch.from_numpy(atoms_of(told)[rows])
-    values[rows] = cells.encode(torch.from_numpy(reduced.lattices), atoms).numpy()
+    atoms = torch.tensor(atoms_of(told)[rows])
+    values[rows] = cells.encode(torch.tensor(reduced.lattices), atoms).numpy()
     return values
 
 

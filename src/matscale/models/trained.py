@@ -13,12 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from matscale.models import cells, run_folder
 from matscale.models.config import RunSettings, checked
+from matscale.models.consensus import most_frequent_first
 from matscale.models.crystals import Batch, Crystal, batch_of, crystals_of, table_of
 from matscale.models.curve import draw_curve
 from matscale.models.process import Process, Statistics, statistics_of
 from matscale.models.registry import process_class
 from matscale.models.run_folder import RunRecord, TrainingData
 from matscale.models.telling import check_told, conditions_of, refusal_of
+from matscale.models.threads import one_thread
 from matscale.models.training import CHECKPOINT, learn
 from matscale.predictors.predictor import Seed, Told
 from matscale.predictors.training import CrystalTraining
@@ -59,7 +61,7 @@ class TrainedModel:
     def predict(
         self, told: Told, candidates: int = 1, seed: Seed = 0
     ) -> list[StructureTable | Refused] | list[list[StructureTable] | Refused]:
-        """Crystals of the compositions that are told, draws in the order in which they are drawn.
+        """Crystals of the compositions that are told, those that are drawn most often first.
 
         Args:
             told: Of n samples.
@@ -70,19 +72,21 @@ class TrainedModel:
             For each sample a crystal in its reduced cell, or a list of ``candidates``.
         """
         random = np.random.default_rng(seed)
-        refusals = [refusal_of(unit) for unit in told.column("composition")]
-        rows = [row for row, refusal in enumerate(refusals) if refusal is None]
+        answers: list[Any] = [refusal_of(unit) or [] for unit in told.column("composition")]
+        rows = [row for row, answer in enumerate(answers) if not isinstance(answer, Refused)]
+        draws = max(candidates, self.settings.draws)
+        wanted = [row for row in rows for _ in range(draws)]
         conditions = self._conditions(told)
-        answers: list[Any] = [[] if refusal is None else refusal for refusal in refusals]
-        wanted = [row for row in rows for _ in range(candidates)]
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
-            made = self._made(told, conditions, part, random)
-            for row, crystal in zip(part, made, strict=True):
+            for row, crystal in zip(part, self._made(told, conditions, part, random), strict=True):
                 answers[row].append(crystal)
-        if candidates > 1:
-            return [_without_failures(each) for each in answers]
-        return [each if isinstance(each, Refused) else each[0] for each in answers]
+        for row in rows:
+            answers[row] = _without_failures(answers[row])
+        rows = [row for row in rows if not isinstance(answers[row], Refused)]
+        for row, ordered in zip(rows, most_frequent_first([answers[k] for k in rows]), strict=True):
+            answers[row] = ordered[:candidates] if candidates > 1 else ordered[0]
+        return answers
 
     def _conditions(self, told: Told) -> dict[str, np.ndarray]:
         conditions = conditions_of(told)
@@ -103,7 +107,7 @@ class TrainedModel:
             [compositions[row] for row in rows],
             {name: values[list(rows)] for name, values in conditions.items()},
         ).to(self.process.device)
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             fractional, cell = self.process.sample(batch, random)
         return _tables(batch, fractional, cell)
 
@@ -123,12 +127,10 @@ def _tables(
     ]
 
 
-def _without_failures(answers: Any) -> Any:
-    """The crystals among candidates; the first reason where there is none."""
-    if isinstance(answers, Refused):
-        return answers
-    crystals = [answer for answer in answers if not isinstance(answer, Refused)]
-    return crystals or answers[0]
+def _without_failures(draws: Sequence[StructureTable | Refused]) -> Any:
+    """The crystals among draws; the first reason where there is none."""
+    crystals = [draw for draw in draws if not isinstance(draw, Refused)]
+    return crystals or draws[0]
 
 
 # --- training -----------------------------------------------------------------------------

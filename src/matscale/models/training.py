@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from matscale.models.config import RunSettings, TrainingSettings
 from matscale.models.crystals import Crystal, joined
 from matscale.models.process import Process
+from matscale.models.threads import one_thread
 from matscale.runtime.errors import UserError
 from matscale.runtime.execution import track
 from matscale.runtime.files import replaced
@@ -69,7 +70,7 @@ def learn(
     """
     learner = _Learner(process, crystals, held_out, settings)
     checkpoint = folder / CHECKPOINT
-    with _quiet(), _explained(settings.training, checkpoint):
+    with _quiet(), one_thread(), _explained(settings.training, checkpoint):
         trainer = _trainer(settings, folder)
         trainer.fit(learner, ckpt_path=str(checkpoint) if checkpoint.exists() else None)
     process.eval()
@@ -84,7 +85,10 @@ def _trainer(settings: RunSettings, folder: Path) -> lightning.Trainer:
         devices=training.devices,
         precision=training.precision,
         gradient_clip_val=training.clip,
-        callbacks=[EMAWeightAveraging(decay=training.average, use_buffers=False), _Watch(folder, settings)],
+        callbacks=[
+            EMAWeightAveraging(decay=training.average, use_buffers=False),
+            _Watch(folder, settings),
+        ],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -92,7 +92,7 @@ class Flow(Process):
         """Errors of ways and cells, in units of their size."""
         time = uniform(random, (len(batch),), self.base.mean)
         fractional, ways = noised(crystals, time.cpu().numpy(), random)
-        end = torch.from_numpy(np.array([crystal.cell for crystal in crystals])).to(self.device)
+        end = torch.tensor(np.array([crystal.cell for crystal in crystals])).to(self.device)
         start = self.base.draw(batch, random)
         values, given = self.base.fixed(batch)
         cell = torch.where(given, values, start + time[:, None] * (end - start))
@@ -139,6 +139,6 @@ def noised(
         places.append(place)
         ways.append(nearest_images(place, image, crystal.groups, crystal.symmetries, random))
     return (
-        torch.from_numpy(np.concatenate(places)).float(),
-        torch.from_numpy(np.concatenate(ways)).float(),
+        torch.tensor(np.concatenate(places)).float(),
+        torch.tensor(np.concatenate(ways)).float(),
     )
