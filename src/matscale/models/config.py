@@ -28,10 +28,10 @@ class NetworkSettings(Settings):
         condition_dropout: Probability with which a told field is held back in training.
     """
 
-    width: int = Field(96, ge=8)
-    layers: int = Field(3, ge=1)
-    harmonics: int = Field(2, ge=1)
-    condition_dropout: float = Field(0.2, ge=0, lt=1)
+    width: int = Field(default=96, ge=8)
+    layers: int = Field(default=3, ge=1)
+    harmonics: int = Field(default=2, ge=1)
+    condition_dropout: float = Field(default=0.2, ge=0, lt=1)
 
 
 class TrainingSettings(Settings):
@@ -49,14 +49,14 @@ class TrainingSettings(Settings):
         precision: As Lightning's ``Trainer`` takes it.
     """
 
-    steps: int = Field(12000, ge=1)
-    batch: int = Field(64, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    clip: float = Field(1.0, gt=0)
-    average: float = Field(0.999, ge=0, lt=1)
-    check_every: int = Field(500, ge=1)
-    patience: int | None = Field(None, ge=1)
-    devices: int = Field(1, ge=1)
+    steps: int = Field(default=12000, ge=1)
+    batch: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    clip: float = Field(default=1.0, gt=0)
+    average: float = Field(default=0.999, ge=0, lt=1)
+    check_every: int = Field(default=500, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    devices: int = Field(default=1, ge=1)
     precision: Literal["32", "16-mixed", "bf16-mixed"] = "32"
 
 
@@ -75,8 +75,8 @@ class RunSettings(Settings):
 
     process: str
     told: tuple[str, ...] = ("composition",)
-    seed: int = Field(0, ge=0)
-    draws: int = Field(8, ge=1)
+    seed: int = Field(default=0, ge=0)
+    draws: int = Field(default=8, ge=1)
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
     options: dict[str, Any] = Field(default_factory=dict)

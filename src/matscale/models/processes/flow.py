@@ -40,10 +40,10 @@ class FlowOptions(Settings):
         slope: Coordinates go faster by 1 + slope t, so that they settle before the end.
     """
 
-    sharpness: float = Field(0.1, gt=0)
-    cell_weight: float = Field(0.3, gt=0)
-    sampling_steps: int = Field(50, ge=1)
-    slope: float = Field(3.0, ge=0)
+    sharpness: float = Field(default=0.1, gt=0)
+    cell_weight: float = Field(default=0.3, gt=0)
+    sampling_steps: int = Field(default=50, ge=1)
+    slope: float = Field(default=3.0, ge=0)
 
 
 class Flow(Process):
