@@ -42,6 +42,8 @@ class Backbone(nn.Module):
         layers: Rounds of messages.
         harmonics: Of the plane waves along edges, face diagonals and body diagonals.
         context: Numbers for each crystal beside the cell, such as conditions.
+        dropout: Share of numbers that are left out in training: of elements' vectors, so that what
+            is known of elements is made use of, and in each round.
     """
 
     features: Tensor
@@ -49,8 +51,11 @@ class Backbone(nn.Module):
     waves: Tensor
     centres: Tensor
 
-    def __init__(self, width: int, layers: int, harmonics: int, context: int) -> None:
+    def __init__(
+        self, width: int, layers: int, harmonics: int, context: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.register_buffer("features", torch.tensor(element_features()), persistent=False)
         self.register_buffer("steps", _neighbours(), persistent=False)
         self.register_buffer("waves", plane_waves(harmonics), persistent=False)
@@ -62,7 +67,7 @@ class Backbone(nn.Module):
             nn.Linear(cells.SIZE + 1 + context, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.edge = nn.Linear(2 * len(self.waves) + DISTANCES, width)
-        self.rounds = nn.ModuleList([_Round(width) for _ in range(layers)])
+        self.rounds = nn.ModuleList([_Round(width, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
         self.width = width
 
@@ -84,7 +89,8 @@ class Backbone(nn.Module):
         edges = self.edge(torch.cat([sines, angles.cos(), distance], dim=1))
         size = batch.counts.float().log()[:, None]
         whole = self.context(torch.cat([cell, size, context], dim=1))
-        atoms = self.element(batch.numbers) + self.known(self.features[batch.numbers])
+        own = self.dropout(self.element(batch.numbers))
+        atoms = own + self.known(self.features[batch.numbers])
         atoms = atoms + (self.composition(batch.mean(atoms)) + whole)[batch.owner]
         message = edges
         for layer in self.rounds:
@@ -105,7 +111,7 @@ class Backbone(nn.Module):
 class _Round(nn.Module):
     """One round of messages."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.receiver, self.sender = nn.Linear(width, width), nn.Linear(width, width, bias=False)

@@ -25,12 +25,14 @@ class NetworkSettings(Settings):
         width: Of all vectors.
         layers: Rounds of messages.
         harmonics: Of the plane waves as which an edge sees a difference of coordinates.
+        dropout: Share of numbers that are left out in training.
         condition_dropout: Probability with which a told field is held back in training.
     """
 
     width: int = Field(default=96, ge=8)
     layers: int = Field(default=3, ge=1)
     harmonics: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
     condition_dropout: float = Field(default=0.2, ge=0, lt=1)
 
 

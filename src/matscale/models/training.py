@@ -174,6 +174,7 @@ class _Learner(lightning.LightningModule):
     def training_step(self, given: tuple[int, list[Crystal]], _: int) -> Tensor:
         step, crystals = given
         random = np.random.default_rng([self._settings.seed, LEARNING, step, 0])
+        torch.manual_seed(int(random.integers(2**31)))  # of dropout
         batch = self.process.conditioning.held_back(joined(crystals).to(self.device), random)
         parts = self.process.loss(crystals, batch, random)
         total = torch.stack(list(parts.values())).sum()

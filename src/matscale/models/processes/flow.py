@@ -58,7 +58,11 @@ class Flow(Process):
         width = network.width
         self.time = TimeEmbedding()
         self.backbone = Backbone(
-            width, network.layers, network.harmonics, TimeEmbedding.SIZE + width
+            width,
+            network.layers,
+            network.harmonics,
+            TimeEmbedding.SIZE + width,
+            network.dropout,
         )
         self.coordinates = CoordinateHead(width, network.harmonics)
         self.cells = CellHead(width)
