@@ -39,6 +39,8 @@ class TargetFacts:
         seen_composition: 1 if the reduced composition is in training, 0 if not, -1 for an
             unreadable target; None without training.
         seen_prototype: Likewise for the prototype.
+        copied: 1 if the training set has an exact copy under another id, else 0; None where there
+            is no training set, or no copy in it.
     """
 
     description: Description
@@ -47,6 +49,7 @@ class TargetFacts:
     n_elements: np.ndarray
     seen_composition: np.ndarray | None
     seen_prototype: np.ndarray | None
+    copied: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ def target_facts(
         n_elements=_by_id(question.rows, elements, -1),
         seen_composition=seen_composition,
         seen_prototype=seen_prototype,
+        copied=np.array([name in question.copied for name in question.ids], dtype=np.int8)
+        if question.copied
+        else None,
     )
 
 
@@ -212,6 +218,7 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
         "id": samples.ids.tolist(),
         "status": samples.status.tolist(),
         "matched": scores.matched,
+        "matched_closely": scores.matched_closely,
         "rms": scores.rms,
         "rms_angstrom": scores.rms_angstrom,
         "composition_right": scores.composition_right,
@@ -220,6 +227,7 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
         "n_elements": facts.n_elements,
         "seen_composition": _yes_or_no(facts.seen_composition),
         "seen_prototype": _yes_or_no(facts.seen_prototype),
+        "copied_in_training": _yes_or_no(facts.copied),
         "recalled": samples.recalled,
         "length_error": lattice.length_error(scores.target, scores.predicted),
         "angle_error": lattice.angle_error(scores.target, scores.predicted),

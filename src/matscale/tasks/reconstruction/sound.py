@@ -42,6 +42,7 @@ def _main_measures(samples: TargetScores) -> dict[str, Measure]:
         _SPECS,
         {
             "match_rate": matched,
+            "match_rate_close": scores.matched_closely.astype(float),
             "match_rate_given_composition": np.where(scores.composition_right, matched, np.nan),
             "composition_accuracy": scores.composition_right.astype(float),
             "coverage": samples.scored.astype(float),
@@ -119,10 +120,14 @@ def _partitions(facts: TargetFacts) -> dict[str, dict[str, np.ndarray]]:
         if seen is not None:
             partitions[what] = {"seen": seen == 1, "not seen": seen == 0}
     unreadable = facts.n_atoms < 0
-    return {
+    partitions = {
         by: {**parts, "unknown": unreadable | parts.get("unknown", False)}
         for by, parts in partitions.items()
     }
+    if facts.copied is not None:
+        copied = facts.copied == 1
+        partitions["exact copy in training"] = {"copied": copied, "not copied": ~copied}
+    return partitions
 
 
 def _size_label(low: int, high: int) -> str:

@@ -10,7 +10,7 @@ from matscale.results.compared import ComparedTask
 from matscale.results.metric import Family, MetricSpec, by_name, error, off_by, share
 from matscale.results.result import Protocol
 from matscale.tasks import cells
-from matscale.tasks.reconstruction.pairs import TOLERANCES
+from matscale.tasks.reconstruction.pairs import CLOSE, TOLERANCES
 
 _SYMBOLS = {"a": "a", "b": "b", "c": "c", "alpha": "α", "beta": "β", "gamma": "γ"}
 _NO_MATCH = "no matched pair"
@@ -24,6 +24,14 @@ _MATCH_RATE = share(
     verb="matches",
     column="matched",
     headline=("rebuilds", "of {n} held-out crystals"),
+)
+_MATCH_RATE_CLOSE = share(
+    "match_rate_close",
+    f"match rate, stol {CLOSE.site:g}",
+    f"Share of targets that the prediction matches with stol {CLOSE.site:g} in place of "
+    f"{TOLERANCES.site:g}: atoms at random do so more rarely.",
+    verb=f"matches with stol {CLOSE.site:g}",
+    column="matched_closely",
 )
 
 
@@ -57,6 +65,7 @@ def _of_parameters(
 
 _SOUND = (
     _MATCH_RATE,
+    _MATCH_RATE_CLOSE,
     share(
         "composition_accuracy",
         "composition right",
@@ -212,6 +221,7 @@ _PUBLISHED = (
 
 _LEADING = (
     "match_rate", "composition_accuracy", "coverage", "crmse", "volume_error", "amd_mean",
+    "match_rate_close",
 )  # fmt: skip
 
 SPECS: Mapping[Protocol, Mapping[str, MetricSpec]] = {
