@@ -35,7 +35,11 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def aligned(
-    submissions: Sequence[Submission], ids: Sequence[str], *, by_order: bool = False
+    submissions: Sequence[Submission],
+    ids: Sequence[str],
+    *,
+    by_order: bool = False,
+    candidates: int | None = None,
 ) -> list[Submission]:
     """The submissions with the ids of the targets.
 
@@ -47,12 +51,25 @@ def aligned(
         submissions: What was submitted.
         ids: Ids of the targets, in order.
         by_order: Whether the ids of answers are not to be looked at.
+        candidates: How many for each target are scored at most; None for all.
 
     Raises:
         UserError: If there is not one answer per target where order must tell, or no answer has
             the id of a target.
     """
-    return [_noted(_aligned(submission, ids, by_order), ids) for submission in submissions]
+    return [
+        _noted(_aligned(submission, ids, by_order), ids, candidates) for submission in submissions
+    ]
+
+
+def most_candidates(reading: Reading, ids: Sequence[str]) -> int:
+    """The most candidates, readable or not, that a reading has for one of the targets."""
+    return max(_counts(reading, ids).values(), default=1)
+
+
+def _counts(reading: Reading, ids: Sequence[str]) -> Counter[str]:
+    asked = set(ids)
+    return Counter(name for name in ids_in_order(reading) if name in asked)
 
 
 def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Submission:
@@ -98,11 +115,10 @@ def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submi
     return replace(submission, predictions=reading)
 
 
-def _noted(submission: Submission, ids: Sequence[str]) -> Submission:
+def _noted(submission: Submission, ids: Sequence[str], candidates: int | None) -> Submission:
     """With a note where some targets have several candidates."""
     reading = submission.predictions
-    asked = set(ids)
-    counts = Counter(name for name in ids_in_order(reading) if name in asked)
+    counts = _counts(reading, ids)
     several = {name: count for name, count in counts.items() if count > 1}
     if not several:
         return submission
@@ -114,8 +130,19 @@ def _noted(submission: Submission, ids: Sequence[str]) -> Submission:
             f"{submission.name} has several candidates for {len(several)} of {len(ids)} targets "
             f"(up to {most}, such as for {next(iter(several))})"
         )
-    said = f"{has}: all are kept, and the first that can be read is scored."
+    said = f"{has}, ranked by their order: {_looked_at(most, candidates)}."
     return replace(submission, predictions=replace(reading, remarks=(*reading.remarks, said)))
+
+
+def _looked_at(most: int, candidates: int | None) -> str:
+    """What the metrics look at, in words."""
+    if candidates == 1:
+        return "the first that can be read is scored"
+    first = "" if candidates is None or candidates >= most else f", of which {candidates} count"
+    return (
+        f"metrics of the best of k look at the first k that can be read{first}, all others at the "
+        "first"
+    )
 
 
 # --- what goes wrong -----------------------------------------------------------------------
