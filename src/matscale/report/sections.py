@@ -140,7 +140,7 @@ def _ladder(
     tables: Sequence[ScoreTable], leading: Sequence[Result], series: dict[str, str]
 ) -> Opening | None:
     """All predictors on one scale; none where the headline is one class of several."""
-    lead = next((table for table in tables if not table.family), None)
+    lead = next((table for table in tables if table.is_main), None)
     if lead is None or any(map(is_division, leading)):
         return None
     drawing = figures.ladder(lead, series)
