@@ -31,11 +31,14 @@ def cautions(random: Mapping[str, Metric], cuts: Sequence[int]) -> tuple[str, ..
 
 
 def _caution(much: Mapping[int, float], stol: float) -> str:
+    first, *others = much
     reached = [
-        f"{show(100 * rate)} % with {'one candidate' if k == 1 else k}" for k, rate in much.items()
+        f"{show(100 * much[first])} % of the targets with {first} "
+        f"{'candidate' if first == 1 else 'candidates'}",
+        *(f"{show(100 * much[k])} % with {k}" for k in others),
     ]
-    listed = " and ".join([*filter(None, [", ".join(reached[:-1])]), reached[-1]])
+    listed = " and ".join(part for part in (", ".join(reached[:-1]), reached[-1]) if part)
     return (
-        f"Atoms at random in a cube ({MeanCell.name}) match {listed} of the targets at stol "
-        f"{stol:g}: from {100 * MUCH:g} % on, a match rate says little of coordinates."
+        f"Atoms at random in a cube ({MeanCell.name}) match {listed} at stol {stol:g}: from "
+        f"{100 * MUCH:g} % on, a match rate says little of coordinates."
     )

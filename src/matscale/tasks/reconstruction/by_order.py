@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -75,6 +75,7 @@ def _counts(reading: Reading, ids: Sequence[str]) -> Counter[str]:
 def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Submission:
     if submission.predictor is not None:
         return submission
+    submission = _of_folders(submission, ids)
     reading = submission.predictions
     names = list(dict.fromkeys(by_place(reading)))
     placed = reading.unnamed == reading.submitted
@@ -94,6 +95,36 @@ def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Subm
     return submission
 
 
+def _of_folders(submission: Submission, ids: Sequence[str]) -> Submission:
+    """Files of an archive in folders called as targets, such as ``A/1.cif``, are candidates for A.
+
+    They are in the order of the numbers in their names.
+    """
+    reading = submission.predictions
+    targets = set(ids)
+    new = {
+        name: folder
+        for name in ids_in_order(reading)
+        if name not in targets and (folder := name.rpartition("/")[0].rpartition("/")[2]) in targets
+    }
+    if not new or reading.named_by_file != reading.submitted:
+        return submission
+    names = reading.table.ids.tolist()
+    order = sorted(range(len(names)), key=lambda row: _natural(names[row]))
+    reading = replace(reading, table=reading.table[order], items=reading.items[order])
+    return replace(submission, predictions=_under(reading, new))
+
+
+def _under(reading: Reading, new: Mapping[str, str]) -> Reading:
+    """A reading under new ids; who has none keeps the old one."""
+    return replace(
+        reading,
+        table=reading.table.with_ids([new.get(name, name) for name in reading.table.ids]),
+        refusals=tuple(replace(one, id=new.get(one.id, one.id)) for one in reading.refusals),
+        warnings=tuple(replace(one, id=new.get(one.id, one.id)) for one in reading.warnings),
+    )
+
+
 def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submission:
     """The submission under new ids, with a note; ``placed`` says that it had none of its own."""
     reading = submission.predictions
@@ -105,13 +136,7 @@ def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submi
         f"The answers of {submission.name}, {why}, are taken in the order of the targets: "
         f"{example[0]} is the answer to {example[1]}, and so on."
     )
-    reading = replace(
-        reading,
-        table=reading.table.with_ids([new[name] for name in reading.table.ids]),
-        refusals=tuple(replace(one, id=new[one.id]) for one in reading.refusals),
-        remarks=(said, *reading.remarks),
-        warnings=tuple(replace(one, id=new[one.id]) for one in reading.warnings),
-    )
+    reading = replace(_under(reading, new), remarks=(said, *reading.remarks))
     return replace(submission, predictions=reading)
 
 
