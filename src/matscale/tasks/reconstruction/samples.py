@@ -147,6 +147,31 @@ def score_samples(
         name: Of the predictor, for the progress display.
         cuts: Numbers of candidates above one at which they are scored too.
     """
+    scores = _score_first(question, facts, predictions, memory, name, max(cuts, default=1))
+    if not cuts:
+        return scores
+    candidates = score_candidates(
+        facts.description,
+        _target_rows(question, facts.description),
+        question.ids,
+        predictions.table,
+        (scores.scores, scores.recalled),
+        cuts,
+        memory,
+        name=name,
+    )
+    return replace(scores, candidates=candidates)
+
+
+def _score_first(
+    question: ReconstructionQuestion,
+    facts: TargetFacts,
+    predictions: Reading,
+    memory: Memory,
+    name: str,
+    most: int,
+) -> TargetScores:
+    """Score the first candidate for each target; more than ``most`` are too many."""
     ranks = ranks_of(predictions.table.ids)
     firsts = predictions.table[np.flatnonzero(ranks == 0)]
     described = describe(firsts, memory, label=f"describing {name}")
@@ -168,7 +193,7 @@ def score_samples(
     scores = score_pairs(facts.description, described, pairs, memory, label=f"matching {name}")
     spread = replace(_spread(scores, scored), **_all_targets(question, facts.description))
     asked = set(question.ids)
-    rows = np.where(question.rows >= 0, facts.description.rows[question.rows], -1)
+    rows = _target_rows(question, facts.description)
     places = np.flatnonzero(~spread.matched & (rows >= 0))
     others, undecided = recalled(
         facts.description,
@@ -185,25 +210,18 @@ def score_samples(
         status=np.array(status, dtype=object),
         scores=spread,
         recalled=recall,
-        duplicates=int((ranks >= max(cuts, default=1)).sum()),
+        duplicates=int((ranks >= most).sum()),
         not_asked=sum(identifier not in asked for identifier in first),
         nameless=sum(identifier not in asked for identifier in refused),
         unreadable=sum(refusal.id in asked for refusal in predictions.refusals)
         - sum(identifier in asked and identifier not in first for identifier in refused),
         recall_undecided=int(undecided.sum()),
-        candidates=score_candidates(
-            facts.description,
-            rows,
-            question.ids,
-            predictions.table,
-            (spread, recall),
-            cuts,
-            memory,
-            name=name,
-        )
-        if cuts
-        else None,
     )
+
+
+def _target_rows(question: ReconstructionQuestion, targets: Description) -> np.ndarray:
+    """Row of each id's canonical target, (N,); -1 without one."""
+    return np.where(question.rows >= 0, targets.rows[question.rows], -1)
 
 
 def _status(
@@ -226,7 +244,7 @@ def _status(
 
 def _all_targets(question: ReconstructionQuestion, targets: Description) -> dict[str, np.ndarray]:
     """Lattice parameters and volumes of all readable targets, answered or not."""
-    rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
+    rows = _target_rows(question, targets)
     return {
         "target": _by_id(rows, targets.parameters, np.nan),
         "target_volume": _by_id(rows, targets.table.volumes, np.nan),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ class ReconstructionScorer:
             if targets is None or submitted_ones
             else datasets.given(targets, "targets", hygiene=hygiene, column=column)
         )
+        self._asked: ReconstructionQuestion | None = None
         self._prepared: dict[tuple[int, ...], _Prepared] = {}
 
     def prepare(self) -> None:
@@ -136,7 +138,7 @@ class ReconstructionScorer:
                 "dataset that has a test split, or give targets="
             )
         cuts = cuts_of(self._candidates or 1)
-        self._known(asked, unfinished_work(None, self._workers), cuts)
+        self._known(self._question(asked), unfinished_work(None, self._workers), cuts)
 
     def score(
         self,
@@ -163,7 +165,7 @@ class ReconstructionScorer:
             submissions, question.ids, by_order=self._by_order, candidates=self._candidates
         )
         cuts = {one.name: self._cuts(one, question) for one in submissions}
-        every = {*cuts_of(self._candidates or 1), *(k for own in cuts.values() for k in own)}
+        every = sorted({*cuts_of(self._candidates or 1), *chain.from_iterable(cuts.values())})
         submissions = answered(
             submissions,
             question.telling(),
@@ -173,28 +175,16 @@ class ReconstructionScorer:
             candidates=self._candidates or 1,
         )
         telling |= {own.name: own.told for own in submissions if own.predictor is not None}
-        if asked is None:
-            prepared = self._prepare(question, memory, tuple(sorted(every)))
-        else:
-            prepared = self._known(asked, memory, tuple(sorted(every)), question)
+        prepare = self._prepare if asked is None else self._known
+        prepared = prepare(question, memory, tuple(every))
         own = [line.scored.name for line in prepared.baselines]
         check_names([submission.name for submission in submissions], own)
         rules = prepared.rules(memory)
-        models = [
-            measured(
-                rules,
-                run,
-                rules.score(
-                    submitted(
-                        submission,
-                        telling[submission.name],
-                        self._protocols,
-                        cuts[submission.name],
-                    )
-                ),
-            )
-            for submission in submissions
+        entrants = [
+            submitted(one, telling[one.name], self._protocols, cuts[one.name])
+            for one in submissions
         ]
+        models = [measured(rules, run, rules.score(entrant)) for entrant in entrants]
         return scorecard(rules, run, [*prepared.baselines, *models])
 
     def _run(self, question: ReconstructionQuestion, memory: Memory, out: str | Path | None) -> Run:
@@ -219,19 +209,15 @@ class ReconstructionScorer:
 
     def _question(self, asked: datasets.Dataset) -> ReconstructionQuestion:
         """The dataset's question, made at the first call."""
-        known = next(iter(self._prepared.values()), None)
-        return known.question if known else self._noted(question_of(asked, self._training))
+        if self._asked is None:
+            self._asked = self._noted(question_of(asked, self._training))
+        return self._asked
 
     def _known(
-        self,
-        asked: datasets.Dataset,
-        memory: Memory,
-        cuts: tuple[int, ...],
-        question: ReconstructionQuestion | None = None,
+        self, question: ReconstructionQuestion, memory: Memory, cuts: tuple[int, ...]
     ) -> _Prepared:
         """What is prepared of the dataset's question, at the first call with so many candidates."""
         if cuts not in self._prepared:
-            question = question or self._question(asked)
             self._prepared[cuts] = self._prepare(question, memory, cuts)
         return self._prepared[cuts]
 
