@@ -20,7 +20,6 @@ from matscale.predictors.floors.crystals import MeanCell, RandomTraining
 from matscale.predictors.predictor import Told
 from matscale.predictors.training import CrystalTraining, crystal_fields
 from matscale.report.console import print_scores
-from matscale.results.result import Metric
 from matscale.runtime.errors import UserError
 from matscale.structures.formats import write
 from matscale.structures.table import StructureTable
@@ -375,24 +374,16 @@ def test_a_scorer_prepares_floors_for_as_many_as_there_are(answers, card):
 # --- what a rate says -----------------------------------------------------------------------
 
 
-def rate(value: float) -> Metric:
-    return Metric(value=value, better="higher", n=100)
-
-
 def test_rates_that_atoms_at_random_reach_are_said_to_say_little():
-    random = {
-        "match_rate": rate(0.37), "match_rate_at_5": rate(0.9), "match_rate_at_20": rate(1.0),
-        "match_rate_close": rate(0.002), "match_rate_close_at_5": rate(0.01),
-        "match_rate_close_at_20": rate(0.25),
-    }  # fmt: skip
-    assert cautions(random, (5, 20)) == (
+    rates = {0.5: {1: 0.37, 5: 0.9, 20: 1.0}, 0.3: {1: 0.002, 5: 0.01, 20: 0.25}}
+    assert cautions(rates) == (
         "Atoms at random in a cube (mean_cell) match 37 % of the targets with 1 candidate, 90 % "
         "with 5 and 100 % with 20 at stol 0.5: from 25 % on, a match rate says little of "
         "coordinates.",
         "Atoms at random in a cube (mean_cell) match 25 % of the targets with 20 candidates at "
         "stol 0.3: from 25 % on, a match rate says little of coordinates.",
     )
-    assert cautions({name: rate(0.24) for name in random}, (5, 20)) == ()
+    assert cautions({0.5: {1: 0.24, 20: 0.24}, 0.3: {1: 0.0}}) == ()
 
 
 def test_small_cubic_cells_say_little_of_coordinates():
@@ -405,6 +396,7 @@ def test_small_cubic_cells_say_little_of_coordinates():
     random = card["mean_cell"].metrics["match_rate_at_20"].value
     assert random >= 0.25
     note = next(note for note in card["model"].notes if "at random in a cube" in note)
+    assert note in card["mean_cell"].notes
     assert f"{100 * random:.0f} %" in note and note.count("with 20") == 1
 
 

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from matscale.predictors.floors.crystals import MeanCell
-from matscale.results.result import Metric
 from matscale.results.rounding import show
 from matscale.tasks.reconstruction.pairs import CLOSE, TOLERANCES
+from matscale.tasks.reconstruction.samples import TargetScores
 
 MUCH = 0.25
 """Match rate of atoms at random from which on a match rate says little of coordinates: one target
 in four needs none that is right."""
 
 
-def cautions(random: Mapping[str, Metric], cuts: Sequence[int]) -> tuple[str, ...]:
+Rates = Mapping[int, float]
+"""Match rate by number of candidates."""
+
+
+def rates_of(samples: TargetScores) -> dict[float, dict[int, float]]:
+    """Match rates by ``stol``."""
+    scores, best = samples.scores, samples.candidates
+    rates = {
+        TOLERANCES.site: {1: float(scores.matched.mean())},
+        CLOSE.site: {1: float(scores.matched_closely.mean())},
+    }
+    if best is not None:
+        for column, k in enumerate(best.cuts):
+            rates[TOLERANCES.site][k] = float(best.matched[:, column].mean())
+            rates[CLOSE.site][k] = float(best.matched_closely[:, column].mean())
+    return rates
+
+
+def cautions(rates: Mapping[float, Rates]) -> tuple[str, ...]:
     """Sentences on the match rates that say little of coordinates.
 
     Args:
-        random: Metrics of the floor that places atoms at random.
-        cuts: Numbers of candidates above one at which there are metrics.
+        rates: Those of the floor that places atoms at random, by ``stol``.
     """
-    found = []
-    for name, tolerances in (("match_rate", TOLERANCES), ("match_rate_close", CLOSE)):
-        rates = {1: random[name].value, **{k: random[f"{name}_at_{k}"].value for k in cuts}}
-        much = {k: rate for k, rate in rates.items() if rate is not None and rate >= MUCH}
-        if much:
-            found.append(_caution(much, tolerances.site))
-    return tuple(found)
+    much = {
+        stol: {k: rate for k, rate in own.items() if rate >= MUCH} for stol, own in rates.items()
+    }
+    return tuple(_caution(own, stol) for stol, own in much.items() if own)
 
 
-def _caution(much: Mapping[int, float], stol: float) -> str:
+def _caution(much: Rates, stol: float) -> str:
     first, *others = much
     reached = [
         f"{show(100 * much[first])} % of the targets with {first} "

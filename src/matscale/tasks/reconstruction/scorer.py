@@ -26,7 +26,7 @@ from matscale.tasks.harness import (
     start_run,
     unfinished_work,
 )
-from matscale.tasks.reconstruction.by_chance import cautions
+from matscale.tasks.reconstruction.by_chance import cautions, rates_of
 from matscale.tasks.reconstruction.by_order import aligned, most_candidates
 from matscale.tasks.reconstruction.candidates import cuts_of
 from matscale.tasks.reconstruction.declared import commonest_share
@@ -53,6 +53,7 @@ class _Prepared:
     facts: TargetFacts
     commonest: float
     cuts: tuple[int, ...]
+    cautions: tuple[str, ...]
     baselines: list[Measured[CrystalScores]]
 
     def rules(self, memory: Memory) -> Reconstruction:
@@ -70,14 +71,8 @@ class _Prepared:
             self.commonest,
             by_chance,
             self.cuts,
-            self._cautions(),
+            self.cautions,
         )
-
-    def _cautions(self) -> tuple[str, ...]:
-        for line in self.baselines:
-            if line.scored.name == MeanCell.name and "sound" in line.results:
-                return cautions(line.results["sound"].metrics, self.cuts)
-        return ()
 
 
 class ReconstructionScorer:
@@ -230,7 +225,10 @@ class ReconstructionScorer:
         rules = Reconstruction(question, facts, memory, commonest, cuts=cuts)
         run = self._run(question, memory, None)
         scored = [
-            measured(rules, run, rules.score(entrant))
-            for entrant in lines(question, self._protocols, self._seed, cuts)
+            rules.score(entrant) for entrant in lines(question, self._protocols, self._seed, cuts)
         ]
-        return _Prepared(question, facts, commonest, cuts, scored)
+        by_chance = [one.samples.by_target for one in scored if one.name == MeanCell.name]
+        said = tuple(text for one in by_chance for text in cautions(rates_of(one)))
+        rules = replace(rules, cautions=said)
+        baselines = [measured(rules, run, one) for one in scored]
+        return _Prepared(question, facts, commonest, cuts, said, baselines)
