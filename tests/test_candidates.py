@@ -270,6 +270,7 @@ def test_a_candidate_that_cannot_be_read_takes_no_rank(tmp_path):
     assert result.counts.refused == {"unreadable": 1}
     assert result.counts.warnings == {"unreadable beside other candidates for the same target": 3}
     assert len(result.refused) == 4
+    assert "Refused from model: 4" in card.report(tmp_path / "page").read_text()
 
 
 def test_files_in_folders_of_targets_are_candidates_by_their_numbers(tmp_path):
