@@ -158,9 +158,10 @@ def test_several_evaluations_are_candidates(tmp_path):
         torch.save(stacked, tmp_path / "model.pt")
         result = scored(tmp_path / "model.pt", CASES / "pt_targets.json")
         assert result.metrics["match_rate"].value == rate
-        said = "model has 3 candidates for each target: all are kept, and the first"
+        said = "model has 3 candidates for each target, ranked by their order: metrics of the best"
         assert any(said in note for note in result.notes)
-        assert result.counts.warnings == {"with an id that came before": 4}
+        assert result.metrics["match_rate_at_3"].value == 1.0
+        assert result.counts.warnings == {}
 
 
 def test_nothing_that_can_be_read_is_said(tmp_path):

@@ -70,7 +70,8 @@ def check(section: str, values: dict[str, float], *, whole: bool = True) -> None
 
 
 def family(name: str) -> str:
-    """Lengths and angles are one example each: ``mae_b`` as ``mae_a``."""
+    """Lengths and angles are one example each: ``mae_b`` as ``mae_a``; and any best of k is."""
+    name = re.sub(r"_at_\d+$", "_at_k", name)
     head, _, last = name.rpartition("_")
     if head in ("mae", "kld", "wasserstein", "histogram_kl") and last in PARAMETERS:
         return f"{head}_{'a' if last in PARAMETERS[:3] else 'alpha'}"
@@ -118,6 +119,28 @@ def test_a_match_that_is_not_exact(tmp_path):
     for protocol in ("sound", "published"):
         section = f"Reconstruction, {protocol}: A match that is not exact"
         check(section, values_of(card[f"m.{protocol}"]), whole=False)
+
+
+def test_several_candidates(tmp_path):
+    ids = list("aabbcc")
+    candidates = [
+        cesium_chloride("Cs", "Cl", 4.0, moved=0.4),
+        cesium_chloride("Cs", "Cl", 4.0),
+        cesium_chloride("Rb", "Br", 5.0),
+        cesium_chloride("Cs", "Br", 5.5),
+        cesium_chloride("Cs", "I", 4.5),
+        cesium_chloride("Cs", "Br", 5.0),
+    ]
+    targets = [
+        cesium_chloride("Cs", "Cl", 4.0),
+        cesium_chloride("Cs", "Br", 5.0),
+        cesium_chloride("Cs", "Cl", 4.2),
+    ]
+    write(StructureTable.from_pymatgen(candidates, ids), tmp_path / "m.parquet")
+    asked = StructureTable.from_pymatgen(targets, list("abc"))
+    card = score("reconstruction", tmp_path / "m.parquet", targets=asked, workers=1)
+    section = "Reconstruction, sound: Several candidates"
+    check(section, values_of(card["m.sound"]), whole=False)
 
 
 # --- novelty --------------------------------------------------------------------------------

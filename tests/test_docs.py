@@ -237,6 +237,7 @@ def test_task_pages_define_every_metric():
         for specs in import_module(f"{module}.specs").SPECS.values():
             for name, spec in specs.items():
                 wanted = f"{spec.family.name}_a" if spec.family else name
+                wanted = f"{spec.of_one}_at_k" if spec.of_one else wanted
                 assert f"`{wanted}`" in text, name
     for floor in (factory() for factory in FLOORS["reconstruction"]):
         assert f"| `{floor.name}` | floor | {', '.join(floor.told) or 'nothing'} |" in text

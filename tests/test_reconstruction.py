@@ -139,7 +139,7 @@ def test_defects_are_said_where_they_hold():
 def test_duplicates_and_strangers_are_counted_and_not_scored(question):
     table = held_out()
     others = table[[3, 4]].with_ids(["crystal-0", "stranger"])
-    card = score(StructureTable.concatenate([table, others]), question)
+    card = score(StructureTable.concatenate([table, others]), question, candidates=1)
     assert values(card)["match_rate"] == 1
     assert card["model"].counts.warnings == {
         "with an id that came before": 1,

@@ -71,6 +71,15 @@ def score_reconstruction(
             "always are.",
         ),
     ] = False,
+    candidates: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Candidates for each target that floors are asked for and that are scored at "
+            "most.",
+            show_default="as many as there are most",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("matscale-results"),
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     workers: Workers = None,
@@ -95,6 +104,7 @@ def score_reconstruction(
             hygiene=hygiene,
             column=column,
             by_order=by_order,
+            candidates=candidates,
             out=out,
             seed=seed,
             workers=workers,

@@ -114,6 +114,30 @@ def predicted(predictor: Any, told: Told, candidates: int = 1, seed: Seed = 0) -
     return answers
 
 
+def listed(predictor: Any, answers: Sequence[Any], candidates: int) -> list[Sequence[Any]]:
+    """The candidates for each sample, best first, of answers of which several were wanted each.
+
+    A predictor that knows of no candidates has one answer to each sample.
+
+    Raises:
+        UserError: If there are more than were wanted.
+    """
+    lists = [_candidates(answer) for answer in answers]
+    for row, own in enumerate(lists):
+        if len(own) > candidates:
+            raise UserError(
+                f"the predictor {name_of(predictor)!r} gives {len(own)} candidates for sample "
+                f"{row} where {candidates} are wanted; give at most as many as are wanted"
+            )
+    return lists
+
+
+def _candidates(answer: Any) -> Sequence[Any]:
+    if isinstance(answer, StructureTable):
+        return [answer[row] for row in range(len(answer))]
+    return answer if isinstance(answer, list | tuple) else [answer]
+
+
 def _taken(predict: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the arguments that a function takes by name."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.predictors.calling import fields_of, fit, name_of, predicted
+from matscale.predictors.calling import fields_of, fit, listed, name_of, predicted
 from matscale.predictors.predictor import Told
 from matscale.predictors.registry import FIELDS
 from matscale.predictors.training import Training
@@ -58,7 +58,7 @@ def validate_predictor(
     _check_repeats(predictor, first, _asked(predictor, asked, candidates=1))
     if check is not None:
         _check_readable(predictor, first, check)
-    _check_candidates(predictor, _asked(predictor, asked, candidates=SOME_CANDIDATES))
+    listed(predictor, _asked(predictor, asked, candidates=SOME_CANDIDATES), SOME_CANDIDATES)
 
 
 def _declaration(predictor: Any, task: str) -> tuple[str, ...]:
@@ -117,16 +117,6 @@ def _check_readable(predictor: Any, answers: Sequence[Any], check: Callable[[Any
             f"no answer of the predictor {name_of(predictor)!r} can be read; the first: "
             f"{reasons[0]}"
         )
-
-
-def _check_candidates(predictor: Any, answers: Sequence[Any]) -> None:
-    """Candidates come as a sequence for each sample; a predictor of single answers is let pass."""
-    for row, answer in enumerate(answers):
-        if isinstance(answer, list | tuple) and len(answer) > SOME_CANDIDATES:
-            raise UserError(
-                f"the predictor {name_of(predictor)!r} gives {len(answer)} candidates for sample "
-                f"{row} where {SOME_CANDIDATES} are wanted; give at most as many as are wanted"
-            )
 
 
 def _same(first: Any, second: Any) -> bool:

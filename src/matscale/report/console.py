@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from matscale.report.headline import division, headline
-from matscale.report.tables.plain import table_lines
+from matscale.report.tables.plain import entrant_lines, table_lines
 from matscale.report.tables.score import ScoreTable, first_columns, score_tables, strongest_floor
 from matscale.report.tables.text import by_dataset, describe_dataset
 from matscale.report.wording import reason_text, text_of
@@ -45,10 +45,29 @@ def print_scores(
             console.print()
             title = f"{table.title}, {table.protocol} protocol (value, 95 % interval)"
             console.print(title, style="bold", markup=False)
-            for line in table_lines(table, console.width):
-                console.print(line, markup=False, no_wrap=True, overflow="crop")
+            _print_lines(console, table_lines(table, console.width))
+        for table in _by_number(leading):
+            console.print()
+            unit = f" ({table.columns[0].unit})" if table.columns[0].unit else ""
+            title = f"{table.title}{unit}, {table.protocol} protocol (value, 95 % interval)"
+            console.print(title, style="bold", markup=False)
+            _print_lines(console, entrant_lines(table, console.width))
         if not everything and (rest := _left_out(part, tables)):
             console.print(f"{rest}: --all", markup=False)
+
+
+def _print_lines(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, no_wrap=True, overflow="crop")
+
+
+def _by_number(results: Sequence[Result]) -> list[ScoreTable]:
+    """Tables of compared metrics by the number of answers of which the best counts."""
+    return [table for table in score_tables(results) if table.of_one and _is_compared(table)]
+
+
+def _is_compared(table: ScoreTable) -> bool:
+    return table.columns[0].spec.compared is not None
 
 
 def print_last(results: Sequence[Result], console: Console | None = None) -> None:
@@ -76,18 +95,25 @@ def _tables(
 ) -> Iterator[ScoreTable]:
     """What is printed; distances of distributions are many and for the page."""
     if not everything:
-        tables = [table for table in score_tables(leading) if not table.family]
+        tables = [table for table in score_tables(leading) if table.is_main]
         yield from (first_columns(table, MOST_METRICS) for table in tables[:1])
         return
     for table in score_tables(part):
-        if not table.family or table.protocol == "published":
+        if table.of_one:
+            if not _is_compared(table):
+                yield table
+        elif not table.family or table.protocol == "published":
             yield table
 
 
 def _left_out(part: Sequence[Result], shown: Sequence[ScoreTable]) -> str:
     """What ``--all`` adds, in words."""
     tables = list(_tables(part, part, everything=True))
-    more = sum(len(table.columns) for table in tables) - sum(len(table.columns) for table in shown)
+    names = [
+        {(table.protocol, column.name) for table in some for column in table.columns}
+        for some in (tables, [*shown, *_by_number(part)])
+    ]
+    more = len(names[0] - names[1])
     if not more:
         return ""
     others = sorted({table.protocol for table in tables} - {table.protocol for table in shown})

@@ -130,7 +130,7 @@ class Scorecard:
             for result in models:
                 if result.protocol == "sound" or result.predictor.name not in names:
                     lines.append(f"  {headline(result, part).text}")
-            lines += [_plain(table) for table in score_tables(part) if not table.family]
+            lines += [_plain(table) for table in score_tables(part) if table.is_main]
         return "\n".join(lines) or "Scorecard with no results"
 
     def _repr_html_(self) -> str:
@@ -138,7 +138,7 @@ class Scorecard:
         parts = []
         for part in tables.by_dataset(self.results).values():
             parts.append(Markup("<p><b>{}</b></p>").format(tables.describe_dataset(part[0])))
-            parts += [_notebook(table) for table in score_tables(part) if not table.family]
+            parts += [_notebook(table) for table in score_tables(part) if table.is_main]
         return str(Markup("").join(parts)) or "<p>No results.</p>"
 
 

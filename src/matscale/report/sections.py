@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def _ladder(
     tables: Sequence[ScoreTable], leading: Sequence[Result], series: dict[str, str]
 ) -> Opening | None:
     """All predictors on one scale; none where the headline is one class of several."""
-    lead = next((table for table in tables if not table.family), None)
+    lead = next((table for table in tables if table.is_main), None)
     if lead is None or any(map(is_division, leading)):
         return None
     drawing = figures.ladder(lead, series)
@@ -259,9 +259,12 @@ def _refused(results: Sequence[Result]) -> tuple[RefusedList, ...]:
     found = []
     kinds = ("model", "ceiling", "floor")
     for result in sorted(ordered(results), key=lambda result: kinds.index(result.predictor.kind)):
-        counts = result.counts.refused
+        # Of several candidates some may be refused where the sample is not.
+        counts = max(
+            result.counts.refused, Counter(item.reason for item in result.refused), key=_total
+        )
         reasons = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        total = sum(counts.values())
+        total = _total(counts)
         if total or result.refused:
             items = tuple(sorted(result.refused, key=lambda item: item.reason))
             if result.predictor.kind != "model":
@@ -269,6 +272,10 @@ def _refused(results: Sequence[Result]) -> tuple[RefusedList, ...]:
             folded = len(items) > OPEN_LIST
             found.append(RefusedList(result.predictor.name, total, tuple(reasons), items, folded))
     return tuple(found)
+
+
+def _total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
 
 
 def _without_repetition(items: tuple[RefusedItem, ...]) -> tuple[RefusedItem, ...]:

@@ -113,6 +113,9 @@ class MetricSpec(_Declared):
         paper: Key of the paper to cite for it.
         headline: What a headline says before and after the value, with {n} for the samples.
         caution: What a headline's value does not say, in a sentence.
+        of_one: Name of the same metric of one answer to each sample, where this one is of the best
+            of several.
+        candidates: Of how many answers to each sample the best counts.
         division: Where it is one of several classes: all of them with their words, what could not
             be judged last. They are said together, and none is held to a floor.
     """
@@ -139,6 +142,8 @@ class MetricSpec(_Declared):
     paper: str = ""
     headline: tuple[str, str] | None = None
     caution: str = ""
+    of_one: str = ""
+    candidates: int = 1
     division: dict[str, str] = Field(default_factory=dict)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from matscale.predictors.calling import fields_of, fit, name_of, needs_training, predicted
+from matscale.predictors.calling import fields_of, fit, listed, name_of, needs_training, predicted
 from matscale.predictors.predictor import Seed, Told
 from matscale.predictors.registry import CEILINGS, FLOORS
 from matscale.predictors.submissions.crystals import Submission
@@ -68,6 +68,7 @@ def entrant(
     kinds: Mapping[Protocol, PredictorKind],
     seed: Seed = 0,
     at_once: bool = False,
+    candidates: int = 1,
 ) -> Entrant:
     """A predictor, fitted and ready to be asked.
 
@@ -81,6 +82,7 @@ def entrant(
             generator goes on from batch to batch.
         at_once: Whether all samples are asked together, by this seed, when the first answer is
             wanted.
+        candidates: Wanted for each sample.
 
     Raises:
         UserError: If it is no predictor, asks to be told what there is not, or cannot learn.
@@ -94,7 +96,7 @@ def entrant(
         told_the_answer=bool(telling.answer & set(fields)),
         source=None,
     )
-    asking = _Asking(predictor, telling, fields, check, seed)
+    asking = _Asking(predictor, telling, fields, check, seed, candidates)
     answer = asking.together if at_once else asking.batch
     return Entrant(described, answer, kinds, asked=predictor)
 
@@ -108,6 +110,7 @@ def baselines(
     protocols: Sequence[Protocol],
     seed: int,
     memory: Memory | None = None,
+    candidates: int = 1,
 ) -> list[Entrant]:
     """The listed ceilings and floors of a task, in the order of its tables.
 
@@ -122,6 +125,7 @@ def baselines(
         protocols: Of the run.
         seed: Of their draws.
         memory: Keeps what is long to find between interrupted runs.
+        candidates: Wanted for each sample.
     """
     entrants = []
     for factory in (*CEILINGS[task], *FLOORS[task]):
@@ -142,6 +146,7 @@ def baselines(
                 kinds=kinds,
                 seed=draws,
                 at_once=not telling.by_batches,
+                candidates=candidates,
             )
         )
     return entrants
@@ -151,10 +156,16 @@ class _Asking:
     """Asks one predictor and checks its answers."""
 
     def __init__(
-        self, predictor: Any, telling: Telling, fields: Sequence[str], check: Check, seed: Seed
+        self,
+        predictor: Any,
+        telling: Telling,
+        fields: Sequence[str],
+        check: Check,
+        seed: Seed,
+        candidates: int,
     ) -> None:
         self._predictor, self._telling, self._fields = predictor, telling, fields
-        self._check, self._seed = check, seed
+        self._check, self._seed, self._candidates = check, seed, candidates
         self._answers: list[Answer] | None = None
 
     def together(self, rows: Sequence[int]) -> list[Answer]:
@@ -177,7 +188,7 @@ class _Asking:
         asked = {row: values for row, values in zip(rows, told, strict=True) if _is_told(values)}
         answers = dict(zip(asked, self._predicted(asked, seed), strict=True))
         return [
-            self._checked(answers.get(row, refusal))
+            self._of_sample(answers.get(row, [refusal]))
             for row, refusal in zip(rows, told, strict=True)
         ]
 
@@ -187,23 +198,33 @@ class _Asking:
         except Refused as refusal:
             return refusal
 
-    def _predicted(self, asked: Mapping[int, Any], seed: Seed) -> list[Any]:
-        """Answers to a batch; where that raises, each sample is asked alone."""
+    def _predicted(self, asked: Mapping[int, Any], seed: Seed) -> list[Sequence[Any]]:
+        """Candidates for each of a batch; where that raises, each sample is asked alone."""
         if not asked:
             return []
         told = Told.of(list(asked.values()), self._fields)
         try:
-            return predicted(self._predictor, told, seed=seed)
+            return self._lists(told, seed)
         except UserError:
             raise
         except Exception:  # noqa: BLE001 - whatever a user's model raises is a failed answer
             return [self._alone(told[k : k + 1], row) for k, row in enumerate(asked)]
 
-    def _alone(self, told: Told, row: int) -> Any:
+    def _alone(self, told: Told, row: int) -> Sequence[Any]:
         try:
-            return predicted(self._predictor, told, seed=self._of_row(row))[0]
+            return self._lists(told, self._of_row(row))[0]
         except Exception as error:  # noqa: BLE001 - see above
-            return Refused(RAISED, f"{type(error).__name__}: {error}"[:200])
+            return [Refused(RAISED, f"{type(error).__name__}: {error}"[:200])]
+
+    def _lists(self, told: Told, seed: Seed) -> list[Sequence[Any]]:
+        answers = predicted(self._predictor, told, self._candidates, seed)
+        if self._candidates == 1:
+            return [[answer] for answer in answers]
+        return listed(self._predictor, answers, self._candidates)
+
+    def _of_sample(self, candidates: Sequence[Any]) -> Answer:
+        first, *others = [self._checked(one) for one in candidates] or [self._checked(None)]
+        return replace(first, others=tuple(others)) if others else first
 
     def _checked(self, answer: Any) -> Answer:
         if answer is None:
@@ -264,7 +285,7 @@ def _of_dict(values: Mapping[str, Any]) -> Any:
 
 
 def reading_of(asked: Entrant, ids: Sequence[str] | None, count: int) -> Reading:
-    """All crystals of an entrant as a reading of one item for each sample.
+    """All crystals of an entrant as a reading of the candidates for each sample, in order.
 
     Args:
         asked: Whose answers are tables of one row; the time it takes is added to its seconds.
@@ -272,13 +293,15 @@ def reading_of(asked: Entrant, ids: Sequence[str] | None, count: int) -> Reading
         count: How many samples there are.
     """
     start = time.perf_counter()
-    answers = [
+    firsts = [
         answer
         for first in range(0, count, BATCH)
         for answer in asked.answer(range(first, min(first + BATCH, count)))
     ]
     asked.seconds += time.perf_counter() - start
-    names = [str(row) for row in range(count)] if ids is None else ids
+    answers = [one for answer in firsts for one in (answer, *answer.others)]
+    samples = np.repeat(np.arange(count), [1 + len(answer.others) for answer in firsts]).tolist()
+    names = [str(row) if ids is None else ids[row] for row in samples]
     refusals = [
         Refusal(item, names[item], asked.predictor.name, answer.reason, answer.detail)
         for item, answer in enumerate(answers)
@@ -287,7 +310,7 @@ def reading_of(asked: Entrant, ids: Sequence[str] | None, count: int) -> Reading
     items = [item for item, answer in enumerate(answers) if not answer.reason]
     table = StructureTable.concatenate([answers[item].value for item in items])
     if ids is not None:
-        table = table.with_ids([ids[item] for item in items])
+        table = table.with_ids([names[item] for item in items])
     return Reading(table, np.array(items, dtype=np.int64), tuple(refusals))
 
 
@@ -298,6 +321,7 @@ def answered(
     *,
     ids: Sequence[str],
     seed: int,
+    candidates: int = 1,
 ) -> list[Submission]:
     """The submissions, predictors among them with their answers.
 
@@ -307,6 +331,7 @@ def answered(
         training: What predictors learn from.
         ids: Of the samples.
         seed: Of predictors' draws.
+        candidates: Wanted of predictors for each sample.
 
     Raises:
         UserError: If a predictor cannot be asked.
@@ -314,7 +339,7 @@ def answered(
     return [
         submission
         if submission.predictor is None
-        else _answered(submission, telling, training, ids, seed)
+        else _answered(submission, telling, training, ids, seed, candidates)
         for submission in submissions
     ]
 
@@ -325,8 +350,17 @@ def _answered(
     training: Training | None,
     ids: Sequence[str],
     seed: int,
+    candidates: int,
 ) -> Submission:
-    asked = entrant(submission.predictor, telling, training, check=crystal, kinds={}, seed=seed)
+    asked = entrant(
+        submission.predictor,
+        telling,
+        training,
+        check=crystal,
+        kinds={},
+        seed=seed,
+        candidates=candidates,
+    )
     reading = reading_of(asked, ids, telling.count)
     return replace(
         submission, predictions=reading, told=asked.predictor.told, seconds=asked.seconds

@@ -20,11 +20,13 @@ class Answer:
         value: What the task's scorer takes; None where there is none.
         reason: Short category that is counted; "" where there is a value.
         detail: What was found.
+        others: Further candidates for the same sample, in order.
     """
 
     value: Any
     reason: str = ""
     detail: str = ""
+    others: tuple[Answer, ...] = ()
 
 
 @dataclass(eq=False)

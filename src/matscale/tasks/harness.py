@@ -199,6 +199,10 @@ class Rules(Generic[Own]):
         """What a reader must know, of the question, the entrant and its metrics; in sentences."""
         return ()
 
+    def definitions(self, protocol: Protocol) -> Definitions:
+        """Descriptions of the metrics that its results may have."""
+        return self.specs.get(protocol, {})
+
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """Thresholds and tolerances of the scoring."""
         return {}
@@ -290,7 +294,7 @@ def _result(
         defects=rules.defects() if protocol == "published" else (),
         notes=notes,
         settings=rules.settings(protocol),
-        definitions=schema.definitions_of(rules.specs.get(protocol, {}), metrics, groups),
+        definitions=schema.definitions_of(rules.definitions(protocol), metrics, groups),
         provenance=provenance(run.command, run.seed, seconds, rules.packages),
     )
 

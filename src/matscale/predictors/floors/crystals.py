@@ -18,7 +18,7 @@ from matscale.structures.table import StructureTable
 class RandomTraining:
     """A training structure drawn uniformly, with replacement: the unconditional floor.
 
-    The candidates for one sample are drawn without replacement.
+    The candidates for one sample are all different. The first is the same however many there are.
     """
 
     name = "random_training"
@@ -32,12 +32,14 @@ class RandomTraining:
     def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """Training structures."""
         generator = np.random.default_rng(seed)
+        first = generator.integers(0, len(self._crystals), len(told))
         if candidates == 1:
-            return rows(self._crystals[generator.integers(0, len(self._crystals), len(told))])
-        return [
-            rows(self._crystals[generator.permutation(len(self._crystals))[:candidates]])
-            for _ in told
-        ]
+            return rows(self._crystals[first])
+        return [rows(self._crystals[self._drawn(row, candidates, generator)]) for row in first]
+
+    def _drawn(self, first: int, candidates: int, generator: np.random.Generator) -> np.ndarray:
+        others = generator.permutation(len(self._crystals))
+        return np.array([first, *others[others != first][: candidates - 1]])
 
 
 class MeanCell:
@@ -45,7 +47,7 @@ class MeanCell:
 
     The volume per atom is the training crystals' mean. Positions are uniform; an atom that falls
     within 0.5 Å (or 0.3 mean spacings, if that is less) of an earlier one is drawn again, so that
-    the answer is a readable structure.
+    the answer is a readable structure. The first candidate is the same however many there are.
     """
 
     name = "mean_cell"
@@ -60,11 +62,11 @@ class MeanCell:
     def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """Cubes."""
         generator = np.random.default_rng(seed)
-        cubes = [
-            [self._cube(composition, generator) for _ in range(candidates)]
-            for composition in told.column("composition")
+        drawn = [
+            [self._cube(composition, generator) for composition in told.column("composition")]
+            for _ in range(candidates)
         ]
-        return [cube for (cube,) in cubes] if candidates == 1 else cubes
+        return drawn[0] if candidates == 1 else list(zip(*drawn, strict=True))
 
     def _cube(self, composition: Composition, generator: np.random.Generator) -> StructureTable:
         numbers = np.repeat([z for z, _ in composition], [count for _, count in composition])

@@ -35,6 +35,29 @@ def table_lines(table: ScoreTable, width: int) -> list[str]:
     return _by_predictor(table, models, width)
 
 
+def entrant_lines(table: ScoreTable, width: int) -> list[str]:
+    """All rows of a table of few columns, with intervals where these fit.
+
+    Args:
+        table: What to show.
+        width: Of the terminal, in cells.
+    """
+    head = ["predictor", *(column.label for column in table.columns)]
+    for kinds in (("model", "floor"), ()):
+        rows = [head, *(_entrant(row, row.predictor.kind in kinds) for row in table.rows)]
+        first, *others = (max(map(cell_len, column)) for column in zip(*rows, strict=True))
+        room = width - sum(others) - _GAP * len(others)
+        if first <= room:
+            break
+    return _drawn([[[_cut(row[0], room)], *([cell] for cell in row[1:])] for row in rows])
+
+
+def _entrant(row: Row, with_intervals: bool) -> list[str]:
+    kind, name = row.predictor.kind, row.predictor.name
+    cells = [" ".join(_parts(cell)[: 1 + with_intervals]).strip() for cell in row.cells]
+    return [name if kind == "model" else f"{kind} {name}", *cells]
+
+
 def _grid(table: ScoreTable, models: Sequence[Row], *, stacked: bool) -> list[list[Lines]]:
     """Head and rows: metric, models, strongest floor, ceiling; each cell of one line or more."""
     floors = [floor_lines(table, models, place) for place in range(len(table.columns))]

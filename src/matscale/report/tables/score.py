@@ -23,6 +23,8 @@ class ScoreTable:
         rows: The predictors: models, floors, ceilings.
         by: For a breakdown, what the groups are by; else empty.
         family: Prefix of a family of metrics; else empty.
+        of_one: For a table of one metric by the number of answers of which the best counts, the
+            metric of one answer; else empty.
     """
 
     title: str
@@ -31,6 +33,12 @@ class ScoreTable:
     rows: tuple[Row, ...]
     by: str = ""
     family: str = ""
+    of_one: str = ""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the table of the metrics, not a further one of metrics that are alike."""
+        return not (self.family or self.of_one)
 
 
 _KIND_ORDER = {"model": 0, "floor": 1, "ceiling": 2}
@@ -50,7 +58,10 @@ def _rank(result: Result) -> tuple[int, bool, float]:
 
 
 def score_tables(results: Sequence[Result]) -> list[ScoreTable]:
-    """One main table a protocol, sound first, and one for each family of lattice parameters.
+    """One main table a protocol, sound first, and one for each family of metrics.
+
+    Metrics of one quantity, such as of a, b, c, are a family, and so is a metric by the number of
+    answers of which the best counts.
 
     Args:
         results: Results of one task on one dataset.
@@ -75,19 +86,24 @@ def specs_of(results: Iterable[Result]) -> dict[str, MetricSpec]:
 def _protocol_tables(protocol: str, results: list[Result]) -> list[ScoreTable]:
     specs = specs_of(results)
     names = list(dict.fromkeys(name for result in results for name in result.metrics))
+    best_of: dict[str, list[str]] = {}
+    for name in names:
+        if name in specs and specs[name].of_one:
+            best_of.setdefault(specs[name].of_one, []).append(name)
     families: dict[Family, list[str]] = {}
     for name in names:
         family = specs[name].family if name in specs else None
         if family is not None:
             families.setdefault(family, []).append(name)
     families = {family: members for family, members in families.items() if len(members) > 1}
-    grouped = {name for members in families.values() for name in members}
+    grouped = {name for members in (*families.values(), *best_of.values()) for name in members}
     headlines = [result.headline for result in results if result.headline in names]
     main = sorted(
         (name for name in names if name not in grouped),
         key=lambda name: _leading_place(specs.get(name), name in headlines),
     )
     tables = [_table("Scores", protocol, results, main)] if main else []
+    tables += [_best_of(one, protocol, results, more) for one, more in best_of.items()]
     for family, members in families.items():
         tables.append(_table(family.label, protocol, results, members, family.name))
     return tables
@@ -108,6 +124,26 @@ def _table(
     ]
     rows = make_rows(columns, entries, results[0].task)
     return ScoreTable(title, protocol, columns, rows, family=family)
+
+
+def _best_of(one: str, protocol: str, results: list[Result], more: list[str]) -> ScoreTable:
+    """A metric by the number of answers of which the best counts, from one on."""
+    specs = specs_of(results)
+    names = [one, *sorted(more, key=lambda name: specs[name].candidates)]
+    known = {name: specs[name] for name in names if name in specs}
+    label = known[one].label if one in known else one
+    table = _table(f"Best of k: {label}", protocol, results, names)
+    columns = tuple(
+        replace(column, spec=_by_number(known.get(column.name, column.spec)))
+        for column in table.columns
+    )
+    return replace(table, columns=columns, of_one=one)
+
+
+def _by_number(spec: MetricSpec) -> MetricSpec:
+    """A metric that is called by its number of answers."""
+    update = {"label": f"k = {spec.candidates}", "place": None, "group": ""}
+    return spec.model_copy(update=update)
 
 
 class ColumnGroup(NamedTuple):

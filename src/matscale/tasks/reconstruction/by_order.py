@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -35,7 +35,11 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def aligned(
-    submissions: Sequence[Submission], ids: Sequence[str], *, by_order: bool = False
+    submissions: Sequence[Submission],
+    ids: Sequence[str],
+    *,
+    by_order: bool = False,
+    candidates: int | None = None,
 ) -> list[Submission]:
     """The submissions with the ids of the targets.
 
@@ -47,17 +51,31 @@ def aligned(
         submissions: What was submitted.
         ids: Ids of the targets, in order.
         by_order: Whether the ids of answers are not to be looked at.
+        candidates: How many for each target are scored at most; None for all.
 
     Raises:
         UserError: If there is not one answer per target where order must tell, or no answer has
             the id of a target.
     """
-    return [_noted(_aligned(submission, ids, by_order), ids) for submission in submissions]
+    return [
+        _noted(_aligned(submission, ids, by_order), ids, candidates) for submission in submissions
+    ]
+
+
+def most_candidates(reading: Reading, ids: Sequence[str]) -> int:
+    """The most candidates, readable or not, that a reading has for one of the targets."""
+    return max(_counts(reading, ids).values(), default=1)
+
+
+def _counts(reading: Reading, ids: Sequence[str]) -> Counter[str]:
+    asked = set(ids)
+    return Counter(name for name in ids_in_order(reading) if name in asked)
 
 
 def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Submission:
     if submission.predictor is not None:
         return submission
+    submission = _of_folders(submission, ids)
     reading = submission.predictions
     names = list(dict.fromkeys(by_place(reading)))
     placed = reading.unnamed == reading.submitted
@@ -77,6 +95,36 @@ def _aligned(submission: Submission, ids: Sequence[str], by_order: bool) -> Subm
     return submission
 
 
+def _of_folders(submission: Submission, ids: Sequence[str]) -> Submission:
+    """Files of an archive in folders called as targets, such as ``A/1.cif``, are candidates for A.
+
+    They are in the order of the numbers in their names.
+    """
+    reading = submission.predictions
+    targets = set(ids)
+    new = {
+        name: folder
+        for name in ids_in_order(reading)
+        if name not in targets and (folder := name.rpartition("/")[0].rpartition("/")[2]) in targets
+    }
+    if not new or reading.named_by_file != reading.submitted:
+        return submission
+    names = reading.table.ids.tolist()
+    order = sorted(range(len(names)), key=lambda row: _natural(names[row]))
+    reading = replace(reading, table=reading.table[order], items=reading.items[order])
+    return replace(submission, predictions=_under(reading, new))
+
+
+def _under(reading: Reading, new: Mapping[str, str]) -> Reading:
+    """A reading under new ids; who has none keeps the old one."""
+    return replace(
+        reading,
+        table=reading.table.with_ids([new.get(name, name) for name in reading.table.ids]),
+        refusals=tuple(replace(one, id=new.get(one.id, one.id)) for one in reading.refusals),
+        warnings=tuple(replace(one, id=new.get(one.id, one.id)) for one in reading.warnings),
+    )
+
+
 def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submission:
     """The submission under new ids, with a note; ``placed`` says that it had none of its own."""
     reading = submission.predictions
@@ -88,21 +136,14 @@ def _renamed(submission: Submission, new: dict[str, str], placed: bool) -> Submi
         f"The answers of {submission.name}, {why}, are taken in the order of the targets: "
         f"{example[0]} is the answer to {example[1]}, and so on."
     )
-    reading = replace(
-        reading,
-        table=reading.table.with_ids([new[name] for name in reading.table.ids]),
-        refusals=tuple(replace(one, id=new[one.id]) for one in reading.refusals),
-        remarks=(said, *reading.remarks),
-        warnings=tuple(replace(one, id=new[one.id]) for one in reading.warnings),
-    )
+    reading = replace(_under(reading, new), remarks=(said, *reading.remarks))
     return replace(submission, predictions=reading)
 
 
-def _noted(submission: Submission, ids: Sequence[str]) -> Submission:
+def _noted(submission: Submission, ids: Sequence[str], candidates: int | None) -> Submission:
     """With a note where some targets have several candidates."""
     reading = submission.predictions
-    asked = set(ids)
-    counts = Counter(name for name in ids_in_order(reading) if name in asked)
+    counts = _counts(reading, ids)
     several = {name: count for name, count in counts.items() if count > 1}
     if not several:
         return submission
@@ -114,8 +155,19 @@ def _noted(submission: Submission, ids: Sequence[str]) -> Submission:
             f"{submission.name} has several candidates for {len(several)} of {len(ids)} targets "
             f"(up to {most}, such as for {next(iter(several))})"
         )
-    said = f"{has}: all are kept, and the first that can be read is scored."
+    said = f"{has}, ranked by their order: {_looked_at(most, candidates)}."
     return replace(submission, predictions=replace(reading, remarks=(*reading.remarks, said)))
+
+
+def _looked_at(most: int, candidates: int | None) -> str:
+    """What the metrics look at, in words."""
+    if candidates == 1:
+        return "the first that can be read is scored"
+    first = "" if candidates is None or candidates >= most else f", of which {candidates} count"
+    return (
+        f"metrics of the best of k look at the first k that can be read{first}, all others at the "
+        "first"
+    )
 
 
 # --- what goes wrong -----------------------------------------------------------------------

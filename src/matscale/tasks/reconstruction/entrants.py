@@ -22,14 +22,19 @@ class CrystalAnswers:
     Attributes:
         predictions: The crystals, in any order, under the ids of the targets.
         published: For a file that carries targets, its rows as AtomBench reads them.
+        cuts: Numbers of candidates above one at which it is scored.
     """
 
     predictions: Reading
     published: PublishedRows | None = None
+    cuts: tuple[int, ...] = ()
 
 
 def submitted(
-    submission: Submission, told: tuple[str, ...] | None, protocols: Sequence[Protocol]
+    submission: Submission,
+    told: tuple[str, ...] | None,
+    protocols: Sequence[Protocol],
+    cuts: tuple[int, ...],
 ) -> Entrant[CrystalAnswers]:
     """A submission as an entrant."""
     predictor = schema.Predictor(
@@ -39,13 +44,16 @@ def submitted(
         told_the_answer=bool(ANSWER_FIELDS & set(told or ())),
         source=submission.source or None,
     )
-    answers = CrystalAnswers(submission.predictions, submission.published)
+    answers = CrystalAnswers(submission.predictions, submission.published, cuts)
     kinds: dict[Protocol, PredictorKind] = dict.fromkeys(protocols, "model")
     return Entrant(predictor, answers, kinds, seconds=submission.seconds)
 
 
 def lines(
-    question: ReconstructionQuestion, protocols: Sequence[Protocol], seed: int
+    question: ReconstructionQuestion,
+    protocols: Sequence[Protocol],
+    seed: int,
+    cuts: tuple[int, ...],
 ) -> list[Entrant[CrystalAnswers]]:
     """The ceiling and, where there is a training set, the floors, which have answered."""
     ids = question.targets.ids.tolist()
@@ -56,7 +64,8 @@ def lines(
         check=own_crystal,
         protocols=protocols,
         seed=seed,
+        candidates=max(cuts, default=1),
     )
     for entrant in entrants:
-        entrant.answer = CrystalAnswers(reading_of(entrant, ids, len(ids)))
+        entrant.answer = CrystalAnswers(reading_of(entrant, ids, len(ids)), cuts=cuts)
     return entrants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,10 @@ TOLERANCES = STRUCTURE_PREDICTION
 SETTINGS = batch.MatchSettings(tolerances=TOLERANCES)
 """As ``StructureMatcher.get_rms_dist`` with the tolerances of AtomBench."""
 
+CLOSE = replace(TOLERANCES, site=0.3)
+"""A ``stol`` at which atoms at random pass for a crystal more rarely."""
+_CLOSE_SETTINGS = batch.MatchSettings(tolerances=CLOSE)
+
 
 @dataclass(frozen=True)
 class PairScores:
@@ -32,6 +36,8 @@ class PairScores:
         composition_right: Whether the reduced compositions agree, (n,) bool.
         rms: StructureMatcher's dimensionless rms, (n,); NaN where the pair does not match.
         rms_angstrom: The same times (V/n)^(1/3) of the average cell, (n,).
+        matched_closely: Whether the matcher accepts the pair at the tolerance :data:`CLOSE` too,
+            (n,) bool.
         amd_distance: Chebyshev distance of the AMD vectors in Å, (n,).
         pdd_distance: Earth mover's distance of the PDDs in Å, (n,).
         undecided: Whether the pair was too large to decide; it counts as not matched, (n,) bool.
@@ -44,6 +50,7 @@ class PairScores:
     composition_right: np.ndarray
     rms: np.ndarray
     rms_angstrom: np.ndarray
+    matched_closely: np.ndarray
     amd_distance: np.ndarray
     pdd_distance: np.ndarray
     undecided: np.ndarray
@@ -91,6 +98,7 @@ def score_pairs(
         composition_right=np.array(right, dtype=bool),
         rms=found.rms,
         rms_angstrom=found.rms_angstrom,
+        matched_closely=matched_closely(targets, predictions, pairs, found.rms),
         amd_distance=sites.chebyshev(targets.amd[pairs[:, 0]], predictions.amd[pairs[:, 1]]),
         pdd_distance=_distances(targets, predictions, pairs, memory, label),
         undecided=found.undecided,
@@ -98,11 +106,29 @@ def score_pairs(
 
 
 def match_described(
-    targets: Description, predictions: Description, pairs: np.ndarray
+    targets: Description,
+    predictions: Description,
+    pairs: np.ndarray,
+    settings: batch.MatchSettings = SETTINGS,
 ) -> batch.PairScores:
     """Match pairs of described crystals, prediction to target; see :func:`score_pairs`."""
     # One thread: a pair takes 20 µs, and whoever scores many models does so beside this one.
-    return batch.match_pairs(predictions.table, targets.table, pairs[:, ::-1], SETTINGS, workers=1)
+    return batch.match_pairs(predictions.table, targets.table, pairs[:, ::-1], settings, workers=1)
+
+
+def matched_closely(
+    targets: Description, predictions: Description, pairs: np.ndarray, rms: np.ndarray
+) -> np.ndarray:
+    """Which pairs, whose rms (n,) is known, the matcher accepts at :data:`CLOSE` too, (n,) bool.
+
+    A smaller ``stol`` leaves out mappings that move one atom far and so never lowers the rms: what
+    is above it already is not matched again. What is below it is, for that mapping may be one that
+    is left out.
+    """
+    accepted = np.zeros(len(pairs), bool)
+    near = np.flatnonzero(rms <= CLOSE.site)
+    accepted[near] = match_described(targets, predictions, pairs[near], _CLOSE_SETTINGS).matched
+    return accepted
 
 
 def reduced_composition(table: StructureTable, row: int) -> chemistry.Composition:

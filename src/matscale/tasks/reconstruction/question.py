@@ -36,6 +36,7 @@ class ReconstructionQuestion:
         dataset: What the result says of all this.
         notes: What a reader must know, one sentence each.
         own_targets: Whether the targets are those that the submissions carry.
+        copied: Ids of targets of which the training set has an exact copy under another id.
         properties: Values of targets by property and id, such as ``tc`` in K.
         train_properties: The same of the training crystals.
     """
@@ -47,6 +48,7 @@ class ReconstructionQuestion:
     dataset: Dataset
     notes: tuple[str, ...]
     own_targets: bool = False
+    copied: frozenset[str] = frozenset()
     properties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     train_properties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -248,11 +250,12 @@ def _with_training(
             "memorisation split use the training set without them."
         )
         table = table[~shared]
-    copies = len(datasets.leaks(table, question.targets).duplicates)
-    if copies:
+    copied = frozenset(name for name, _ in datasets.leaks(table, question.targets).duplicates)
+    if copied:
         notes.append(
-            f"{copies} of {len(question.ids)} targets are copied exactly in the training set under "
-            "another id; they are scored like the others and are counted in the 'seen' group."
+            f"{len(copied)} of {len(question.ids)} targets are copied exactly in the training set "
+            "under another id; they are scored like the others, and the group 'not copied' is "
+            "without them."
         )
     if not len(table):
         raise UserError(f"the training set {training.name} holds no structures besides the targets")
@@ -268,4 +271,6 @@ def _with_training(
         }
     )
     properties = _values_of(training, table)
-    return replace(question, train=table, dataset=dataset, train_properties=properties)
+    return replace(
+        question, train=table, dataset=dataset, copied=copied, train_properties=properties
+    )

@@ -21,13 +21,16 @@ from matscale.tasks.reconstruction.pairs import SETTINGS
 CHUNK = 512
 """Targets that are one piece of work."""
 FIRST, GROWTH, MOST = 4, 4, 1 << 16
-"""Predictions tried on a target at first; how much more each time; pairs that are held at once."""
+"""Predictions tried on a target at first; how much more each time; pairs that are tried at once."""
+HELD = 1 << 22
+"""Pairs whose likeness is held at once."""
 
 
 def recalled(
     targets: Description,
     rows: np.ndarray,
     predictions: Description,
+    tried: np.ndarray,
     memory: Memory,
     *,
     label: str,
@@ -38,6 +41,7 @@ def recalled(
         targets: The described targets.
         rows: Those in question, as rows of the canonical table, (n,).
         predictions: The described predictions.
+        tried: Those that may match, as rows of their canonical table, (m,).
         memory: Where known answers are found.
         label: For the progress display.
 
@@ -45,11 +49,11 @@ def recalled(
         Whether some prediction matches, (n,) bool; whether none does and a pair was too large to
         decide, (n,) bool.
     """
-    tried = predictions.table, _shape(predictions, np.arange(len(predictions.table)))
+    alike = predictions.table[tried], _shape(predictions, tried)
     chunks = []
     for start in range(0, len(rows), CHUNK):
         chosen = rows[start : start + CHUNK]
-        chunks.append((*tried, targets.table[chosen], _shape(targets, chosen)))
+        chunks.append((*alike, targets.table[chosen], _shape(targets, chosen)))
     answers = memory.map(_recall_chunk, chunks, label=label)
     none = np.empty(0, bool)
     return (
@@ -72,7 +76,7 @@ def _recall_chunk(
     predictions, tried, targets, asked = chunk
     engine = Engine(predictions, targets, replace(SETTINGS, keep_first=True))
     found, undecided = np.zeros(len(targets), bool), np.zeros(len(targets), bool)
-    for rows, columns in _same_content(engine.first, engine.second):
+    for rows, columns in _in_pieces(_same_content(engine.first, engine.second)):
         gaps = settled(cdist(asked[columns], tried[rows], "chebyshev"))
         order = np.argsort(gaps, axis=1, kind="stable")
         left, start, size = np.arange(len(columns)), 0, FIRST
@@ -86,6 +90,16 @@ def _recall_chunk(
             found[columns[left[hit]]] = True
             left, start, size = left[~hit], start + size, size * GROWTH
     return {"recalled": found, "undecided": undecided & ~found}
+
+
+def _in_pieces(
+    groups: Iterator[tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The groups with fewer targets at a time where their pairs are too many to be held."""
+    for rows, columns in groups:
+        size = max(1, HELD // len(rows))
+        for start in range(0, len(columns), size):
+            yield rows, columns[start : start + size]
 
 
 def _same_content(first: Prepared, second: Prepared) -> Iterator[tuple[np.ndarray, np.ndarray]]:

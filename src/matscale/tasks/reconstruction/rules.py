@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from matscale.matching.kernels.workspace import MAX_POINTS
 from matscale.metrics import sites
 from matscale.results import result as schema
+from matscale.results.metric import Definitions
 from matscale.results.result import Protocol
 from matscale.runtime.memory import Memory
 from matscale.structures import symmetry
@@ -33,7 +34,7 @@ from matscale.tasks.reconstruction.samples import (
     usable_predictions,
 )
 from matscale.tasks.reconstruction.sound import sound_groups, sound_metrics
-from matscale.tasks.reconstruction.specs import SPECS
+from matscale.tasks.reconstruction.specs import SPECS, specs_at
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Reconstruction(Rules[CrystalScores]):
         memory: Where known answers are found.
         commonest: Share of the commonest composition among the targets.
         by_chance: Share of compositions that random training crystals have right, if known.
+        cuts: Numbers of candidates above one at which some predictor is scored.
+        cautions: What random placement says of the rates, in sentences.
     """
 
     question: ReconstructionQuestion
@@ -68,6 +71,8 @@ class Reconstruction(Rules[CrystalScores]):
     memory: Memory
     commonest: float
     by_chance: float | None = None
+    cuts: tuple[int, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     task = "reconstruction"
     specs = SPECS
@@ -77,7 +82,9 @@ class Reconstruction(Rules[CrystalScores]):
         start = time.perf_counter()
         name, answers = entrant.predictor.name, entrant.answer
         question, facts, memory = self.question, self.facts, self.memory
-        by_target = score_samples(question, facts, answers.predictions, memory, name=name)
+        by_target = score_samples(
+            question, facts, answers.predictions, memory, name=name, cuts=answers.cuts
+        )
         notes: tuple[str, ...] = ()
         if answers.published is None:
             systems = facts.crystal_system[by_target.scored].tolist()
@@ -122,6 +129,7 @@ class Reconstruction(Rules[CrystalScores]):
             "with an id that came before": samples.duplicates,
             "with an id that was not asked for": samples.not_asked,
             "unreadable and without an id that was asked for": samples.nameless,
+            "unreadable beside other candidates for the same target": samples.unreadable,
         }
         return Outcome(samples.status.tolist(), refused, warnings)
 
@@ -135,11 +143,18 @@ class Reconstruction(Rules[CrystalScores]):
         name, samples = scored.name, scored.samples
         read = scored.entrant.answer.predictions.notes(name)
         if protocol == "sound":
-            undecided = int(samples.by_target.scores.undecided.sum())
-            given_up = undecided_notes(name, undecided, samples.by_target.recall_undecided)
+            scores = samples.by_target
+            undecided = int(scores.scores.undecided.sum())
+            undecided += scores.candidates.undecided if scores.candidates else 0
+            given_up = undecided_notes(name, undecided, scores.recall_undecided) + self.cautions
         else:
             given_up = undecided_notes(name, int(samples.rows.scores.undecided.sum()), 0)
         return (*self.question.notes, *read, *samples.notes, *given_up)
+
+    def definitions(self, protocol: Protocol) -> Definitions:
+        """Those of the best of any number of candidates among them."""
+        more = self.cuts if protocol == "sound" else ()
+        return {**SPECS[protocol], **{k: v for cut in more for k, v in specs_at(cut).items()}}
 
     def settings(self, protocol: Protocol) -> dict[str, float | int | str | bool]:
         """Tolerances of the matcher, and of symmetry."""

@@ -18,6 +18,7 @@ from matscale.results.samples import MISSING, SCORED
 from matscale.runtime.memory import Memory
 from matscale.structures.reading import Reading
 from matscale.structures.table import StructureTable
+from matscale.tasks.reconstruction.candidates import CandidateScores, ranks_of, score_candidates
 from matscale.tasks.reconstruction.pairs import (
     PairScores,
     reduced_composition,
@@ -39,6 +40,8 @@ class TargetFacts:
         seen_composition: 1 if the reduced composition is in training, 0 if not, -1 for an
             unreadable target; None without training.
         seen_prototype: Likewise for the prototype.
+        copied: 1 if the training set has an exact copy under another id, else 0; None where there
+            is no training set, or no copy in it.
     """
 
     description: Description
@@ -47,6 +50,7 @@ class TargetFacts:
     n_elements: np.ndarray
     seen_composition: np.ndarray | None
     seen_prototype: np.ndarray | None
+    copied: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,14 @@ class TargetScores:
         ids: The ids.
         status: "scored", or why there is no score.
         scores: Scores of the scored samples; NaN (False for bool) elsewhere.
-        recalled: 1 where any prediction of the submission matches the target, else 0.
-        duplicates: Predictions whose id came before; not scored.
+        recalled: 1 where the first candidate for any target matches the target, else 0.
+        duplicates: Predictions whose id came before, and more candidates than are scored.
         not_asked: Predictions of ids that were not asked for; not scored.
         nameless: Items that cannot be read and bear no id that was asked for.
+        unreadable: Candidates that cannot be read, beside others for the same target.
         recall_undecided: Targets that no prediction matches and with one of which the pair was
             too large to decide.
+        candidates: What further candidates add; None where only the first are scored.
     """
 
     ids: np.ndarray
@@ -72,7 +78,9 @@ class TargetScores:
     duplicates: int
     not_asked: int
     nameless: int
+    unreadable: int
     recall_undecided: int
+    candidates: CandidateScores | None = None
 
     @property
     def scored(self) -> np.ndarray:
@@ -107,6 +115,9 @@ def target_facts(
         n_elements=_by_id(question.rows, elements, -1),
         seen_composition=seen_composition,
         seen_prototype=seen_prototype,
+        copied=np.array([name in question.copied for name in question.ids], dtype=np.int8)
+        if question.copied
+        else None,
     )
 
 
@@ -124,12 +135,47 @@ def score_samples(
     memory: Memory,
     *,
     name: str,
+    cuts: tuple[int, ...] = (),
 ) -> TargetScores:
-    """Score a reading of predictions, whatever its order, against the question."""
-    described = describe(predictions.table, memory, label=f"describing {name}")
-    first: dict[str, int] = {}
-    for row, identifier in enumerate(predictions.table.ids):
-        first.setdefault(identifier, row)
+    """Score a reading of predictions, whatever its order, against the question.
+
+    Args:
+        question: What was asked.
+        facts: What is known of its targets.
+        predictions: Candidates for one target in the order of their ranks.
+        memory: Where known answers are found.
+        name: Of the predictor, for the progress display.
+        cuts: Numbers of candidates above one at which they are scored too.
+    """
+    scores = _score_first(question, facts, predictions, memory, name, max(cuts, default=1))
+    if not cuts:
+        return scores
+    candidates = score_candidates(
+        facts.description,
+        _target_rows(question, facts.description),
+        question.ids,
+        predictions.table,
+        (scores.scores, scores.recalled),
+        cuts,
+        memory,
+        name=name,
+    )
+    return replace(scores, candidates=candidates)
+
+
+def _score_first(
+    question: ReconstructionQuestion,
+    facts: TargetFacts,
+    predictions: Reading,
+    memory: Memory,
+    name: str,
+    most: int,
+) -> TargetScores:
+    """Score the first candidate for each target; more than ``most`` are too many."""
+    ranks = ranks_of(predictions.table.ids)
+    firsts = predictions.table[np.flatnonzero(ranks == 0)]
+    described = describe(firsts, memory, label=f"describing {name}")
+    first = {identifier: row for row, identifier in enumerate(firsts.ids)}
     refused = {refusal.id: refusal.reason for refusal in predictions.refusals}
     status = [
         _status(identifier, target, first, refused, facts.description, described)
@@ -147,10 +193,15 @@ def score_samples(
     scores = score_pairs(facts.description, described, pairs, memory, label=f"matching {name}")
     spread = replace(_spread(scores, scored), **_all_targets(question, facts.description))
     asked = set(question.ids)
-    rows = np.where(question.rows >= 0, facts.description.rows[question.rows], -1)
+    rows = _target_rows(question, facts.description)
     places = np.flatnonzero(~spread.matched & (rows >= 0))
     others, undecided = recalled(
-        facts.description, rows[places], described, memory, label=f"recall of {name}"
+        facts.description,
+        rows[places],
+        described,
+        np.arange(len(described.table)),
+        memory,
+        label=f"recall of {name}",
     )
     recall = spread.matched.astype(float)
     recall[places] = others
@@ -159,11 +210,18 @@ def score_samples(
         status=np.array(status, dtype=object),
         scores=spread,
         recalled=recall,
-        duplicates=len(predictions.table) - len(first),
+        duplicates=int((ranks >= most).sum()),
         not_asked=sum(identifier not in asked for identifier in first),
         nameless=sum(identifier not in asked for identifier in refused),
+        unreadable=sum(refusal.id in asked for refusal in predictions.refusals)
+        - sum(identifier in asked and identifier not in first for identifier in refused),
         recall_undecided=int(undecided.sum()),
     )
+
+
+def _target_rows(question: ReconstructionQuestion, targets: Description) -> np.ndarray:
+    """Row of each id's canonical target, (N,); -1 without one."""
+    return np.where(question.rows >= 0, targets.rows[question.rows], -1)
 
 
 def _status(
@@ -186,7 +244,7 @@ def _status(
 
 def _all_targets(question: ReconstructionQuestion, targets: Description) -> dict[str, np.ndarray]:
     """Lattice parameters and volumes of all readable targets, answered or not."""
-    rows = np.where(question.rows >= 0, targets.rows[question.rows], -1)
+    rows = _target_rows(question, targets)
     return {
         "target": _by_id(rows, targets.parameters, np.nan),
         "target_volume": _by_id(rows, targets.table.volumes, np.nan),
@@ -212,6 +270,7 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
         "id": samples.ids.tolist(),
         "status": samples.status.tolist(),
         "matched": scores.matched,
+        "matched_closely": scores.matched_closely,
         "rms": scores.rms,
         "rms_angstrom": scores.rms_angstrom,
         "composition_right": scores.composition_right,
@@ -220,6 +279,7 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
         "n_elements": facts.n_elements,
         "seen_composition": _yes_or_no(facts.seen_composition),
         "seen_prototype": _yes_or_no(facts.seen_prototype),
+        "copied_in_training": _yes_or_no(facts.copied),
         "recalled": samples.recalled,
         "length_error": lattice.length_error(scores.target, scores.predicted),
         "angle_error": lattice.angle_error(scores.target, scores.predicted),
@@ -227,6 +287,8 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
         "amd_distance": scores.amd_distance,
         "pdd_distance": scores.pdd_distance,
     }
+    if samples.candidates is not None:
+        columns |= _candidate_columns(samples.candidates)
     for place, parameter in enumerate(lattice.PARAMETERS):
         columns[f"target_{parameter}"] = scores.target[:, place]
         columns[f"predicted_{parameter}"] = scores.predicted[:, place]
@@ -237,6 +299,21 @@ def samples_table(samples: TargetScores, facts: TargetFacts) -> pa.Table:
             for name, values in columns.items()
         }
     )
+
+
+def _candidate_columns(scores: CandidateScores) -> dict[str, np.ndarray | list | None]:
+    """The best of all candidates that count, and whether one of the first k matches."""
+    ranks = [rank or None for rank in scores.first_match.tolist()]
+    columns: dict[str, np.ndarray | list | None] = {
+        "candidates": scores.count,
+        "first_match": ranks,
+        "best_rms": scores.rms[:, -1],
+        "best_rms_angstrom": scores.rms_angstrom[:, -1],
+    }
+    for column, k in enumerate(scores.cuts):
+        columns[f"matched_at_{k}"] = scores.matched[:, column]
+        columns[f"matched_closely_at_{k}"] = scores.matched_closely[:, column]
+    return columns
 
 
 def _yes_or_no(values: np.ndarray | None) -> list[bool | None] | None:

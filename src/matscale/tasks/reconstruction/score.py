@@ -21,6 +21,7 @@ def score_reconstruction(
     hygiene: str | None = None,
     column: str = "",
     by_order: bool = False,
+    candidates: int | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -46,6 +47,9 @@ def score_reconstruction(
         column: Column of CSV and JSON tables that holds structures; "" for the names in use.
         by_order: Whether answers are in the order of the targets, whatever their ids. Answers
             without ids always are.
+        candidates: How many candidates for each target predictors and floors are asked for, and
+            how many of those in files are scored at most. By default predictors are asked for one,
+            all in files are scored, and floors are asked for as many as there are most.
         out: Folder for the results; None writes nothing.
         seed: Seed of floors and bootstrap.
         workers: Processes; None for one per core.
@@ -66,6 +70,7 @@ def score_reconstruction(
         hygiene=hygiene,
         column=column,
         by_order=by_order,
+        candidates=candidates,
         seed=seed,
         workers=workers,
         command=command,

@@ -17,7 +17,7 @@ from matscale.results.measure import Measure, all_measured, measures_of
 from matscale.results.result import Group, Metric
 from matscale.tasks.reconstruction.pairs import TOLERANCES
 from matscale.tasks.reconstruction.samples import TargetFacts, TargetScores
-from matscale.tasks.reconstruction.specs import SPECS
+from matscale.tasks.reconstruction.specs import SPECS, specs_at
 
 _SPECS = SPECS["sound"]
 
@@ -30,6 +30,7 @@ def sound_metrics(samples: TargetScores, *, seed: int) -> dict[str, Metric]:
     measures = {
         **_main_measures(samples),
         **measures_of(_SPECS, {"metre": samples.recalled}),
+        **_candidate_measures(samples),
         **_distribution_measures(samples),
     }
     return all_measured(measures, seed=seed)
@@ -42,6 +43,7 @@ def _main_measures(samples: TargetScores) -> dict[str, Measure]:
         _SPECS,
         {
             "match_rate": matched,
+            "match_rate_close": scores.matched_closely.astype(float),
             "match_rate_given_composition": np.where(scores.composition_right, matched, np.nan),
             "composition_accuracy": scores.composition_right.astype(float),
             "coverage": samples.scored.astype(float),
@@ -55,6 +57,26 @@ def _main_measures(samples: TargetScores) -> dict[str, Measure]:
             "pdd_emd": scores.pdd_distance,
         },
     )
+
+
+def _candidate_measures(samples: TargetScores) -> dict[str, Measure]:
+    """What the best of the first k candidates reaches, for each k."""
+    scores = samples.candidates
+    if scores is None:
+        return {}
+    found: dict[str, Measure] = {}
+    for column, k in enumerate(scores.cuts):
+        matched, rms = scores.matched[:, column], scores.rms[:, column]
+        values = {
+            "match_rate": matched.astype(float),
+            "match_rate_close": scores.matched_closely[:, column].astype(float),
+            "rms_angstrom": scores.rms_angstrom[:, column],
+            "crmse": np.where(matched, rms, TOLERANCES.site),
+            "metre": scores.recalled[:, column].astype(float),
+        }
+        specs = specs_at(k)
+        found |= measures_of(specs, {f"{name}_at_{k}": own for name, own in values.items()})
+    return found
 
 
 def _distribution_measures(samples: TargetScores) -> dict[str, Measure]:
@@ -119,10 +141,14 @@ def _partitions(facts: TargetFacts) -> dict[str, dict[str, np.ndarray]]:
         if seen is not None:
             partitions[what] = {"seen": seen == 1, "not seen": seen == 0}
     unreadable = facts.n_atoms < 0
-    return {
+    partitions = {
         by: {**parts, "unknown": unreadable | parts.get("unknown", False)}
         for by, parts in partitions.items()
     }
+    if facts.copied is not None:
+        copied = facts.copied == 1
+        partitions["exact copy in training"] = {"copied": copied, "not copied": ~copied}
+    return partitions
 
 
 def _size_label(low: int, high: int) -> str:
@@ -136,5 +162,11 @@ def _group_metrics(samples: TargetScores, rows: np.ndarray, seed: int) -> dict[s
         status=samples.status[rows],
         scores=samples.scores[rows],
         recalled=samples.recalled[rows],
+        candidates=None if samples.candidates is None else samples.candidates[rows],
     )
-    return all_measured(_main_measures(part), seed=seed)
+    rates = {
+        name: measure
+        for name, measure in _candidate_measures(part).items()
+        if measure.spec.of_one.startswith("match_rate")
+    }
+    return all_measured(_main_measures(part) | rates, seed=seed)

@@ -10,7 +10,8 @@ from matscale.results.compared import ComparedTask
 from matscale.results.metric import Family, MetricSpec, by_name, error, off_by, share
 from matscale.results.result import Protocol
 from matscale.tasks import cells
-from matscale.tasks.reconstruction.pairs import TOLERANCES
+from matscale.tasks.reconstruction.candidates import CUTS
+from matscale.tasks.reconstruction.pairs import CLOSE, TOLERANCES
 
 _SYMBOLS = {"a": "a", "b": "b", "c": "c", "alpha": "α", "beta": "β", "gamma": "γ"}
 _NO_MATCH = "no matched pair"
@@ -24,6 +25,14 @@ _MATCH_RATE = share(
     verb="matches",
     column="matched",
     headline=("rebuilds", "of {n} held-out crystals"),
+)
+_MATCH_RATE_CLOSE = share(
+    "match_rate_close",
+    f"match rate, stol {CLOSE.site:g}",
+    f"Share of targets that the prediction matches with stol {CLOSE.site:g} in place of "
+    f"{TOLERANCES.site:g}: atoms at random do so more rarely.",
+    verb=f"matches with stol {CLOSE.site:g}",
+    column="matched_closely",
 )
 
 
@@ -57,6 +66,7 @@ def _of_parameters(
 
 _SOUND = (
     _MATCH_RATE,
+    _MATCH_RATE_CLOSE,
     share(
         "composition_accuracy",
         "composition right",
@@ -154,6 +164,61 @@ _SOUND = (
     ).values(),
 )
 
+_AT = {
+    "match_rate": (
+        "matched",
+        "Share of targets that one of the first {k} candidates matches (StructureMatcher, "
+        f"stol {TOLERANCES.site:g}); a target with fewer counts with those it has.",
+    ),
+    "match_rate_close": (
+        "matched_closely",
+        "Share of targets that one of the first {k} candidates matches with "
+        f"stol {CLOSE.site:g} in place of {TOLERANCES.site:g}.",
+    ),
+    "rms_angstrom": (
+        "",
+        "rms of the candidate with the smallest one of the first {k}, mean over the targets that "
+        "one of them matches.",
+    ),
+    "crmse": (
+        "",
+        "Mean over all targets of the smallest of the matcher's dimensionless rms of the first {k} "
+        "candidates, where a target that none of them matches enters with the tolerance "
+        f"stol = {TOLERANCES.site:g} (arXiv 2509.12178).",
+    ),
+    "metre": (
+        "",
+        "Share of targets that at least one of the first {k} candidates for any target matches "
+        "(arXiv 2509.12178).",
+    ),
+}
+"""Metrics of the best of k candidates: column of their samples' values, and what they are."""
+
+
+def specs_at(k: int) -> dict[str, MetricSpec]:
+    """Metrics of the best of the first k candidates, by name."""
+    return {f"{name}_at_{k}": _best_of(name, k) for name in _AT}
+
+
+def _best_of(name: str, k: int) -> MetricSpec:
+    (one,) = (spec for spec in _SOUND if spec.name == name)
+    column, definition = _AT[name]
+    return one.model_copy(
+        update={
+            "name": f"{name}_at_{k}",
+            "label": f"{one.label}, best of {k}",
+            "definition": definition.format(k=k),
+            "column": f"{column}_at_{k}" if column else "",
+            "compared": one.compared
+            and one.compared.model_copy(update={"where": f" with {k} candidates"}),
+            "headline": None,
+            "group": f"best of {k}",
+            "of_one": name,
+            "candidates": k,
+        }
+    )
+
+
 _PUBLISHED = (
     _MATCH_RATE.model_copy(update={"only_scored": True}),
     error(
@@ -212,10 +277,11 @@ _PUBLISHED = (
 
 _LEADING = (
     "match_rate", "composition_accuracy", "coverage", "crmse", "volume_error", "amd_mean",
+    "match_rate_close",
 )  # fmt: skip
 
 SPECS: Mapping[Protocol, Mapping[str, MetricSpec]] = {
-    "sound": by_name(_SOUND, _LEADING),
+    "sound": by_name(_SOUND, _LEADING) | {k: v for cut in CUTS for k, v in specs_at(cut).items()},
     "published": by_name(_PUBLISHED, _LEADING),
 }
 """Errors are over the samples on which there is a prediction that can be read."""
