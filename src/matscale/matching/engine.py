@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -124,8 +125,8 @@ class Engine:
 
     def map(
         self,
-        function: Callable[[tuple[str, int, int]], Answer],
-        items: Sequence[tuple[int, int]],
+        function: Callable[[Any], Answer],
+        items: Sequence[tuple[int, ...]],
         memory: Memory,
         question: str,
         label: str = "",
@@ -185,6 +186,17 @@ class Engine:
         if self._stopped:
             raise InterruptedWork
 
+    def slices(self, count: int) -> Iterator[slice]:
+        """Parts of so many items for one call of a kernel each, which takes about SLICE_S."""
+        start, size = 0, FIRST_SLICE
+        while start < count:
+            self.go_on()
+            began = time.perf_counter()
+            yield slice(start, min(start + size, count))
+            took = max(time.perf_counter() - began, 1e-6)
+            start += size
+            size = max(1, int(min(size * SLICE_S / took, CHUNK)))
+
     # --- pairs ---------------------------------------------------------------------------
 
     def run(self, rows_1: np.ndarray, rows_2: np.ndarray) -> Found:
@@ -199,22 +211,15 @@ class Engine:
         return status, values, maps
 
     def _search(self, rows_1: np.ndarray, rows_2: np.ndarray, points: int) -> Found:
-        """One pass over the pairs, in slices of about :data:`SLICE_S`."""
+        """One pass over the pairs."""
         count = len(rows_1)
         status, values = np.empty(count, np.int8), np.empty((count, 6))
         anonymous = self.settings.mode == "anonymous"
         maps = np.full((count if anonymous else 0, 256), -1, np.int16)
-        start, size = 0, FIRST_SLICE
         with self.space(points) as space:
-            while start < count:
-                self.go_on()
-                part = slice(start, start + size)
+            for part in self.slices(count):
                 answer = status[part], values[part], maps[part] if anonymous else maps
-                began = time.perf_counter()
                 self._call(rows_1[part], rows_2[part], space, *answer)
-                took = max(time.perf_counter() - began, 1e-6)
-                start += size
-                size = max(1, int(min(size * SLICE_S / took, CHUNK)))
         return status, values, maps
 
     def _call(

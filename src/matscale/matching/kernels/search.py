@@ -321,7 +321,7 @@ def match_rows(
 @allocating
 def group_rows(
     crystals, rows, mode, scale, supercell, tolerances, symmetric, space, label, representatives,
-    counts, undecided,
+    known, counts, undecided,
 ):  # fmt: skip
     """Group crystals as ``StructureMatcher.group_structures``: by the first that they match.
 
@@ -334,32 +334,37 @@ def group_rows(
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
         symmetric: Whether both must match each other.
         space: Workspace for the largest crystal.
-        label: Receives the row of each crystal's representative, (p,).
-        representatives: Scratch, (p,) int64.
+        label: Receives the row of each crystal's representative, -1 for none, (p,).
+        representatives: Rows of crystals that stand for groups, in order. Where there is room
+            behind those that are known, a crystal that matches none is added, (known + p,);
+            where there is none, (known,), it is not.
+        known: Number of representatives at first.
         counts: Pairs by status are added to it, (7,).
         undecided: Receives which pairs were given up as too large, by the places of the
-            representative and of the crystal in ``rows``, (p, p) bool; the others stay.
+            representative and of the crystal, (known + p, p) or (known, p) bool; others stay.
+
+    Returns:
+        Number of representatives in the end.
     """
     outcome = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
-    groups = 0
     for rank, row in enumerate(rows):
         label[rank] = -1
-        for g in range(groups):
+        for g in range(known):
             status = _pair(
-                crystals, rows[representatives[g]], crystals, row, mode, scale, supercell,
-                tolerances, False, True, symmetric, space, outcome, element_map,
+                crystals, representatives[g], crystals, row, mode, scale, supercell, tolerances,
+                False, True, symmetric, space, outcome, element_map,
             )  # fmt: skip
             if status < 0:
                 raise RuntimeError("a search for a match failed; see the error above")
             counts[status] += 1
             if status == TOO_LARGE:
-                undecided[representatives[g], rank] = True
+                undecided[g, rank] = True
             if status == MATCH:
-                label[rank] = rows[representatives[g]]
+                label[rank] = representatives[g]
                 break
-        if label[rank] < 0:
+        if label[rank] < 0 and known < len(representatives):
             label[rank] = row
-            representatives[groups] = rank
-            groups += 1
-    return groups
+            representatives[known] = row
+            known += 1
+    return known
