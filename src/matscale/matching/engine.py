@@ -33,6 +33,7 @@ from matscale.matching.prepare import POINTS, Prepared, prepare
 from matscale.runtime.execution import is_elsewhere
 from matscale.runtime.memory import Memory, content_key
 from matscale.runtime.version import __version__
+from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 
 CHUNK = 1 << 13
@@ -59,6 +60,9 @@ STATUSES = {
     "too large": TOO_LARGE,
 }
 """Why pairs are not searched, by the name under which they are counted."""
+
+VALUES = 7
+"""What is known of a pair, see ``search.match_rows``."""
 
 Answer = dict[str, np.ndarray]
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -213,7 +217,7 @@ class Engine:
     def _search(self, rows_1: np.ndarray, rows_2: np.ndarray, points: int) -> Found:
         """One pass over the pairs."""
         count = len(rows_1)
-        status, values = np.empty(count, np.int8), np.empty((count, 6))
+        status, values = np.empty(count, np.int8), np.empty((count, VALUES))
         anonymous = self.settings.mode == "anonymous"
         maps = np.full((count if anonymous else 0, 256), -1, np.int16)
         with self.space(points) as space:
@@ -245,6 +249,7 @@ class Engine:
             settings.criterion == "rms",
             settings.keep_first,
             settings.symmetric,
+            PETTIFOR,
             space,
             status,
             values,

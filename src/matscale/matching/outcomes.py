@@ -138,6 +138,7 @@ class PairScores:
         rms: As in :class:`Matches`, as are the fields below.
         rms_angstrom: In Å.
         largest: In units of (V/n)^(1/3).
+        cost: For "framework": mean modified Pettifor distance of the elements that are paired.
         undecided: Whether the pair's search is too large; such a pair counts as not matched.
         counts: What became of the pairs.
     """
@@ -146,5 +147,6 @@ class PairScores:
     rms: np.ndarray
     rms_angstrom: np.ndarray
     largest: np.ndarray
+    cost: np.ndarray
     undecided: np.ndarray
     counts: Counts

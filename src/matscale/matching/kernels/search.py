@@ -7,6 +7,7 @@ from numba import types
 
 from matscale.matching.kernels.bounds import lengths_possible
 from matscale.matching.kernels.compiling import Routine, allocating, kernel
+from matscale.matching.kernels.pairing import BEST_PAIRS
 from matscale.matching.kernels.placements import (
     EQUAL,
     FOUND,
@@ -16,6 +17,7 @@ from matscale.matching.kernels.placements import (
     MATCHES,
     PAIRINGS,
     RMS,
+    SWAPPED,
 )
 from matscale.matching.kernels.strict import (
     MATCH,
@@ -25,6 +27,7 @@ from matscale.matching.kernels.strict import (
     supercell_sizes,
 )
 from matscale.matching.kernels.workspace import MAX_SITES, SPACE
+from matscale.structures.chemistry import UNKNOWN_ELEMENT_DISTANCE
 
 COMPOSITION, SITES, VOLUME, LATTICE = 3, 4, 5, 6
 """Why a pair was refused without a search; NO_MATCH, MATCH and TOO_LARGE come from the kernel."""
@@ -272,10 +275,32 @@ def _pair(
     )  # fmt: skip
 
 
+@kernel
+def _exchange_cost(first, i, second, j, swapped, pettifor, space):
+    """Mean distance of the elements that the last match pairs, on the modified Pettifor scale.
+
+    Whole numbers are added, so equal costs are equal to the last bit.
+    """
+    a, b = first.offsets[i], second.offsets[j]
+    n = max(first.sizes[i], second.sizes[j])
+    total = 0
+    for k in range(n):
+        site_1, site_2 = space.integers[BEST_PAIRS, k], k
+        if swapped:
+            site_1, site_2 = site_2, site_1
+        one = first.codes[a + site_1 // (n // first.sizes[i])]
+        other = second.codes[b + site_2 // (n // second.sizes[j])]
+        if pettifor[one] >= 0 and pettifor[other] >= 0:
+            total += abs(pettifor[one] - pettifor[other])
+        elif one != other:
+            total += UNKNOWN_ELEMENT_DISTANCE
+    return total / n
+
+
 @allocating
 def match_rows(
     first, rows_1, second, rows_2, mode, scale, supercell, tolerances, use_rms, keep_first,
-    symmetric, space, status, values, maps,
+    symmetric, pettifor, space, status, values, maps,
 ):  # fmt: skip
     """Match given pairs.
 
@@ -291,10 +316,12 @@ def match_rows(
         use_rms: Whether the rms decides, else the largest distance.
         keep_first: Whether to keep the first match instead of the best.
         symmetric: Whether the second must match the first as well.
+        pettifor: Modified Pettifor number by atomic number, -1 for none, (256,).
         space: Workspace for the largest crystal.
         status: Receives MATCH, NO_MATCH or why there was no search, (p,) int8.
         values: Receives rms and largest distance in units of (V/n)^(1/3), that length in Å, and
-            numbers of mappings, pairings and of successive best matches, (p, 6).
+            numbers of mappings, pairings and of successive best matches, and in FRAMEWORK what
+            the exchange of elements costs, (p, 7).
         maps: Receives the element map by atomic number, -1 where there is none, (p, 256) int16;
             (0, 256) outside of ANONYMOUS.
     """
@@ -311,6 +338,10 @@ def match_rows(
         if status[p] == MATCH:
             values[p, 0], values[p, 1] = outcome[RMS], outcome[LARGEST]
             values[p, 2] = outcome[LENGTH]
+            if mode == FRAMEWORK:
+                values[p, 6] = _exchange_cost(
+                    first, rows_1[p], second, rows_2[p], outcome[SWAPPED] > 0, pettifor, space
+                )
             if mode == ANONYMOUS:
                 for code in range(MAXIMUM_CODES):
                     maps[p, code] = element_map[code]
