@@ -154,6 +154,7 @@ def test_groups_are_the_sequential_ones(crystals, mode, monkeypatch):
         for block, workers in ((16, 1), (20, 3), (64, 2)):
             with monkeypatch.context() as patched:
                 patched.setattr(grouping, "BLOCK", block)
+                patched.setattr(grouping, "SHARE", workers)
                 # Even small blocks go to threads, and few representatives at a time.
                 patched.setattr(grouping, "CHUNK", 50)
                 patched.setattr(engine, "FIRST_SLICE", 3)
