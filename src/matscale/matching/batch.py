@@ -88,17 +88,12 @@ def _matches(answers: Sequence[Answer], engine: Engine, considered: int) -> Matc
         rms_angstrom=values[:, 0] * values[:, 2],
         largest=values[:, 1],
         element_maps=maps if anonymous else None,
-        counts=engine.counts(statuses, considered, undecided, _improved(values)),
+        counts=engine.counts(statuses, considered, undecided, values[:, 5]),
     )
 
 
 def _joined(answers: Sequence[Answer], name: str, empty: np.ndarray) -> np.ndarray:
     return np.concatenate([empty, *(answer[name] for answer in answers)])
-
-
-def _improved(values: np.ndarray) -> int:
-    """Matches that are better than the first that was found."""
-    return int((values[:, 5] > 1).sum())
 
 
 def match_pairs(
@@ -136,7 +131,7 @@ def match_pairs(
         cost=values[:, 6],
         undecided=status == TOO_LARGE,
         counts=work.engine.counts(
-            tally(status), len(rows), rows[status == TOO_LARGE], _improved(values[matched])
+            tally(status), len(rows), rows[status == TOO_LARGE], values[matched, 5]
         ),
     )
 

@@ -175,7 +175,7 @@ class Engine:
             space = spare.pop()
         except IndexError:
             space = workspace(self._largest, points)
-            space.arrays.most_work[0] = MOST_WORK
+            space.arrays.work[0] = MOST_WORK
         try:
             yield space
         finally:
@@ -206,7 +206,8 @@ class Engine:
     def run(self, rows_1: np.ndarray, rows_2: np.ndarray) -> Found:
         """Status, values and element maps of the pairs; see ``search.match_rows``."""
         status, values, maps = self._search(rows_1, rows_2, POINTS)
-        large = np.flatnonzero(status == TOO_LARGE)
+        # More points are of no use to a search that had mappings to try.
+        large = np.flatnonzero((status == TOO_LARGE) & (values[:, 3] == 0))
         if len(large):
             again = self._search(rows_1[large], rows_2[large], MAX_POINTS)
             status[large], values[large] = again[:2]
@@ -263,9 +264,18 @@ class Engine:
         statuses: np.ndarray,
         considered: int,
         undecided: np.ndarray,
-        improved: int = 0,
+        bests: np.ndarray | None = None,
     ) -> Counts:
-        """The books by status (7,); pairs never looked at differ in composition."""
+        """The books of a search.
+
+        Args:
+            statuses: Pairs by status, (7,); pairs never looked at differ in composition.
+            considered: All pairs.
+            undecided: Rows of both tables of those given up, (k, 2).
+            bests: Of each match the number of successive best ones, negative where its search
+                was given up, (m,); None if the first match is kept.
+        """
+        bests = np.empty(0) if bests is None else bests
         refused = {name: int(statuses[code]) for name, code in STATUSES.items()}
         refused["composition"] += considered - int(statuses.sum())
         sizes = self.first.sizes[undecided[:, 0]], self.second.sizes[undecided[:, 1]]
@@ -274,10 +284,11 @@ class Engine:
             refused=refused,
             tested=int(statuses[NO_MATCH] + statuses[MATCH]),
             matched=int(statuses[MATCH]),
-            improved=improved,
+            improved=int((np.abs(bests) > 1).sum()),
             seconds=time.perf_counter() - self.started,
             undecided=tuple((int(first), int(second)) for first, second in undecided),
             oversized=int((np.maximum(*sizes) > MAX_SITES).sum()),
+            unsure=int((bests < 0).sum()),
         )
 
 

@@ -85,6 +85,8 @@ class Counts:
             sites than a search can hold, because there are more lattice points than it can hold,
             or because it takes more work than anyone waits for.
         oversized: How many of these were given up for their sites, whatever the tolerances.
+        unsure: Matches whose search was given up once one was found, so that a better one may be
+            among what was not tried.
     """
 
     considered: int
@@ -95,6 +97,7 @@ class Counts:
     seconds: float
     undecided: tuple[tuple[int, int], ...] = ()
     oversized: int = 0
+    unsure: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from matscale.matching.kernels.algebra import inverse, reciprocal_lengths, rows_times
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.pairing import AVERAGE, S1
-from matscale.matching.kernels.placements import MAPPINGS, PAIRINGS, STEPS, WORK
+from matscale.matching.kernels.placements import MAPPINGS, PAIRINGS, STEPS
 from matscale.matching.kernels.workspace import MOST_GRID
 
 SCALED, MEASURES = 22, 23
@@ -50,7 +50,7 @@ def average_possible(question, limit, space, outcome):
         limit: Distance in Å that is too far.
         space: Workspace with the average cell, the steps from the base to it and the target's
             sites; ``laid``, ``field`` and ``sums`` are scratch.
-        outcome: What was found so far; the work done is added.
+        outcome: What was found so far.
     """
     small, n = space.small, question.n
     scaled, work, origin = small[SCALED], small[MEASURES], small[1]
@@ -71,7 +71,7 @@ def average_possible(question, limit, space, outcome):
     cost = points * (8.0 * question.n_base + n) / WORTH
     if points > MOST_GRID or not _worth_it(cost, question, space.vain, outcome):
         return True
-    outcome[WORK] += cost
+    space.work[1] += cost
     moved = _lay_on_grid(question, scaled, space)
     _fill_field(question, scaled, box, space)
     _add_up(n, space)

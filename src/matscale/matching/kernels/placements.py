@@ -33,8 +33,8 @@ STEPS, SHIFT = 17, 18
 """Matrices of the workspace's ``small`` that are used here."""
 
 # What a search reports, by place in its ``found`` array.
-VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
-FOUND = 9
+VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7
+FOUND = 8
 
 EQUAL = 1e-9
 """By how much a pairing must be better than one before it: of those that symmetry makes equal the
@@ -42,6 +42,8 @@ first is kept, not the one that rounding favours."""
 
 OVERHEAD = 400.0
 """Pairs of sites that take as long to compare as all else about a pairing."""
+ROWS = 8
+"""Sites that are looked at for a partner in the time that a pairing takes for a pair of sites."""
 
 
 class Question(NamedTuple):
@@ -126,7 +128,7 @@ def try_translations(question, space, outcome):
     order = space.codes[2]
     begins = space.tally[BEGINS]
     lay_columns(sites[S1], order, space.codes[0], n, begins, space.columns)
-    outcome[WORK] += n
+    space.work[1] += n
     others = Columns(space.codes[1], starts, begins, space.columns, wider)
     exact = Columns(space.codes[1], starts, begins, space.columns, tolerance)
     reduced = False
@@ -138,6 +140,8 @@ def try_translations(question, space, outcome):
         rank, suspect = next_translation(
             sites[S2], sites[S1], order, ranks, pivot, others, n, suspect, shift
         )
+        passed = (rank if rank >= 0 else starts[code + 1]) - ranks[0]
+        space.work[1] += passed / stride * n / ROWS
         if rank < 0:
             return False
         if not reduced:
@@ -146,8 +150,8 @@ def try_translations(question, space, outcome):
                 widen(2 * stol / normalization + blur, space)
             reduced = True
         outcome[PAIRINGS] += 1
-        outcome[WORK] += n * n + OVERHEAD
-        if outcome[WORK] > space.most_work[0]:
+        space.work[1] += n * n + OVERHEAD
+        if space.work[1] > space.work[0]:
             return True
         if blur > 0.0:
             limit = min(stol, outcome[VALUE]) / normalization

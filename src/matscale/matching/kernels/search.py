@@ -136,6 +136,9 @@ def _anonymous_match(
             )  # fmt: skip
             if answer < 0:
                 return answer
+            if answer == TOO_LARGE:
+                # So are all further maps. Under an earlier one the crystals may match.
+                return MATCH if status == MATCH else TOO_LARGE
             status = answer if status == COMPOSITION else max(status, answer)
             better = answer == MATCH and current[0] < outcome[0] - EQUAL
             if better:
@@ -261,6 +264,7 @@ def _pair(
 ):  # fmt: skip
     """Match two crystals; with ``symmetric`` only if the second also matches the first."""
     outcome[:] = 0.0
+    space.work[1] = 0.0
     if symmetric:
         status = _one_way(
             second, j, first, i, mode, scale, supercell, tolerances, use_rms, symmetric, space,
@@ -320,8 +324,9 @@ def match_rows(
         space: Workspace for the largest crystal.
         status: Receives MATCH, NO_MATCH or why there was no search, (p,) int8.
         values: Receives rms and largest distance in units of (V/n)^(1/3), that length in Å, and
-            numbers of mappings, pairings and of successive best matches, and in FRAMEWORK what
-            the exchange of elements costs, (p, 7).
+            numbers of mappings, pairings and of successive best matches, this one negative where
+            the search was given up later, and in FRAMEWORK what the exchange of elements costs,
+            (p, 7).
         maps: Receives the element map by atomic number, -1 where there is none, (p, 256) int16;
             (0, 256) outside of ANONYMOUS.
     """
@@ -346,7 +351,8 @@ def match_rows(
                 for code in range(MAXIMUM_CODES):
                     maps[p, code] = element_map[code]
         values[p, 3], values[p, 4] = outcome[MAPPINGS], outcome[PAIRINGS]
-        values[p, 5] = outcome[MATCHES]
+        cut = space.work[1] > space.work[0]
+        values[p, 5] = -outcome[MATCHES] if cut else outcome[MATCHES]
 
 
 @allocating

@@ -19,7 +19,11 @@ MAX_MASKED = 512
 MOST_GRID = 1 << 14
 """Points of the grid beyond which the bound of ``averages.py`` is not asked."""
 MOST_WORK = 2e10
-"""Squared sites of all pairings after which a search gives up: a minute or two."""
+"""Work after which a pair is given up: a minute or two, whatever the tolerances.
+
+Its unit is a pair of sites that is looked at in a pairing, a few nanoseconds; other work counts as
+many such units as take as long.
+"""
 
 
 class Workspace(NamedTuple):
@@ -72,7 +76,8 @@ class Workspace(NamedTuple):
         species: Scratch of the search over element maps, (7, 257) int64.
         mapped: Species of the sites of crystal 1 under an element map, (n,) int64.
         current: What was found under it, (16,).
-        most_work: Work after which a search gives up, (1,): see :data:`MOST_WORK`.
+        work: Work after which a pair is given up, see :data:`MOST_WORK`, and that done so far for
+            the pair, (2,).
         grid: Points along each axis, and one of them, (2, 3): see ``averages.py``.
         field: Squared distances on a grid, (4 g,) in single precision.
         sums: Sums of them by translation, (2 g,) in single precision.
@@ -124,7 +129,7 @@ class Workspace(NamedTuple):
     species: np.ndarray
     mapped: np.ndarray
     current: np.ndarray
-    most_work: np.ndarray
+    work: np.ndarray
     grid: np.ndarray
     field: np.ndarray
     sums: np.ndarray
@@ -179,7 +184,7 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty((7, 257), np.int64),
         np.empty(n, np.int64),
         np.empty(16),
-        np.full(1, MOST_WORK),
+        np.array([MOST_WORK, 0.0]),
         np.empty((2, 3)),
         np.empty(4 * MOST_GRID, np.float32),
         np.empty(2 * MOST_GRID, np.float32),
