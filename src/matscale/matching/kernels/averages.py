@@ -15,7 +15,7 @@ from matscale.matching.kernels.workspace import MOST_GRID
 SCALED, MEASURES = 24, 25
 """The workspace's ``small`` matrices that are used here, beside 0 and 1 as scratch."""
 
-EDGE = 0.31
+EDGE = 0.33
 """Distance of the grid's points, in units of (V/n)^(1/3)."""
 SLACK = 1 + 1e-3
 """Far above rounding errors in single precision."""
@@ -115,14 +115,7 @@ def _fill_field(question, points, space):
     """
     grid, base = space.grid, question.base
     cell, work = space.small[SCALED], space.small[MEASURES]
-    point = 0
-    for i in range(grid[0]):
-        for j in range(grid[1]):
-            for k in range(grid[2]):
-                space.points_of[0, point] = i / grid[0]
-                space.points_of[1, point] = j / grid[1]
-                space.points_of[2, point] = k / grid[2]
-                point += 1
+    _lay_points(grid, space.points_of)
     x, y, z = space.points_of[0, :points], space.points_of[1, :points], space.points_of[2, :points]
     field = space.field[grid[2] : grid[2] + points]
     field[:] = np.inf
@@ -139,6 +132,22 @@ def _fill_field(question, points, space):
             _nearer(x, y, z, base[site], cell, spacings, field)
         else:
             _nearer_of_eight(x, y, z, base[site], cell, nearest, field)
+
+
+@kernel
+def _lay_points(grid, out):
+    """Fractional coordinates of a grid's points by column, (3, g)."""
+    n_2 = grid[2]
+    step_0, step_1, step_2 = 1.0 / grid[0], 1.0 / grid[1], 1.0 / n_2
+    start = 0
+    for i in range(grid[0]):
+        for j in range(grid[1]):
+            out[0, start : start + n_2] = i * step_0
+            out[1, start : start + n_2] = j * step_1
+            third = out[2, start : start + n_2]
+            for k in range(n_2):
+                third[k] = k * step_2
+            start += n_2
 
 
 @finite
@@ -216,13 +225,14 @@ def _spread(question, squares, points, space):
         p, q, r = p - low_p, q - low_q, r - low_r
         between += p * (1 - p) * squares[0] + q * (1 - q) * squares[1] + r * (1 - r) * squares[2]
         a, b, c = int(low_p) % n_0, int(low_q) % n_1, int(low_r) % n_2
-        for corner in range(8):
-            u, v, w = corner & 1, corner >> 1 & 1, corner >> 2
-            weight = (p if u else 1 - p) * (q if v else 1 - q) * (r if w else 1 - r)
-            a_now = a + u if a + u < n_0 else 0
-            b_now = b + v if b + v < n_1 else 0
-            c_now = c + w if c + w < n_2 else 0
-            weights[(a_now * n_1 + b_now) * n_2 + c_now] += weight
+        above_a = a + 1 if a + 1 < n_0 else 0
+        above_b = b + 1 if b + 1 < n_1 else 0
+        above_c = c + 1 if c + 1 < n_2 else 0
+        for upper in range(4):
+            row = (above_a if upper & 1 else a) * n_1 + (above_b if upper & 2 else b)
+            weight = (p if upper & 1 else 1 - p) * (q if upper & 2 else 1 - q)
+            weights[row * n_2 + c] += weight * (1 - r)
+            weights[row * n_2 + above_c] += weight * r
     return between
 
 

@@ -56,7 +56,7 @@ BASE_CELL = 14
 TYPICAL = 0.45
 """Root mean square distance of any point to the nearest site of a crystal, about, in units of
 (V/n)^(1/3): on average no crystals are farther apart."""
-EARLY = 1.0
+EARLY = 4.0
 """Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
 one by one where there is one for each site."""
 WORTH_ROTATIONS = 8
@@ -215,7 +215,8 @@ def _try_mapping(question, triple, space, outcome):
                 return False
         elif stol < TYPICAL:
             cost = cost_of_averages(question, space) * (1 + space.vain[0])
-            if not question.base_is_1 and cost <= EARLY * n * n:
+            translations = question.n_base if question.base_is_1 else n
+            if cost <= EARLY * n * translations:
                 outcome[WORK] += cost
                 cost = NEVER
                 limit = min(stol, outcome[VALUE]) * edge

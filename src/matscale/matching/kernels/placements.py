@@ -144,7 +144,7 @@ def try_translations(question, cost, space, outcome):
         )
         if rank < 0:
             return False
-        if cost <= (n * n + OVERHEAD) * (1 + tried):
+        if cost <= 2 * (n * n + OVERHEAD) * (1 + tried):
             outcome[WORK] += cost
             cost = NEVER
             limit = min(stol, outcome[VALUE]) / normalization
