@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from matscale.matching.kernels.algebra import volume
-from matscale.matching.kernels.averages import average_possible
+from matscale.matching.kernels.averages import NEVER, average_possible, cost_of_averages
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.lattices import (
     LIMITS,
@@ -25,12 +25,20 @@ from matscale.matching.kernels.lattices import (
     gather_steps,
     mark_supercells,
 )
-from matscale.matching.kernels.pairing import ALIGNED, AVERAGE, S1, S2, average_cell, lay_base
+from matscale.matching.kernels.pairing import (
+    ALIGNED,
+    AVERAGE,
+    S1,
+    S2,
+    STEPS,
+    average_cell,
+    lay_base,
+)
 from matscale.matching.kernels.placements import (
     MAPPINGS,
     OVERHEAD,
     ROWS,
-    STEPS,
+    VALUE,
     Question,
     try_translations,
 )
@@ -47,6 +55,12 @@ from matscale.matching.kernels.workspace import MAX_MASKED
 
 BASE_CELL = 14
 """The workspace's ``small`` matrix that holds the cell of the base; the next, its spacings."""
+TYPICAL = 0.45
+"""Root mean square distance of any point to the nearest site of a crystal, about, in units of
+(V/n)^(1/3): on average no crystals are farther apart."""
+EARLY = 4.0
+"""Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
+one by one where there is one for each site."""
 WORTH_ROTATIONS = 8
 """Triples of points from which it is worth while to find out about rotations."""
 
@@ -210,15 +224,25 @@ def _try_mapping(question, triple, space, outcome):
             steps[row, x] = space.steps[triple[row], x]
     average_cell(aligned, question.target, space)
     # Without a supercell the bounds cost what they save.
+    cost = NEVER
     if question.fu > 1:
-        limit = question.tolerances[1] * (volume(small[AVERAGE]) / n) ** (1 / 3)
-        if question.use_rms:
-            if not average_possible(question, limit + 2 * question.blur, space, outcome):
+        edge = (volume(small[AVERAGE]) / n) ** (1 / 3)
+        stol = question.tolerances[1]
+        if not question.use_rms:
+            if not translation_possible(question, stol * edge + question.blur, space):
                 return False
-        elif not translation_possible(question, limit + question.blur, space):
-            return False
+        elif stol < TYPICAL:
+            cost = cost_of_averages(question, space) * (1 + space.vain[0])
+            translations = question.n_base if question.base_is_1 else n
+            if cost <= EARLY * n * translations:
+                space.work[1] += cost
+                cost = NEVER
+                limit = min(stol, outcome[VALUE]) * edge
+                if not average_possible(question, limit + 2 * question.blur, space):
+                    return False
+                space.vain[0] += 1
     laid = space.sites[S1] if question.base_is_1 else space.sites[S2]
     if not lay_base(question.n_base, question.fu, question.base, steps, aligned, space, laid):
         space.doubts[0] += 1
         return False
-    return try_translations(question, space, outcome)
+    return try_translations(question, cost, space, outcome)

@@ -27,7 +27,7 @@ from matscale.matching.kernels.periodic import (
 BASE, S1, S2, RAW, WRAPPED, POINTS, MOVED = 0, 1, 2, 3, 5, 7, 9
 # Matrices of the workspace's ``small``; 0 to 2 and 7 to 9 are scratch.
 ALIGNED, REDUCED, TO_REDUCED, AVERAGE, SCALES, VECTORS, BEST_STEPS = 3, 4, 6, 10, 11, 12, 13
-TIES = 2
+TIES, STEPS = 2, 17
 # Rows of the workspace's ``integers``; the first three are the assignment's scratch.
 PAIRS, BEST_PAIRS = 3, 4
 MAXIMUM_CODES = 256

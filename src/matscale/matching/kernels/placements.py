@@ -9,6 +9,7 @@ import numpy as np
 
 from matscale.matching.kernels.algebra import copy_rows, reciprocal_lengths, volume
 from matscale.matching.kernels.apart import WIDER, surely_apart, widen
+from matscale.matching.kernels.averages import NEVER, average_possible
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.pairing import (
     AVERAGE,
@@ -17,6 +18,7 @@ from matscale.matching.kernels.pairing import (
     PAIRS,
     S1,
     S2,
+    STEPS,
     VECTORS,
     pair_sites,
     reduce_average,
@@ -29,8 +31,8 @@ from matscale.matching.kernels.periodic import (
     next_translation,
 )
 
-STEPS, SHIFT = 17, 18
-"""Matrices of the workspace's ``small`` that are used here."""
+SHIFT = 18
+"""The workspace's ``small`` matrix that is used here."""
 
 # What a search reports, by place in its ``found`` array.
 VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7
@@ -105,11 +107,13 @@ def _keep_better(n, shift, use_rms, normalization, space, outcome):
 
 
 @kernel
-def try_translations(question, space, outcome):
+def try_translations(question, cost, space, outcome):
     """Lay the pivot onto every site of its kind; True if the search may end.
 
     Args:
         question: See :class:`Question`.
+        cost: What it costs to ask ``averages.py`` whether that is of any use; NEVER if it must not
+            be asked.
         space: Workspace with both crystals in ``sites`` and their average cell.
         outcome: What was found so far; see the constants of this module.
     """
@@ -131,7 +135,7 @@ def try_translations(question, space, outcome):
     space.work[1] += n
     others = Columns(space.codes[1], starts, begins, space.columns, wider)
     exact = Columns(space.codes[1], starts, begins, space.columns, tolerance)
-    reduced = False
+    reduced, tried = False, 0
     shift = small[SHIFT, 0]
     code = space.codes[1, pivot]
     rank, suspect = starts[code] - stride, 0
@@ -144,6 +148,14 @@ def try_translations(question, space, outcome):
         space.work[1] += passed / stride * n / ROWS
         if rank < 0:
             return False
+        if cost <= 2 * (n * n + OVERHEAD) * (1 + tried):
+            space.work[1] += cost
+            cost = NEVER
+            limit = min(stol, outcome[VALUE]) / normalization
+            if not average_possible(question, limit + 2 * blur, space):
+                return False
+            space.vain[0] += 1
+        tried += 1
         if not reduced:
             reduce_average(n, stol, normalization, space)
             if blur > 0.0:

@@ -6,9 +6,9 @@ import math
 
 from matscale.matching.kernels.algebra import inverse
 from matscale.matching.kernels.compiling import kernel
-from matscale.matching.kernels.pairing import AVERAGE, MAXIMUM_CODES, S1
+from matscale.matching.kernels.pairing import AVERAGE, MAXIMUM_CODES, S1, STEPS
 from matscale.matching.kernels.periodic import FOLDED_BEGINS, Columns, first_unpaired
-from matscale.matching.kernels.placements import ROWS, STEPS
+from matscale.matching.kernels.placements import ROWS
 
 DEPTH = 4
 """How often the box of a translation is cut into eight before it counts as possible."""
