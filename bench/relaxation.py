@@ -1,10 +1,13 @@
 """Relaxation of generated crystals with CHGNet: matscale's batches against the package's own.
 
 Usage: python bench/relaxation.py [--crystals 64] [--fmax 0.05] [--optimiser fire]
+                                  [--device cuda] [--on-device 1024]
 
 Both relax the same crystals of data/generated in this process, on one thread, in turns of a few
-crystals, so that another program's work on the machine falls on both alike. The data folder is
-$MATSCALE_DATA, else ../shared/data. Prints a table and writes JSON beside this file.
+crystals, so that another program's work on the machine falls on both alike. Where torch finds an
+accelerator, or --device names one, matscale then relaxes crystals there in batches of several
+sizes; the table gives relaxations per second beside those of one core. The data folder is
+$MATSCALE_DATA, else ../shared/data. Prints tables and writes JSON beside this file.
 """
 
 import argparse
@@ -23,6 +26,9 @@ import numpy as np  # noqa: E402 - after the threads are set
 HERE = Path(__file__).resolve().parent
 TURN = 16
 """Crystals that one of the two relaxes before it is the other's turn."""
+
+BATCHES = (1000, 2000, 4000, 8000, 16000, 32000)
+"""Atoms that an accelerator is given at once."""
 
 AGREE_EV = 1e-3
 """Difference of final energies in eV an atom up to which they count as equal."""
@@ -118,11 +124,92 @@ def summary(relaxed, reference, seconds):
     }
 
 
+def on_device(table, few, settings, device):
+    """Relaxations per second by size of batch, and how many of a few energies are the CPU's."""
+    from matscale.energy.potentials import potential
+    from matscale.energy.relax import relax
+
+    here, there = potential("chgnet"), potential("chgnet", device=device)
+    known = relax(few, here, settings)
+    relax(few[:2], there, settings)
+    found = relax(few, there, settings)
+    apart = np.abs(found.energies - known.energies) / few.n_atoms > AGREE_EV
+    rows = []
+    for atoms in BATCHES:
+        relaxed, wall, _ = timed(
+            lambda atoms=atoms: relax(table, there, settings, batch_atoms=atoms, workers=1)
+        )
+        rows.append(
+            {
+                "batch_atoms": atoms,
+                "relaxations_per_s": len(table) / wall,
+                "wall_s": wall,
+                "peak_memory_GB": peak_memory(device),
+                "statuses": relaxed.counts,
+            }
+        )
+        print_row(rows[-1])
+    return {
+        "device": name_of(device),
+        "crystals": len(table),
+        "atoms": int(table.n_atoms.sum()),
+        "equal_within_1_meV_per_atom": float(1 - apart.mean()),
+        "compared": len(few),
+        "batches": rows,
+    }
+
+
+def peak_memory(device):
+    """GB since it was last asked for; NaN where torch does not count."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return float("nan")
+    peak = torch.cuda.max_memory_allocated(device) / 1e9
+    torch.cuda.reset_peak_memory_stats(device)
+    return peak
+
+
+def name_of(device):
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def print_row(row):
+    done = ", ".join(f"{count} {name}" for name, count in row["statuses"].items() if count)
+    print(
+        f"{row['batch_atoms']:>8} atoms per batch: {row['relaxations_per_s']:8.2f} relaxations/s, "
+        f"{row['peak_memory_GB']:.1f} GB; {done}",
+        flush=True,
+    )
+
+
+def print_rates(answer):
+    """Relaxations per second of each, and how many cores' worth that is."""
+    one_core = 1 / answer["matscale_cpu_s_each"]
+    rates = {
+        "chgnet, one core": 1 / answer["chgnet_cpu_s_each"],
+        "matscale, one core": one_core,
+        **{
+            f"matscale, {answer['on_device']['device']}, {row['batch_atoms']} atoms per batch": row[
+                "relaxations_per_s"
+            ]
+            for row in answer.get("on_device", {}).get("batches", [])
+        },
+    }
+    print(f"\n{'':50s} relaxations/s   of one core")
+    for name, rate in rates.items():
+        print(f"{name:50s} {rate:13.3f} {rate / one_core:12.1f}x")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--crystals", type=int, default=64)
     parser.add_argument("--fmax", type=float, default=0.05, help="eV/Å")
     parser.add_argument("--optimiser", default="fire")
+    parser.add_argument("--device", help="as torch calls it; an accelerator, if there is one")
+    parser.add_argument("--on-device", type=int, default=1024, help="crystals relaxed there")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     import torch
@@ -131,7 +218,13 @@ def main():
 
     torch.set_num_threads(1)
     settings = RelaxSettings(fmax=options.fmax, max_steps=500, optimiser=options.optimiser)
-    answer = compare(crystals(options.crystals), settings)
+    few = crystals(options.crystals)
+    answer = compare(few, settings)
+    device = options.device or ("cuda" if torch.cuda.is_available() else None)
+    if device:
+        answer["on_device"] = on_device(crystals(options.on_device), few, settings, device)
+    else:
+        print("torch finds no accelerator: the table of batches there is left out")
     answer = {
         "fmax_eV_per_A": options.fmax,
         "optimiser": options.optimiser,
@@ -141,6 +234,7 @@ def main():
     }
     for name, value in answer.items():
         print(f"{name:30s} {value:.3f}" if isinstance(value, float) else f"{name:30s} {value}")
+    print_rates(answer)
     path = HERE / "relaxation.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known[f"{options.optimiser} {options.fmax}"] = answer

@@ -129,12 +129,11 @@ def _search(name, tables, workers):
 
 def _candidates(made, train, workers):
     """The three cheapest of each, as the novelty task finds them."""
-    from matscale.runtime.memory import Memory
     from matscale.tasks.novelty.search.anonymous import cheapest_matches
     from matscale.tasks.novelty.settings import NoveltySettings
 
-    memory, settings = Memory(workers=workers), NoveltySettings()
-    found = cheapest_matches(made, train, settings.framework, memory, settings.top, workers=workers)
+    settings = NoveltySettings()
+    found = cheapest_matches(made, train, settings.framework, settings.top, workers=workers)
     considered = len(made) * len(train)
     searched = found.tested - sum(found.refused.values())
     return {

@@ -3,12 +3,15 @@
 import importlib
 import pickle
 import sys
+import types
+from functools import partial
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
 from scipy.linalg import expm_frechet
@@ -369,3 +372,58 @@ def test_the_weights_of_a_file_are_part_of_the_version(tmp_path, monkeypatch):
 def test_senseless_settings_are_refused(wrong):
     with pytest.raises(UserError):
         RelaxSettings(**wrong)
+
+
+@pytest.fixture
+def torch_sim(monkeypatch):
+    """A torch-sim that is not there; says which version it pretends to be."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    package, module = types.ModuleType("torch_sim"), types.ModuleType("torch_sim.io")
+    module.atoms_to_state = lambda atoms, device, dtype: atoms
+    models = types.ModuleType("my_models")
+
+    class Model:
+        device, dtype = torch.device("cpu"), torch.float64
+
+        def __init__(self, stress):
+            self.compute_forces, self.compute_stress = True, stress
+
+        def __call__(self, atoms):
+            told = AsePotential("lj", "1", partial(LennardJones, sigma=2.2, epsilon=0.2, rc=5.5))
+            said = told.evaluate(StructureTable.from_ase(atoms))
+            numbers = {"energy": said.energies, "forces": said.forces, "stress": said.stresses}
+            return {name: torch.from_numpy(value) for name, value in numbers.items()}
+
+    models.make, models.stressless = lambda device: Model(True), lambda device: Model(False)
+    for made in (package, module, models):
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+
+    def pretend(version):
+        monkeypatch.setattr(
+            "matscale.energy.torchsim_potential.package_version", lambda package: version
+        )
+
+    return pretend
+
+
+@pytest.mark.parametrize("version", ["0.2.2", "0.5.1", "unknown"])
+def test_torch_sims_that_were_not_tested_are_refused(torch_sim, version):
+    torch_sim(version)
+    with pytest.raises(UserError, match=r"pip install torch-sim-atomistic==0\.3\.0"):
+        potential("torchsim:my_models:make")
+
+
+def test_cells_relax_with_torch_sim_where_no_atom_feels_a_force(torch_sim):
+    """A strained cell of one atom: to the minimum of ASE's own potential, not as it was given."""
+    torch_sim("0.3.0")
+    with pytest.raises(UserError, match="compute_stress=True"):
+        potential("torchsim:my_models:stressless")
+    table = StructureTable.from_ase([bulk("Cu", a=4.0)])
+    relaxed = relax(table, potential("torchsim:my_models:make"), RelaxSettings(fmax=0.01))
+    copper = bulk("Cu", a=4.0)
+    copper.calc = LennardJones(sigma=2.2, epsilon=0.2, rc=5.5)
+    FIRE(FrechetCellFilter(copper), logfile=None).run(fmax=0.01)
+    assert relaxed.counts["converged"] == 1
+    assert relaxed.steps[0] > 0
+    assert relaxed.table.volumes[0] == pytest.approx(copper.get_volume(), rel=1e-4)
+    assert relaxed.table.volumes[0] < 0.9 * table.volumes[0]

@@ -7,9 +7,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.util.coord import lattice_points_in_supercell
 
 from matscale.matching.batch import NOVELTY, match_pairs
-from matscale.matching.kernels.averages import average_possible
-from matscale.matching.kernels.pairing import AVERAGE, S1, S2
-from matscale.matching.kernels.placements import FOUND, MAPPINGS, PAIRINGS, STEPS, Question
+from matscale.matching.kernels.averages import NEVER, average_possible, cost_of_averages
+from matscale.matching.kernels.pairing import AVERAGE, S1, S2, STEPS
+from matscale.matching.kernels.placements import Question
 from matscale.matching.kernels.workspace import workspace
 from matscale.matching.outcomes import MatchSettings
 from matscale.structures.table import StructureTable
@@ -30,10 +30,9 @@ def ask(cell, base, steps, target, *, base_is_1):
     SPACE.arrays.small[STEPS] = steps
     SPACE.arrays.small[AVERAGE] = steps @ cell
     SPACE.arrays.sites[S2 if base_is_1 else S1, : len(target)] = target
-    SPACE.arrays.vain[:] = 0
-    found = np.zeros(FOUND)
-    found[PAIRINGS], found[MAPPINGS] = 1e9, 1
-    return average_possible(question(len(target), base, base_is_1=base_is_1), LIMIT, SPACE, found)
+    asked = question(len(target), base, base_is_1=base_is_1)
+    assert cost_of_averages(asked, SPACE) < NEVER
+    return average_possible(asked, LIMIT, SPACE)
 
 
 def a_base(rng):

@@ -108,7 +108,7 @@ def test_assignment_is_scipys_ties_included(n, seed, kind):
         cost[rng.random((n, n)) < 0.5] = FORBIDDEN
     found = np.empty(n, np.int64)
     floats, integers, flags = np.empty((3, n)), np.empty((3, n), np.int64), np.empty((2, n), bool)
-    possible = assign(cost, n, found, floats, integers, flags)
+    possible = assign(cost, n, found, floats, integers, flags, np.array([np.inf, 0.0]))
     _, known = linear_sum_assignment(cost)
     assert possible == (cost[np.arange(n), known].max() < FORBIDDEN)
     if possible:

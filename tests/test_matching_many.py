@@ -138,7 +138,7 @@ def one_after_the_other(table: StructureTable, settings: MatchSettings) -> np.nd
     large = np.zeros((len(rows), len(rows)), bool)
     how = engine.CODES[options.mode], options.scale, False, options.numbers, options.symmetric
     with engine.Engine(table, table, options).space() as space:
-        group_rows(Held(crystals), rows, *how, space, found[0], found[1], counts, large)
+        group_rows(Held(crystals), rows, *how, space, found[0], found[1], 0, counts, large)
     label[rows] = found[0]
     return label
 
@@ -154,9 +154,11 @@ def test_groups_are_the_sequential_ones(crystals, mode, monkeypatch):
         for block, workers in ((16, 1), (20, 3), (64, 2)):
             with monkeypatch.context() as patched:
                 patched.setattr(grouping, "BLOCK", block)
-                # Even small blocks go to threads, and few pairs at a time.
+                patched.setattr(grouping, "SHARE", workers)
+                # Even small blocks go to threads, and few representatives at a time.
                 patched.setattr(grouping, "CHUNK", 50)
-                patched.setattr(grouping, "FIRST_PAIRS", 20)
+                patched.setattr(engine, "FIRST_SLICE", 3)
+                patched.setattr(engine, "SLICE_S", 0.0)
                 found, books = batch.group(table, settings, workers=workers)
             np.testing.assert_array_equal(found, known)
             assert without_time(books) == without_time(counts)
@@ -237,17 +239,23 @@ def test_pairs_of_too_many_sites_are_told_apart():
 
 
 class Asked:
-    """How often the kernel was asked for a piece."""
+    """How many pairs the kernels were asked for; of groups, how many were compared."""
 
     def __init__(self, monkeypatch) -> None:
         self.pairs = 0
-        run = engine.Engine.run
+        run, grouped = engine.Engine.run, grouping.Comparing._grouped
 
         def counted(self_, rows_1, rows_2):
             self.pairs += len(rows_1)
             return run(self_, rows_1, rows_2)
 
+        def counted_groups(self_, *arguments):
+            answer, known = grouped(self_, *arguments)
+            self.pairs += int(answer["counts"].sum())
+            return answer, known
+
         monkeypatch.setattr(engine.Engine, "run", counted)
+        monkeypatch.setattr(grouping.Comparing, "_grouped", counted_groups)
 
 
 def test_kept_chunks_are_not_computed_again(crystals, monkeypatch, tmp_path):

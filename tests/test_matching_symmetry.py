@@ -125,7 +125,7 @@ def test_all_can_pair_is_scipys_perfect_matching(seed):
         partners[i, : degrees[i]] = np.flatnonzero(row)
     perfect = (maximum_bipartite_matching(csr_array(allowed)) >= 0).all()
     scratch = np.empty((5, n), np.int64), np.empty(n, np.bool_)
-    assert all_can_pair(n, partners, degrees, *scratch) == perfect
+    assert all_can_pair(n, partners, degrees, *scratch, np.array([np.inf, 0.0])) == perfect
 
 
 def test_symmetric_asks_both_ways_of_crystals_reduced_once():

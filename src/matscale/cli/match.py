@@ -293,6 +293,11 @@ def _say(
     )
     for sentence in _why_undecided(large, counts.oversized):
         print(sentence)
+    if counts.unsure:
+        print(
+            f"{counts.unsure} pairs match, but there are too many ways to lie on each other to try "
+            "all: their rms may not be the least; try smaller tolerances"
+        )
     for one, other in undecided[:MOST_NAMED]:
         print(f"{one} and {other}: undecided", file=sys.stderr)
     if len(undecided) > MOST_NAMED:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from matscale.energy.context import evaluated
 from matscale.energy.deformation import Layout, generalised_forces, to_cartesian
 from matscale.energy.optimisers import OPTIMISERS, Optimiser
 from matscale.energy.potential import Evaluation, Potential
@@ -59,6 +60,11 @@ class Outcome:
         return {name: np.asarray(value) for name, value in asdict(self).items()}
 
     @classmethod
+    def failing(cls, positions: np.ndarray, cell: np.ndarray, reason: str) -> Outcome:
+        """Of a crystal that no process can relax: as given, positions (n, 3), cell (3, 3) in Å."""
+        return cls(positions, cell, FAILED, np.nan, np.nan, np.nan, 0, reason)
+
+    @classmethod
     def restored(cls, stored: Mapping[str, np.ndarray]) -> Outcome:
         """From :meth:`stored`."""
         values: dict[str, Any] = {
@@ -101,9 +107,13 @@ class Batch:
         self._change(np.ones(len(self), np.bool_), np.array(rows, np.int64))
 
     def advance(self, potential: Potential) -> Iterator[tuple[int, Outcome]]:
-        """Evaluate all crystals, yield and drop those that are done, and move the others."""
+        """Evaluate all crystals, yield and drop those that are done, and move the others.
+
+        Raises:
+            ContextFailed: If the process has lost the device; see ``context.py``.
+        """
         geometry = self._geometry(self._coordinates)
-        evaluation = potential.evaluate(geometry)
+        evaluation = evaluated(potential, geometry)
         forces = self._generalised_forces(evaluation)
         largest = self._layout.longest(forces)
         new = self._steps == 0

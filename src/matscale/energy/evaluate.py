@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from matscale.energy.cache import Answers, keys_of
+from matscale.energy.context import ContextFailed, Done, elsewhere, evaluated
 from matscale.energy.potential import Potential
 from matscale.energy.relax import atom_budget
 from matscale.runtime.execution import track
@@ -53,8 +54,8 @@ def energies(
             known[key] = float(kept["energy"]), str(kept["reason"])
     first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
     rows = np.array(sorted(first.values()), np.int64)
-    evaluated = _evaluated(table, rows, potential, atom_budget(potential, batch_atoms))
-    for row, energy, reason in track(evaluated, total=len(rows), label=label):
+    found = _found(table, rows, potential, atom_budget(potential, batch_atoms))
+    for row, (energy, reason) in track(found, total=len(rows), label=label):
         known[keys[row]] = energy, reason
         answers.keep(keys[row], {"energy": energy, "reason": reason})
     return Energies(
@@ -63,19 +64,53 @@ def energies(
     )
 
 
-def _evaluated(
+_Found = tuple[float, str]
+"""Energy in eV, and the reason if there is none."""
+
+
+def _found(
     table: StructureTable, rows: np.ndarray, potential: Potential, budget: int
-) -> Iterator[tuple[int, float, str]]:
-    """Row, energy in eV and reason for its absence, batch by batch."""
-    order = rows[np.argsort(table.n_atoms[rows], kind="stable")]
+) -> Iterator[tuple[int, _Found]]:
+    """Each row with what was found; see ``context.py`` for those that this process cannot ask."""
+    done = []
+    try:
+        for place, found in _evaluated(table[rows], potential, budget):
+            done.append(place)
+            yield int(rows[place]), found
+    except ContextFailed:
+        pass
+    if len(done) == len(rows):
+        return
+
+    def item_of(part: np.ndarray) -> tuple[StructureTable, Potential, int]:
+        return table[part], potential, budget
+
+    for row, answer in elsewhere(_energies_of, item_of, np.delete(rows, done), potential):
+        yield row, (np.nan, answer) if isinstance(answer, str) else answer
+
+
+def _energies_of(item: tuple[StructureTable, Potential, int]) -> Done[_Found]:
+    answers: list[tuple[int, _Found]] = []
+    try:
+        answers += _evaluated(*item)
+    except ContextFailed as failed:
+        return Done(answers, str(failed))
+    return Done(answers)
+
+
+def _evaluated(
+    table: StructureTable, potential: Potential, budget: int
+) -> Iterator[tuple[int, _Found]]:
+    """Each row with what was found of it, batch by batch."""
+    order = np.argsort(table.n_atoms, kind="stable")
     for part in _batches(order, table.n_atoms, budget):
-        evaluation = potential.evaluate(table[part])
-        for row_of_part, row in enumerate(part.tolist()):
-            energy = float(evaluation.energies[row_of_part])
-            reason = evaluation.refused.get(row_of_part, "")
+        evaluation = evaluated(potential, table[part])
+        for place, row in enumerate(part.tolist()):
+            energy = float(evaluation.energies[place])
+            reason = evaluation.refused.get(place, "")
             if not reason and not np.isfinite(energy):
                 reason = "the energy is not finite"
-            yield row, np.nan if reason else energy, reason
+            yield row, (np.nan if reason else energy, reason)
 
 
 def _batches(rows: np.ndarray, n_atoms: np.ndarray, budget: int) -> Iterator[np.ndarray]:

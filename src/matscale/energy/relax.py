@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from matscale.energy.batch import Batch, Outcome
 from matscale.energy.cache import Answers, keys_of
+from matscale.energy.context import ContextFailed, Done, elsewhere
 from matscale.energy.optimisers import OPTIMISERS
 from matscale.energy.potential import Potential
 from matscale.energy.status import CONVERGED, STATUSES
 from matscale.runtime.errors import UserError
-from matscale.runtime.execution import as_they_come, is_elsewhere, track
+from matscale.runtime.execution import as_they_come, is_elsewhere, run, track
 from matscale.structures.table import StructureTable
 
 ATOMS_ON_CPU = 150
@@ -126,6 +129,12 @@ def relax(
         workers: Processes, as for :func:`matscale.runtime.execution.run`; more than one, or a
             cluster, needs a potential that can be pickled. None is one process on an accelerator.
         label: What is being done, for the progress display; "" shows none.
+
+    Crystals of a process that died, or whose context on its device failed, are relaxed by others;
+    only one that fails these too, alone, has failed.
+
+    Raises:
+        UserError: If no process can use the device any more.
     """
     settings = settings or RelaxSettings()
     answers = Answers(folder)
@@ -159,7 +168,7 @@ class _Work:
 def _outcomes(
     table: StructureTable, rows: np.ndarray, keys: list[str], work: _Work, workers: int | None
 ) -> Iterator[tuple[int, Outcome]]:
-    """Each row with its outcome, as it is done."""
+    """Each row with its outcome, as it is done; those of a process that failed from others."""
     budget = atom_budget(work.potential, work.batch_atoms)
     n_chunks = -(-len(rows) // (CHUNK * max(1, budget // ATOMS_ON_CPU)))
     # Each chunk gets crystals of all sizes: the slow ones are spread.
@@ -168,18 +177,47 @@ def _outcomes(
     items = [(table[rows[part]], [keys[k] for k in part], work) for part in places]
     if workers is None and not on_cpu(work.potential):
         workers = 1
-    for chunk, outcomes in as_they_come(_relax_chunk, items, workers=workers):
-        for number, outcome in outcomes:
-            yield int(rows[places[chunk][number]]), outcome
+    left = dict(enumerate(places))
+    try:
+        for chunk, done in as_they_come(_relax_chunk, items, workers=workers):
+            for number, outcome in done.answers:
+                yield int(rows[places[chunk][number]]), outcome
+            left[chunk] = np.delete(places[chunk], [number for number, _ in done.answers])
+    except BrokenProcessPool:
+        pass  # What a dead worker took with it is left.
+    again = partial(_relaxed_elsewhere, table, rows, keys, work)
+    parts = [part for part in left.values() if len(part)]
+    for outcomes in run(again, parts, workers=workers, threads=True):
+        yield from outcomes
 
 
-def _relax_chunk(item: tuple[StructureTable, list[str], _Work]) -> list[tuple[int, Outcome]]:
-    table, keys, work = item
-    answers, outcomes = Answers(work.folder), []
-    for row, outcome in relax_all(table, work.potential, work.settings, work.batch_atoms):
-        answers.keep(keys[row], outcome.stored())
+def _relaxed_elsewhere(
+    table: StructureTable, rows: np.ndarray, keys: list[str], work: _Work, part: np.ndarray
+) -> list[tuple[int, Outcome]]:
+    """Rows and outcomes of places among the rows, from processes of their own."""
+
+    def item_of(places: np.ndarray) -> tuple[StructureTable, list[str], _Work]:
+        return table[rows[places]], [keys[place] for place in places], work
+
+    outcomes = []
+    for place, outcome in elsewhere(_relax_chunk, item_of, part, work.potential):
+        row = int(rows[place])
+        if isinstance(outcome, str):
+            outcome = Outcome.failing(table.row_positions(row), table.lattices[row], outcome)
         outcomes.append((row, outcome))
     return outcomes
+
+
+def _relax_chunk(item: tuple[StructureTable, list[str], _Work]) -> Done[Outcome]:
+    table, keys, work = item
+    answers, outcomes = Answers(work.folder), []
+    try:
+        for row, outcome in relax_all(table, work.potential, work.settings, work.batch_atoms):
+            answers.keep(keys[row], outcome.stored())
+            outcomes.append((row, outcome))
+    except ContextFailed as failed:
+        return Done(outcomes, str(failed))
+    return Done(outcomes)
 
 
 def atom_budget(potential: Potential, batch_atoms: int | None) -> int:
@@ -200,7 +238,11 @@ def relax_all(
     settings: RelaxSettings,
     batch_atoms: int | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Relax without a cache: each row of the table with its outcome, as soon as it is done."""
+    """Relax without a cache: each row of the table with its outcome, as soon as it is done.
+
+    Raises:
+        ContextFailed: If the process has lost the device.
+    """
     budget = atom_budget(potential, batch_atoms)
     batch = Batch(table, settings)
     waiting = np.argsort(-table.n_atoms, kind="stable").tolist()  # large ones first: no long tail

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matscale.matching.engine import Answer, Engine, ready, tally
+from matscale.matching.engine import VALUES, Answer, Engine, ready, tally
 from matscale.matching.grouping import Grouping
 from matscale.matching.kernels.search import STATUSES
 from matscale.matching.kernels.strict import MATCH, TOO_LARGE
@@ -76,7 +76,7 @@ def match(
 
 def _matches(answers: Sequence[Answer], engine: Engine, considered: int) -> Matches:
     pairs = _joined(answers, "pairs", np.empty((0, 2), np.int64))
-    values = _joined(answers, "values", np.empty((0, 6)))
+    values = _joined(answers, "values", np.empty((0, VALUES)))
     statuses = sum((answer["statuses"] for answer in answers), np.zeros(STATUSES, np.int64))
     undecided = _joined(answers, "undecided", np.empty((0, 2), np.int64))
     anonymous = engine.settings.mode == "anonymous"
@@ -88,17 +88,12 @@ def _matches(answers: Sequence[Answer], engine: Engine, considered: int) -> Matc
         rms_angstrom=values[:, 0] * values[:, 2],
         largest=values[:, 1],
         element_maps=maps if anonymous else None,
-        counts=engine.counts(statuses, considered, undecided, _improved(values)),
+        counts=engine.counts(statuses, considered, undecided, values[:, 5]),
     )
 
 
 def _joined(answers: Sequence[Answer], name: str, empty: np.ndarray) -> np.ndarray:
     return np.concatenate([empty, *(answer[name] for answer in answers)])
-
-
-def _improved(values: np.ndarray) -> int:
-    """Matches that are better than the first that was found."""
-    return int((values[:, 5] > 1).sum())
 
 
 def match_pairs(
@@ -126,16 +121,17 @@ def match_pairs(
     work = Matching(first, second, settings or MatchSettings(), rows)
     answers = work.answers(keep=keep, workers=workers, label=label)
     status = _joined(answers, "status", np.empty(0, np.int8))
-    values = _joined(answers, "values", np.empty((0, 6)))
+    values = _joined(answers, "values", np.empty((0, VALUES)))
     matched = status == MATCH
     return PairScores(
         matched=matched,
         rms=values[:, 0],
         rms_angstrom=values[:, 0] * values[:, 2],
         largest=values[:, 1],
+        cost=values[:, 6],
         undecided=status == TOO_LARGE,
         counts=work.engine.counts(
-            tally(status), len(rows), rows[status == TOO_LARGE], _improved(values[matched])
+            tally(status), len(rows), rows[status == TOO_LARGE], values[matched, 5]
         ),
     )
 

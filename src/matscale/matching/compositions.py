@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,14 +14,21 @@ from matscale.structures import chemistry
 
 def composition_keys(crystals: Prepared, mode: str) -> list[object]:
     """What two crystals must have in common to match, by row: a reduced or anonymous formula."""
-    keys: list[object] = []
-    for row in range(len(crystals.sizes)):
-        cell = tuple(crystals.counts(row).items())
-        if not cell or mode == "framework":
-            keys.append(None)
-        else:
-            keys.append(chemistry.reduced(cell) if mode == "direct" else chemistry.anonymous(cell))
-    return keys
+    if mode == "framework":
+        return [None] * len(crystals.sizes)
+    key_of = cache(chemistry.reduced if mode == "direct" else chemistry.anonymous)
+    return [key_of(cell) if cell else None for cell in _compositions(crystals)]
+
+
+def _compositions(crystals: Prepared) -> list[chemistry.Composition]:
+    """Element counts of each cell; empty where there is no cell."""
+    rows = np.repeat(np.arange(len(crystals.sizes)), crystals.sizes)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(crystals.sizes), crystals.sizes)
+    places += np.repeat((crystals.offsets[:-1] + crystals.sizes), crystals.sizes)
+    both, counts = np.unique(rows * 256 + crystals.codes[places], return_counts=True)
+    pairs = list(zip((both % 256).tolist(), counts.tolist(), strict=True))
+    ends = np.searchsorted(both, np.arange(len(crystals.sizes) + 1) * 256).tolist()
+    return [tuple(pairs[start:stop]) for start, stop in pairwise(ends)]
 
 
 def rows_by_composition(crystals: Prepared, mode: str) -> dict[object, np.ndarray]:

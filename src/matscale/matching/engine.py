@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from matscale.matching.prepare import POINTS, Prepared, prepare
 from matscale.runtime.execution import is_elsewhere
 from matscale.runtime.memory import Memory, content_key
 from matscale.runtime.version import __version__
+from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 
 CHUNK = 1 << 13
@@ -58,6 +60,9 @@ STATUSES = {
     "too large": TOO_LARGE,
 }
 """Why pairs are not searched, by the name under which they are counted."""
+
+VALUES = 7
+"""What is known of a pair, see ``search.match_rows``."""
 
 Answer = dict[str, np.ndarray]
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -124,8 +129,8 @@ class Engine:
 
     def map(
         self,
-        function: Callable[[tuple[str, int, int]], Answer],
-        items: Sequence[tuple[int, int]],
+        function: Callable[[Any], Answer],
+        items: Sequence[tuple[int, ...]],
         memory: Memory,
         question: str,
         label: str = "",
@@ -170,7 +175,7 @@ class Engine:
             space = spare.pop()
         except IndexError:
             space = workspace(self._largest, points)
-            space.arrays.most_work[0] = MOST_WORK
+            space.arrays.work[0] = MOST_WORK
         try:
             yield space
         finally:
@@ -185,12 +190,24 @@ class Engine:
         if self._stopped:
             raise InterruptedWork
 
+    def slices(self, count: int) -> Iterator[slice]:
+        """Parts of so many items for one call of a kernel each, which takes about SLICE_S."""
+        start, size = 0, FIRST_SLICE
+        while start < count:
+            self.go_on()
+            began = time.perf_counter()
+            yield slice(start, min(start + size, count))
+            took = max(time.perf_counter() - began, 1e-6)
+            start += size
+            size = max(1, int(min(size * SLICE_S / took, CHUNK)))
+
     # --- pairs ---------------------------------------------------------------------------
 
     def run(self, rows_1: np.ndarray, rows_2: np.ndarray) -> Found:
         """Status, values and element maps of the pairs; see ``search.match_rows``."""
         status, values, maps = self._search(rows_1, rows_2, POINTS)
-        large = np.flatnonzero(status == TOO_LARGE)
+        # More points are of no use to a search that had mappings to try.
+        large = np.flatnonzero((status == TOO_LARGE) & (values[:, 3] == 0))
         if len(large):
             again = self._search(rows_1[large], rows_2[large], MAX_POINTS)
             status[large], values[large] = again[:2]
@@ -199,22 +216,15 @@ class Engine:
         return status, values, maps
 
     def _search(self, rows_1: np.ndarray, rows_2: np.ndarray, points: int) -> Found:
-        """One pass over the pairs, in slices of about :data:`SLICE_S`."""
+        """One pass over the pairs."""
         count = len(rows_1)
-        status, values = np.empty(count, np.int8), np.empty((count, 6))
+        status, values = np.empty(count, np.int8), np.empty((count, VALUES))
         anonymous = self.settings.mode == "anonymous"
         maps = np.full((count if anonymous else 0, 256), -1, np.int16)
-        start, size = 0, FIRST_SLICE
         with self.space(points) as space:
-            while start < count:
-                self.go_on()
-                part = slice(start, start + size)
+            for part in self.slices(count):
                 answer = status[part], values[part], maps[part] if anonymous else maps
-                began = time.perf_counter()
                 self._call(rows_1[part], rows_2[part], space, *answer)
-                took = max(time.perf_counter() - began, 1e-6)
-                start += size
-                size = max(1, int(min(size * SLICE_S / took, CHUNK)))
         return status, values, maps
 
     def _call(
@@ -240,6 +250,7 @@ class Engine:
             settings.criterion == "rms",
             settings.keep_first,
             settings.symmetric,
+            PETTIFOR,
             space,
             status,
             values,
@@ -253,9 +264,18 @@ class Engine:
         statuses: np.ndarray,
         considered: int,
         undecided: np.ndarray,
-        improved: int = 0,
+        bests: np.ndarray | None = None,
     ) -> Counts:
-        """The books by status (7,); pairs never looked at differ in composition."""
+        """The books of a search.
+
+        Args:
+            statuses: Pairs by status, (7,); pairs never looked at differ in composition.
+            considered: All pairs.
+            undecided: Rows of both tables of those given up, (k, 2).
+            bests: Of each match the number of successive best ones, negative where its search
+                was given up, (m,); None if the first match is kept.
+        """
+        bests = np.empty(0) if bests is None else bests
         refused = {name: int(statuses[code]) for name, code in STATUSES.items()}
         refused["composition"] += considered - int(statuses.sum())
         sizes = self.first.sizes[undecided[:, 0]], self.second.sizes[undecided[:, 1]]
@@ -264,10 +284,11 @@ class Engine:
             refused=refused,
             tested=int(statuses[NO_MATCH] + statuses[MATCH]),
             matched=int(statuses[MATCH]),
-            improved=improved,
+            improved=int((np.abs(bests) > 1).sum()),
             seconds=time.perf_counter() - self.started,
             undecided=tuple((int(first), int(second)) for first, second in undecided),
             oversized=int((np.maximum(*sizes) > MAX_SITES).sum()),
+            unsure=int((bests < 0).sum()),
         )
 
 

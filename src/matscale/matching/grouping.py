@@ -9,27 +9,27 @@ compared among themselves, one after the other. So the same pairs decide, and ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from matscale.matching.compositions import rows_by_composition
-from matscale.matching.engine import CHUNK, CODES, Answer, heaviness, tally
+from matscale.matching.engine import CHUNK, CODES, Answer, heaviness
 from matscale.matching.kernels import search
-from matscale.matching.kernels.strict import MATCH, TOO_LARGE
 from matscale.matching.outcomes import Counts, MatchSettings
 from matscale.matching.work import Work
 from matscale.runtime.execution import is_elsewhere, run, track
 from matscale.structures.table import StructureTable
 
 BLOCK = 128
-"""Crystals of a block where cells are small."""
-PIECE = 16
+"""Crystals of the first blocks where cells are small."""
+SHARE = 16
+"""A later block has a 16th of the crystals before it: so there are few blocks to wait for the end
+of, and still nearly all pairs have their representative in an earlier one."""
+PIECE = 8
 """Crystals of a block that a thread or a worker compares with all representatives."""
-FIRST_PAIRS = 1024
-"""Pairs that are compared at once at first; some of them are in vain after a match."""
 
 
 class Comparing(Work):
@@ -48,19 +48,42 @@ class Comparing(Work):
         Args:
             item: What tells the work apart, and the two numbers.
         """
-        answers = []
-        for members in self.classes[slice(*item[1:])]:
-            self.engine.go_on()
-            answers.append(self.among_themselves(members))
-        return joined(answers)
+        return joined([self.among_themselves(rows) for rows in self.classes[slice(*item[1:])]])
 
     def among_themselves(self, rows: np.ndarray) -> Answer:
         """Representatives of crystals that are compared one after the other."""
+        answers, representatives, known = [], np.empty(len(rows), np.int64), 0
+        for part in self.engine.slices(len(rows)):
+            room = known + len(rows[part])
+            answer, known = self._grouped(rows[part], representatives[:room], known)
+            answers.append(answer)
+        return joined(answers)
+
+    def first_matches(self, item: tuple[np.ndarray, np.ndarray]) -> Answer:
+        """The first representative that each crystal matches, -1 for none.
+
+        Args:
+            item: Rows of the crystals and of the representatives, in order.
+        """
+        rows, representatives = item
+        label, left, answers = np.full(len(rows), -1, np.int64), np.arange(len(rows)), []
+        for part in self.engine.slices(len(representatives)):
+            some = representatives[part]
+            answer, _ = self._grouped(rows[left], some, len(some))
+            answers.append(answer)
+            label[left] = answer["label"]
+            left = left[answer["label"] < 0]
+        return {**joined(answers), "label": label}
+
+    def _grouped(
+        self, rows: np.ndarray, representatives: np.ndarray, known: int
+    ) -> tuple[Answer, int]:
+        """One call of the kernel; for the arguments and the number see ``search.group_rows``."""
         settings = self._settings
         label, counts = np.empty(len(rows), np.int64), np.zeros(search.STATUSES, np.int64)
-        undecided = np.zeros((len(rows), len(rows)), bool)
+        undecided = np.zeros((len(representatives), len(rows)), bool)
         with self.engine.space() as space:
-            search.group_rows(
+            known = search.group_rows(
                 self.engine.held[0],
                 rows,
                 CODES[settings.mode],
@@ -70,43 +93,14 @@ class Comparing(Work):
                 settings.symmetric,
                 space,
                 label,
-                np.empty(len(rows), np.int64),
+                representatives,
+                known,
                 counts,
                 undecided,
             )
-        pairs = rows[np.argwhere(undecided)]
-        return {"label": label, "counts": counts, "undecided": pairs}
-
-    def first_matches(self, item: tuple[np.ndarray, np.ndarray]) -> Answer:
-        """The first representative that each crystal matches, -1 for none.
-
-        Counted are the pairs up to the first match, which are those that must be compared.
-
-        Args:
-            item: Rows of the crystals and of the representatives, in order.
-        """
-        rows, representatives = item
-        label = np.full(len(rows), -1, np.int64)
-        counts = np.zeros(search.STATUSES, np.int64)
-        undecided = [np.empty((0, 2), np.int64)]
-        open_, start, pairs = np.arange(len(rows)), 0, FIRST_PAIRS
-        while len(open_) and start < len(representatives):
-            some = representatives[start : start + max(1, pairs // len(open_))]
-            status, *_ = self.engine.run(
-                np.tile(some, len(open_)), np.repeat(rows[open_], len(some))
-            )
-            status = status.reshape(len(open_), len(some))
-            hit = status == MATCH
-            matched = hit.any(axis=1)
-            first = np.where(matched, hit.argmax(axis=1), len(some))
-            wanted = np.arange(len(some)) <= first[:, None]
-            counts += tally(status[wanted])
-            crystal, other = np.nonzero(wanted & (status == TOO_LARGE))
-            undecided.append(np.column_stack([some[other], rows[open_[crystal]]]))
-            label[open_[matched]] = some[first[matched]]
-            open_ = open_[~matched]
-            start, pairs = start + len(some), min(2 * pairs, CHUNK)
-        return {"label": label, "counts": counts, "undecided": np.concatenate(undecided)}
+        places = np.argwhere(undecided)
+        pairs = np.column_stack([representatives[places[:, 0]], rows[places[:, 1]]])
+        return {"label": label, "counts": counts, "undecided": pairs}, known
 
 
 def joined(answers: Sequence[Answer]) -> Answer:
@@ -157,10 +151,10 @@ class Grouping:
         for (start, stop), answer in zip(bundles, answers, strict=True):
             self._note(np.concatenate([[], *self._classes[start:stop]]).astype(np.int64), answer)
         blocks = [
-            (number, start)
+            (number, *block)
             for number, members in enumerate(self._classes)
             if len(members) > self._block
-            for start in range(0, len(members), self._block)
+            for block in self._blocks(len(members))
         ]
         for block in track(blocks, total=len(blocks), label=label):
             answer = self._engine.map(self._large, [block], memory, f"{question} large")[0]
@@ -169,8 +163,16 @@ class Grouping:
         counts, undecided = books["counts"], books["undecided"]
         return self._label, self._engine.counts(counts, int(counts.sum()), undecided)
 
-    def _members(self, number: int, start: int) -> np.ndarray:
-        return self._classes[number][start : start + self._block]
+    def _blocks(self, count: int) -> Iterator[tuple[int, int]]:
+        """Where the blocks of so many crystals begin and end."""
+        start = 0
+        while start < count:
+            stop = min(start + max(self._block, start // SHARE), count)
+            yield start, stop
+            start = stop
+
+    def _members(self, number: int, start: int, stop: int) -> np.ndarray:
+        return self._classes[number][start:stop]
 
     def _note(self, rows: np.ndarray, answer: Answer) -> None:
         self._label[rows] = answer["label"]
@@ -191,10 +193,10 @@ class Grouping:
         bundles.append((start, len(self._classes)))
         return [(start, stop) for start, stop in bundles if stop > start]
 
-    def _large(self, item: tuple[str, int, int]) -> Answer:
+    def _large(self, item: tuple[str, int, int, int]) -> Answer:
         """Representatives of the crystals of one block of a composition of many."""
-        _, number, start = item
-        rows = self._members(number, start)
+        _, number, start, stop = item
+        rows = self._members(number, start, stop)
         before = self._classes[number][:start]
         representatives = before[self._label[before] == before]
         pieces = [

@@ -85,6 +85,8 @@ class Counts:
             sites than a search can hold, because there are more lattice points than it can hold,
             or because it takes more work than anyone waits for.
         oversized: How many of these were given up for their sites, whatever the tolerances.
+        unsure: Matches whose search was given up once one was found, so that a better one may be
+            among what was not tried.
     """
 
     considered: int
@@ -95,6 +97,7 @@ class Counts:
     seconds: float
     undecided: tuple[tuple[int, int], ...] = ()
     oversized: int = 0
+    unsure: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class PairScores:
         rms: As in :class:`Matches`, as are the fields below.
         rms_angstrom: In Å.
         largest: In units of (V/n)^(1/3).
+        cost: For "framework": mean modified Pettifor distance of the elements that are paired.
         undecided: Whether the pair's search is too large; such a pair counts as not matched.
         counts: What became of the pairs.
     """
@@ -146,5 +150,6 @@ class PairScores:
     rms: np.ndarray
     rms_angstrom: np.ndarray
     largest: np.ndarray
+    cost: np.ndarray
     undecided: np.ndarray
     counts: Counts

@@ -54,12 +54,6 @@ class Prepared(NamedTuple):
     rotations: np.ndarray
     errors: np.ndarray
 
-    def counts(self, row: int) -> dict[int, int]:
-        """Sites of each element in one cell."""
-        codes = self.codes[self.offsets[row] : self.offsets[row] + self.sizes[row]]
-        elements, counts = np.unique(codes, return_counts=True)
-        return dict(zip(elements.tolist(), counts.tolist(), strict=True))
-
 
 def prepare(
     table: StructureTable, *, reduce: bool, to_primitive: bool, ltol: float, atol: float

@@ -43,6 +43,7 @@ def align_row(
         MATCH or another status, in which case ``sites``, ``shifts`` and ``steps`` hold nothing.
     """
     outcome = np.zeros(FOUND)
+    space.work[1] = 0.0
     status = plain_pair(
         first, i, second, j, mode, scale, supercell, tolerances, use_rms, keep_first, space, outcome
     )

@@ -17,6 +17,7 @@ from matscale.matching.kernels.algebra import inverse as invert
 from matscale.matching.kernels.assignment import FORBIDDEN, assign
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.pairing import (
+    DISTANCE,
     PAIRS,
     POINTS,
     RAW,
@@ -132,11 +133,12 @@ def _fails_in(n, p, q, r, too_far, blur, space):
     for axis in range(3):
         reaches[axis] = reach * _length(space.small[INVERSE], p, q, r, axis)
     remaining = _list_remaining(n, p, q, r, reaches, space)
+    space.work[1] += DISTANCE * remaining
     if remaining == 0:
         return True
     # If all partners remain, they can all be paired still.
     if remaining < space.degrees[:n].sum() and not all_can_pair(
-        n, space.remaining, space.left, space.integers, space.flags[0]
+        n, space.remaining, space.left, space.integers, space.flags[0], space.work
     ):
         return True
     for i in range(n):
@@ -146,7 +148,7 @@ def _fails_in(n, p, q, r, too_far, blur, space):
             j = space.remaining[i, rank]
             partial[i, j] = space.cost[i, j]
     column = space.integers[PAIRS]
-    if not assign(partial, n, column, space.floats, space.integers, space.flags):
+    if not assign(partial, n, column, space.floats, space.integers, space.flags, space.work):
         return True
     for axis in range(3):
         reaches[axis] *= (reach - 2 * blur) / reach

@@ -75,7 +75,7 @@ def _least_beyond(cost, v):
 
 
 @kernel
-def assign(cost, n, column_of, floats, integers, flags):
+def assign(cost, n, column_of, floats, integers, flags, work):
     """Pair each row with one column at the smallest total cost.
 
     The shortest augmenting path algorithm of D. F. Crouse, "On implementing 2D rectangular
@@ -89,10 +89,12 @@ def assign(cost, n, column_of, floats, integers, flags):
         floats: Scratch, (3, n).
         integers: Scratch, (3, n) int64.
         flags: Scratch, (2, n) bool.
+        work: Most work and that done so far, (2,); that of the paths is added.
 
     Returns:
-        False if every pairing uses a forbidden pair; ``column_of`` is then incomplete. scipy goes
-        on and returns one of them, which no caller can use.
+        False if every pairing uses a forbidden pair, or the work is more than the most;
+        ``column_of`` is then incomplete. scipy goes on and returns one of them, which no caller
+        can use.
     """
     u, v, shortest = floats[0], floats[1], floats[2]
     path, row_of, remaining = integers[0], integers[1], integers[2]
@@ -115,6 +117,7 @@ def assign(cost, n, column_of, floats, integers, flags):
         # The cheapest pairing of the rows so far uses a forbidden pair: all later ones will.
         if sink == -1 or lowest > FORBIDDEN / 2:
             return False
+        scanned = 1
         u[row] += lowest
         for i in range(n):
             if seen_rows[i] and i != row:
@@ -122,6 +125,10 @@ def assign(cost, n, column_of, floats, integers, flags):
         for j in range(n):
             if seen_columns[j]:
                 v[j] -= lowest - shortest[j]
+                scanned += 1
+        work[1] += scanned * n
+        if work[1] > work[0]:
+            return False
         j = sink
         while True:
             i = path[j]

@@ -6,215 +6,287 @@ import math
 
 import numpy as np
 
-from matscale.matching.kernels.algebra import inverse, reciprocal_lengths, rows_times
-from matscale.matching.kernels.compiling import kernel
-from matscale.matching.kernels.pairing import AVERAGE, S1
-from matscale.matching.kernels.placements import MAPPINGS, PAIRINGS, STEPS, WORK
+from matscale.matching.kernels.algebra import inverse, reciprocal_lengths, rows_times, volume
+from matscale.matching.kernels.compiling import finite, kernel
+from matscale.matching.kernels.correlation import LONGEST, correlate, row_length
+from matscale.matching.kernels.pairing import AVERAGE, S1, STEPS
 from matscale.matching.kernels.workspace import MOST_GRID
 
-SCALED, MEASURES = 22, 23
+SCALED, MEASURES = 24, 25
 """The workspace's ``small`` matrices that are used here, beside 0 and 1 as scratch."""
 
-FINE = 0.075
+EDGE = 0.33
 """Distance of the grid's points, in units of (V/n)^(1/3)."""
-SLACK = 1 + 1e-5
+SLACK = 1 + 1e-3
 """Far above rounding errors in single precision."""
-WORTH = 10
-"""Points of the grid and sites that are looked at in the time that a pairing takes for each of its
-pairs of sites."""
-IN_VAIN = 16
-"""By how many times their own cost, asked in vain, pairings must have cost more to ask again."""
-ROTATED = 4
-"""How many times more a refusal saves where it holds for equivalent mappings too."""
+ROOMY = 1.5
+"""Distance of lattice planes, in units of (V/n)^(1/3), from which the nearest image of a site is
+the one that rounding finds, or else too far away to matter."""
+NEVER = np.inf
+"""Cost of a grid with too many points."""
 
 
 @kernel
-def average_possible(question, limit, space, outcome):
+def cost_of_averages(question, space):
+    """Choose the grid for :func:`average_possible` and lay the base's cell into ``small[SCALED]``.
+
+    Args:
+        question: What is to be matched, see :class:`matscale.matching.kernels.placements.Question`.
+        space: Workspace with the average cell and the steps from the base to it.
+
+    Returns:
+        What the bound costs, in pairs of sites that are compared in that time; NEVER if it cannot
+        be asked.
+    """
+    small, grid = space.small, space.grid
+    scaled, inverted = small[SCALED], small[1]
+    if not inverse(small[STEPS], small[0], inverted):
+        return NEVER
+    rows_times(inverted, 3, small[AVERAGE], scaled)
+    edge = EDGE * (volume(small[AVERAGE]) / question.n) ** (1 / 3)
+    points = 1.0
+    for k in range(3):
+        square = scaled[k, 0] ** 2 + scaled[k, 1] ** 2 + scaled[k, 2] ** 2
+        size = math.ceil(math.sqrt(square) / edge)
+        if not size <= LONGEST:
+            return NEVER
+        grid[k] = max(1, size)
+        small[MEASURES, 1, k] = square / (grid[k] * grid[k])
+        points *= grid[k]
+    if points > MOST_GRID:
+        return NEVER
+    terms = min(points, 8.0 * question.n)
+    return points * (terms / 120 + question.n_base / 5) + question.n + 250
+
+
+@kernel
+def average_possible(question, limit, space):
     """Whether some translation brings the sites of the target near those of the base on average.
 
     If there is none, no pairing of the sites has an rms below ``limit``. Proof. Let a pairing have
     displacements v_i with mean c. Moved by c on top of the translation that was tried, each site i
     of the target lies |v_i - c| from a site of the base. So the rms is at least R(t), the root
-    mean square over the target's sites of the distance to the nearest site of the base, at some
-    translation t; species only raise it. As distances obey the triangle inequality, so does R:
-    |R(t) - R(u)| <= |t - u|. R need be known only on a grid of translations over one cell of the
-    base, then: if it is nowhere below ``limit`` plus half the diagonal of the grid's boxes, no
-    translation will do. On the grid distances are taken from a table, with sites moved to its
-    points; by the same inequality that changes R by the root mean square of their moves at most.
+    mean square over the target's sites of the distance D to the nearest site of the base, at some
+    translation t; species only raise it.
 
-    All is in the average lattice, of which the base's cell is not reduced; an image that is not the
-    nearest by its fractions is beyond the planes of the cell, which bounds the distance too.
+    R(t) need be known on a grid of translations over one cell of the base only. D(x)^2 is the
+    least of |x - b|^2 over all sites b, so D(x)^2 - |x|^2 is the least of functions that are linear
+    in x, hence concave. Let x lie in a box of a grid, at fractions f_k of its edges e_k, and let w
+    be the weights of linear interpolation between the box's corners; sum w |corner|^2 - |x|^2 =
+    sum f_k (1 - f_k) |e_k|^2, skewed or not. So D(x)^2 is at least the interpolated D^2 less that.
+    This is used twice. In the sum over the sites of the target, each is replaced by its eight
+    corners, which makes R^2 on the grid a correlation of two functions on it. And R^2, a mean of
+    such functions, is bounded in the same way in each box of translations: see :func:`_least`.
+
+    All is in the average lattice. The field may be too small, but not too large.
 
     Args:
-        question: What is to be matched, see :class:`matscale.matching.kernels.placements.Question`.
+        question: As for :func:`cost_of_averages`, which must have been called.
         limit: Distance in Å that is too far.
-        space: Workspace with the average cell, the steps from the base to it and the target's
-            sites; ``laid``, ``field`` and ``sums`` are scratch.
-        outcome: What was found so far; the work done is added.
+        space: Workspace with the target's sites too; all of it that is for grids is scratch.
     """
-    small, n = space.small, question.n
-    scaled, work, origin = small[SCALED], small[MEASURES], small[1]
-    if outcome[PAIRINGS] == 0 or not inverse(small[STEPS], small[0], origin):
+    sites, squares = question.n, space.small[MEASURES, 1]
+    points = space.grid[0] * space.grid[1] * space.grid[2]
+    _fill_field(question, points, space)
+    between = _spread(question, squares, points, space)
+    threshold = (limit * limit * sites + between) * SLACK
+    last = space.grid[2]
+    field, weights = space.field, space.weights[:points]
+    # The least is no more than the mean.
+    if _mean(field[last : last + points]) * sites <= threshold:
         return True
-    rows_times(origin, 3, small[AVERAGE], scaled)
-    if not reciprocal_lengths(scaled, small[0], origin, work[0]):
-        return True
-    edge = FINE * (limit / question.tolerances[1])
-    grid, box, half = space.grid[0], work[1], work[2]
-    for k in range(3):
-        length = math.sqrt(scaled[k, 0] ** 2 + scaled[k, 1] ** 2 + scaled[k, 2] ** 2)
-        grid[k] = max(4.0, math.ceil(length / edge))
-        box[k] = 2 * math.pi / work[0, k]
-    for k in range(3):
-        half[k] = 0.5 / grid[k]
-    points = grid[0] * grid[1] * grid[2]
-    cost = points * (8.0 * question.n_base + n) / WORTH
-    if points > MOST_GRID or not _worth_it(cost, question, space.vain, outcome):
-        return True
-    outcome[WORK] += cost
-    moved = _lay_on_grid(question, scaled, space)
-    _fill_field(question, scaled, box, space)
-    _add_up(n, space)
-    needed = (limit + _half_diagonal(scaled, half)) * SLACK + moved * SLACK
-    threshold = n * needed * needed
-    if _least(space) < threshold:
-        space.vain[0] += 1
-        return True
-    space.vain[1] += 1
-    return False
+    correlate(space.grid, field, space.points_of[2], weights, space, space.sums[0])
+    return _least(squares, float(sites), threshold, space) < threshold
 
 
 @kernel
-def _worth_it(cost, question, vain, outcome):
-    """Whether pairings cost more: all so far, for the times in vain too, and those of a mapping."""
-    paired = outcome[PAIRINGS] * question.n * question.n
-    mappings = outcome[MAPPINGS] - vain[1]
-    times = ROTATED if question.turns > 1 else 1
-    return cost * (1 + IN_VAIN * vain[0]) <= paired and cost * mappings <= paired * times
-
-
-@kernel
-def _half_diagonal(cell, half):
-    """The longest of half the diagonals of a box with edges along a cell's vectors."""
-    longest = 0.0
-    for signs in range(4):
-        square = 0.0
-        for x in range(3):
-            value = half[0] * cell[0, x]
-            value += half[1] * cell[1, x] * (1.0 if signs & 1 else -1.0)
-            value += half[2] * cell[2, x] * (1.0 if signs & 2 else -1.0)
-            square += value * value
-        longest = max(longest, square)
-    return math.sqrt(longest)
-
-
-@kernel
-def _lay_on_grid(question, cell, space):
-    """Move the target's sites to points of the grid, into ``laid``; by how much, in rms."""
-    target, steps = space.sites[S1 + (1 if question.base_is_1 else 0)], space.small[STEPS]
-    laid, grid = space.laid, space.grid[0]
+def _mean(values):
     total = 0.0
-    for i in range(question.n):
-        square = 0.0
-        for k in range(3):
-            value = (
-                target[i, 0] * steps[0, k] + target[i, 1] * steps[1, k] + target[i, 2] * steps[2, k]
-            )
-            point = math.floor(value * grid[k] + 0.5)
-            laid[i, k] = point / grid[k] - value
-            space.grid[1, k] = point
-        for x in range(3):
-            move = laid[i, 0] * cell[0, x] + laid[i, 1] * cell[1, x] + laid[i, 2] * cell[2, x]
-            square += move * move
-        total += square
-        for k in range(3):
-            laid[i, k] = space.grid[1, k] - grid[k] * math.floor(space.grid[1, k] / grid[k])
-    return math.sqrt(total / question.n)
+    for k in range(len(values)):
+        total += values[k]
+    return total / len(values)
 
 
 @kernel
-def _fill_field(question, cell, box, space):
-    """Squared distances of the grid's points to the nearest site of the base; twice along b and c.
+def _fill_field(question, points, space):
+    """Squared distances in Å^2 of the grid's points to the nearest site of the base, or less.
 
-    Whole planes can then be added to others without looking where the cell ends.
+    They begin at place ``grid[2]``: see :func:`correlation.correlate`.
     """
-    field = space.field
-    n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
-    stride = 2 * n_2
-    for i in range(n_0):
-        for j in range(n_1):
-            row = (i * 2 * n_1 + j) * stride
-            _fill_row(i / n_0, j / n_1, question, cell, box, field[row : row + n_2])
-            _copy(field[row : row + n_2], field[row + n_2 : row + stride])
-            below = row + n_1 * stride
-            _copy(field[row : row + stride], field[below : below + stride])
-
-
-@kernel
-def _copy(source, target):
-    for k in range(len(source)):
-        target[k] = source[k]
-
-
-@kernel
-def _fill_row(first, second, question, cell, box, out):
-    """Squared distances along c, (k,), at two fractional coordinates."""
-    base = question.base
-    out[:] = 1e30
+    grid, base = space.grid, question.base
+    cell, work = space.small[SCALED], space.small[MEASURES]
+    _lay_points(grid, space.points_of)
+    x, y, z = space.points_of[0, :points], space.points_of[1, :points], space.points_of[2, :points]
+    field = space.field[grid[2] : grid[2] + points]
+    field[:] = np.inf
+    if not reciprocal_lengths(cell, space.small[0], space.small[1], work[0]):
+        field[:] = 0.0
+        return
+    spacings = work[2]
+    for k in range(3):
+        spacings[k] = 2 * math.pi / work[0, k]
+    nearest = min(spacings[0], spacings[1], spacings[2])
+    roomy = nearest > ROOMY * (volume(cell) / question.n_base) ** (1 / 3)
     for site in range(question.n_base):
-        f, g = first - base[site, 0], second - base[site, 1]
-        f -= math.floor(f + 0.5)
-        g -= math.floor(g + 0.5)
-        plane = min(box[0] * (1 - abs(f)), box[1] * (1 - abs(g)))
-        x = f * cell[0, 0] + g * cell[1, 0]
-        y = f * cell[0, 1] + g * cell[1, 1]
-        z = f * cell[0, 2] + g * cell[1, 2]
-        cx, cy, cz, height = cell[2, 0], cell[2, 1], cell[2, 2], box[2]
-        start, scale = base[site, 2], 1.0 / len(out)
-        for k in range(len(out)):
-            h = k * scale - start
-            h -= np.floor(h + 0.5)
-            other = height * (1 - abs(h))
-            other = other if other < plane else plane
-            p, q, r = x + h * cx, y + h * cy, z + h * cz
-            square, beyond = p * p + q * q + r * r, other * other
-            square = square if square < beyond else beyond
-            out[k] = out[k] if out[k] < square else square
+        if roomy:
+            _nearer(x, y, z, base[site], cell, spacings, field)
+        else:
+            _nearer_of_eight(x, y, z, base[site], cell, nearest, field)
 
 
 @kernel
-def _add_up(n, space):
-    """``sums`` = sum over the target's sites of the field, for each translation of the grid.
+def _lay_points(grid, out):
+    """Fractional coordinates of a grid's points by column, (3, g)."""
+    n_2 = grid[2]
+    step_0, step_1, step_2 = 1.0 / grid[0], 1.0 / grid[1], 1.0 / n_2
+    start = 0
+    for i in range(grid[0]):
+        for j in range(grid[1]):
+            out[0, start : start + n_2] = i * step_0
+            out[1, start : start + n_2] = j * step_1
+            third = out[2, start : start + n_2]
+            for k in range(n_2):
+                third[k] = k * step_2
+            start += n_2
 
-    A row holds as many numbers again, of no meaning: planes as wide as the field's are added.
+
+@finite
+def _nearer(first, second, third, site, cell, spacings, out):
+    """Lower squared distances to those to a site, by the image that rounding finds.
+
+    Other images lie beyond planes of the lattice, which bounds their distance.
     """
-    field, sums, laid = space.field, space.sums, space.laid
-    n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
-    stride = 2 * n_2
-    plane = n_1 * stride
-    for point in range(n_0 * plane):
-        sums[point] = 0.0
-    for site in range(n):
-        a, b, c = int(laid[site, 0]), int(laid[site, 1]), int(laid[site, 2])
-        for i in range(n_0):
-            p = i + a if i + a < n_0 else i + a - n_0
-            first = p * 2 * plane + b * stride + c
-            _add(sums[i * plane : (i + 1) * plane - n_2], field[first : first + plane - n_2])
+    a, b, c = np.float32(site[0]), np.float32(site[1]), np.float32(site[2])
+    ax, ay, az = np.float32(cell[0, 0]), np.float32(cell[0, 1]), np.float32(cell[0, 2])
+    bx, by, bz = np.float32(cell[1, 0]), np.float32(cell[1, 1]), np.float32(cell[1, 2])
+    cx, cy, cz = np.float32(cell[2, 0]), np.float32(cell[2, 1]), np.float32(cell[2, 2])
+    high_0, high_1, high_2 = (
+        np.float32(spacings[0]), np.float32(spacings[1]), np.float32(spacings[2]),
+    )  # fmt: skip
+    for k in range(len(out)):
+        f, g, h = first[k] - a, second[k] - b, third[k] - c
+        f -= np.rint(f)
+        g -= np.rint(g)
+        h -= np.rint(h)
+        beyond = high_0 - high_0 * abs(f)
+        other = high_1 - high_1 * abs(g)
+        beyond = other if other < beyond else beyond
+        other = high_2 - high_2 * abs(h)
+        beyond = other if other < beyond else beyond
+        x, y, z = (
+            f * ax + g * bx + h * cx, f * ay + g * by + h * cy, f * az + g * bz + h * cz,
+        )  # fmt: skip
+        square, far = x * x + y * y + z * z, beyond * beyond
+        square = far if far < square else square
+        out[k] = square if square < out[k] else out[k]
+
+
+@finite
+def _nearer_of_eight(first, second, third, site, cell, spacing, out):
+    """As :func:`_nearer`, by the eight images around a point; others are one ``spacing`` away."""
+    a, b, c = np.float32(site[0]), np.float32(site[1]), np.float32(site[2])
+    ax, ay, az = np.float32(cell[0, 0]), np.float32(cell[0, 1]), np.float32(cell[0, 2])
+    bx, by, bz = np.float32(cell[1, 0]), np.float32(cell[1, 1]), np.float32(cell[1, 2])
+    cx, cy, cz = np.float32(cell[2, 0]), np.float32(cell[2, 1]), np.float32(cell[2, 2])
+    far = np.float32(spacing * spacing)
+    for image in range(8):
+        u, v, w = np.float32(image & 1), np.float32(image >> 1 & 1), np.float32(image >> 2)
+        for k in range(len(out)):
+            f, g, h = first[k] - a, second[k] - b, third[k] - c
+            f -= np.floor(f) + u
+            g -= np.floor(g) + v
+            h -= np.floor(h) + w
+            x, y, z = (
+                f * ax + g * bx + h * cx, f * ay + g * by + h * cy, f * az + g * bz + h * cz,
+            )  # fmt: skip
+            square = x * x + y * y + z * z
+            square = far if far < square else square
+            out[k] = square if square < out[k] else out[k]
 
 
 @kernel
-def _add(sums, terms):
-    """Add one array to another; without offsets it vectorises."""
-    for k in range(len(sums)):
-        sums[k] += terms[k]
+def _spread(question, squares, points, space):
+    """Spread the target's sites over the corners of their boxes, into ``weights``.
+
+    Returns:
+        By how much less than the interpolated one the sum of squared distances may be, in Å^2.
+    """
+    target, steps = space.sites[S1 + (1 if question.base_is_1 else 0)], space.small[STEPS]
+    grid, weights = space.grid, space.weights
+    n_0, n_1, n_2 = grid[0], grid[1], grid[2]
+    weights[:points] = 0.0
+    between = 0.0
+    for i in range(question.n):
+        x, y, z = target[i, 0], target[i, 1], target[i, 2]
+        p = (x * steps[0, 0] + y * steps[1, 0] + z * steps[2, 0]) * n_0
+        q = (x * steps[0, 1] + y * steps[1, 1] + z * steps[2, 1]) * n_1
+        r = (x * steps[0, 2] + y * steps[1, 2] + z * steps[2, 2]) * n_2
+        low_p, low_q, low_r = math.floor(p), math.floor(q), math.floor(r)
+        p, q, r = p - low_p, q - low_q, r - low_r
+        between += p * (1 - p) * squares[0] + q * (1 - q) * squares[1] + r * (1 - r) * squares[2]
+        a, b, c = int(low_p) % n_0, int(low_q) % n_1, int(low_r) % n_2
+        above_a = a + 1 if a + 1 < n_0 else 0
+        above_b = b + 1 if b + 1 < n_1 else 0
+        above_c = c + 1 if c + 1 < n_2 else 0
+        for upper in range(4):
+            row = (above_a if upper & 1 else a) * n_1 + (above_b if upper & 2 else b)
+            weight = (p if upper & 1 else 1 - p) * (q if upper & 2 else 1 - q)
+            weights[row * n_2 + c] += weight * (1 - r)
+            weights[row * n_2 + above_c] += weight * r
+    return between
 
 
 @kernel
-def _least(space):
-    """The least of the sums."""
-    n_0, n_1, n_2 = int(space.grid[0, 0]), int(space.grid[0, 1]), int(space.grid[0, 2])
+def _along(first, second, square, out):
+    """``out`` = least, along edges of boxes, of what may be there: see :func:`_least`."""
+    quarter, scale = np.float32(square / 4), np.float32(1 / (4 * square))
+    half = np.float32(0.5)
+    for k in range(len(out)):
+        u, v = first[k], second[k]
+        difference = abs(u - v)
+        middle = (u + v) * half - quarter - difference * difference * scale
+        least = u if u < v else v
+        out[k] = middle if difference < quarter + quarter + quarter + quarter else least
+
+
+@kernel
+def _least(squares, sites, threshold, space):
+    """The least that the sum of squared distances may be, interpolated between translations.
+
+    On an edge with values u and v at its ends, it is at least u + (v - u) f - s f (1 - f) at a
+    fraction f, with s the squared edge times the number of sites: at its least, if |u - v| < s,
+    (u + v) / 2 - s / 4 - (u - v)^2 / (4 s), else the lesser of u and v. In a box that is applied
+    to the edges along one axis, to what is found there along another, and along the third.
+    """
+    grid, sums, work = space.grid, space.sums[0], space.sums[1]
+    row, plane, n_2 = row_length(grid), grid[1] * grid[2], grid[2]
     least = np.inf
-    for row in range(n_0 * n_1):
-        for k in range(n_2):
-            least = min(least, space.sums[2 * row * n_2 + k])
+    for i in range(grid[0]):
+        for k in range(plane):
+            least = min(least, sums[i * row + k])
+    quarter = sites * (squares[0] + squares[1] + squares[2]) / 4
+    if least - quarter >= threshold or least < threshold:
+        return least - quarter
+    for i in range(grid[0]):
+        other = (i + 1) % grid[0]
+        _along(
+            sums[i * row : i * row + plane], sums[other * row : other * row + plane],
+            sites * squares[0], work[i * row : i * row + plane],
+        )  # fmt: skip
+    least = np.inf
+    for i in range(grid[0]):
+        now = work[i * row : i * row + plane]
+        out = sums[:plane]
+        stop = plane - n_2
+        _along(now[:stop], now[n_2:], sites * squares[1], out[:stop])
+        _along(now[stop:], now[:n_2], sites * squares[1], out[stop:])
+        then = sums[plane : 2 * plane]
+        _along(out[:-1], out[1:], sites * squares[2], then[:-1])
+        for j in range(grid[1]):
+            start = j * n_2
+            end = start + n_2 - 1
+            ends, begins = out[end : end + 1], out[start : start + 1]
+            _along(ends, begins, sites * squares[2], then[end : end + 1])
+        for k in range(plane):
+            least = min(least, then[k])
     return least

@@ -7,8 +7,10 @@ question again; if all that was tried there surely failed, it is passed over.
 
 from __future__ import annotations
 
+import math
+
 from matscale.matching.kernels.algebra import volume
-from matscale.matching.kernels.averages import average_possible
+from matscale.matching.kernels.averages import NEVER, average_possible, cost_of_averages
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.lattices import (
     LIMITS,
@@ -23,12 +25,20 @@ from matscale.matching.kernels.lattices import (
     gather_steps,
     mark_supercells,
 )
-from matscale.matching.kernels.pairing import ALIGNED, AVERAGE, S1, S2, average_cell, lay_base
+from matscale.matching.kernels.pairing import (
+    ALIGNED,
+    AVERAGE,
+    S1,
+    S2,
+    STEPS,
+    average_cell,
+    lay_base,
+)
 from matscale.matching.kernels.placements import (
     MAPPINGS,
     OVERHEAD,
-    STEPS,
-    WORK,
+    ROWS,
+    VALUE,
     Question,
     try_translations,
 )
@@ -45,6 +55,12 @@ from matscale.matching.kernels.workspace import MAX_MASKED
 
 BASE_CELL = 14
 """The workspace's ``small`` matrix that holds the cell of the base; the next, its spacings."""
+TYPICAL = 0.45
+"""Root mean square distance of any point to the nearest site of a crystal, about, in units of
+(V/n)^(1/3): on average no crystals are farther apart."""
+EARLY = 4.0
+"""Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
+one by one where there is one for each site."""
 WORTH_ROTATIONS = 8
 """Triples of points from which it is worth while to find out about rotations."""
 
@@ -69,6 +85,14 @@ def _rotations(question, codes, marks, errors, space):
 
 
 @kernel
+def _points_within(cell, spacings, lengths, ltol):
+    """About as many lines and points of a lattice as a search for its candidates goes through."""
+    reach = max(lengths[0], max(lengths[1], lengths[2])) * (1 + ltol) + 1
+    lines = (reach / spacings[0] + 1) * (reach / spacings[1] + 1)
+    return 2 * lines + 2 * math.pi / 3 * reach**3 / volume(cell)
+
+
+@kernel
 def search_mappings(question, codes, marks, errors, space, outcome):
     """Try all mappings of the base onto the target, or until a match if the first one will do.
 
@@ -88,6 +112,10 @@ def search_mappings(question, codes, marks, errors, space, outcome):
     target, spacings = question.target, space.small[BASE_CELL + 1, 0]
     for s in range(3):
         cosine_limits(target[3 + s], atol, limits[s])
+    space.work[1] += OVERHEAD + _points_within(space.small[BASE_CELL], spacings, target, ltol)
+    # As it may not be a number.
+    if not space.work[1] <= space.work[0]:
+        return False
     if not candidates(space.small[BASE_CELL], spacings, target, ltol, space, counts):
         return False
     if min(counts[0], counts[1], counts[2]) == 0:
@@ -109,6 +137,9 @@ def search_mappings(question, codes, marks, errors, space, outcome):
     noted = 0
     for i in range(counts[0]):
         a = space.shells[0, i]
+        space.work[1] += counts[1] + counts[2] + turns * noted / ROWS
+        if space.work[1] > space.work[0]:
+            break
         if turns > 1 and turned_before(space, a, 0, turns, noted):
             continue
         doubts = space.doubts[0]
@@ -116,7 +147,7 @@ def search_mappings(question, codes, marks, errors, space, outcome):
             break
         if turns > 1 and space.doubts[0] == doubts:
             noted = note(space, a, 0, noted)
-    return outcome[WORK] <= space.most_work[0]
+    return space.work[1] <= space.work[0]
 
 
 @kernel
@@ -137,11 +168,11 @@ def _try_first(question, i, counts, space, outcome):
     noted = 0
     for j in range(n_b):
         b = space.shells[3, j]
+        space.work[1] += n_c + turns * noted / ROWS
+        if space.work[1] > space.work[0]:
+            return True
         if turns > 1 and turned_before(space, b, 1, turns, noted):
             continue
-        outcome[WORK] += n_c
-        if outcome[WORK] > space.most_work[0]:
-            return True
         if mark_supercells(space, a, b, n_c, float(question.fu)) == 0:
             continue
         doubts = space.doubts[0]
@@ -167,14 +198,15 @@ def _try_second(question, a, b, n_c, turns, space, outcome):
             space.doubts[0] += 1
         if not angle_agrees(space, b, c, limits, target[3], question.tolerances[2]):
             continue
+        space.work[1] += turns * noted / ROWS
         if turns > 1 and turned_before(space, c, 2, turns, noted):
             continue
         doubts = space.doubts[0]
         outcome[MAPPINGS] += 1
-        outcome[WORK] += OVERHEAD
+        space.work[1] += OVERHEAD
         if _try_mapping(question, (a, b, c), space, outcome):
             return True
-        if outcome[WORK] > space.most_work[0]:
+        if space.work[1] > space.work[0]:
             return True
         if turns > 1 and space.doubts[0] == doubts:
             noted = note(space, c, 2, noted)
@@ -192,15 +224,25 @@ def _try_mapping(question, triple, space, outcome):
             steps[row, x] = space.steps[triple[row], x]
     average_cell(aligned, question.target, space)
     # Without a supercell the bounds cost what they save.
+    cost = NEVER
     if question.fu > 1:
-        limit = question.tolerances[1] * (volume(small[AVERAGE]) / n) ** (1 / 3)
-        if question.use_rms:
-            if not average_possible(question, limit + 2 * question.blur, space, outcome):
+        edge = (volume(small[AVERAGE]) / n) ** (1 / 3)
+        stol = question.tolerances[1]
+        if not question.use_rms:
+            if not translation_possible(question, stol * edge + question.blur, space):
                 return False
-        elif not translation_possible(question, limit + question.blur, space):
-            return False
+        elif stol < TYPICAL:
+            cost = cost_of_averages(question, space) * (1 + space.vain[0])
+            translations = question.n_base if question.base_is_1 else n
+            if cost <= EARLY * n * translations:
+                space.work[1] += cost
+                cost = NEVER
+                limit = min(stol, outcome[VALUE]) * edge
+                if not average_possible(question, limit + 2 * question.blur, space):
+                    return False
+                space.vain[0] += 1
     laid = space.sites[S1] if question.base_is_1 else space.sites[S2]
     if not lay_base(question.n_base, question.fu, question.base, steps, aligned, space, laid):
         space.doubts[0] += 1
         return False
-    return try_translations(question, space, outcome)
+    return try_translations(question, cost, space, outcome)

@@ -27,10 +27,13 @@ from matscale.matching.kernels.periodic import (
 BASE, S1, S2, RAW, WRAPPED, POINTS, MOVED = 0, 1, 2, 3, 5, 7, 9
 # Matrices of the workspace's ``small``; 0 to 2 and 7 to 9 are scratch.
 ALIGNED, REDUCED, TO_REDUCED, AVERAGE, SCALES, VECTORS, BEST_STEPS = 3, 4, 6, 10, 11, 12, 13
-TIES = 2
+TIES, STEPS = 2, 17
 # Rows of the workspace's ``integers``; the first three are the assignment's scratch.
 PAIRS, BEST_PAIRS = 3, 4
 MAXIMUM_CODES = 256
+
+DISTANCE = 4.0
+"""Pairs of sites that are looked at in the time that the distance of one takes."""
 
 
 @kernel
@@ -108,6 +111,12 @@ def supercell_points(steps, inverse_steps, work, fu, out):
 
 
 @kernel
+def _reach(steps, x):
+    """How many cells a supercell extends along an axis, at most."""
+    return abs(steps[0, x]) + abs(steps[1, x]) + abs(steps[2, x])
+
+
+@kernel
 def lay_base(n_base, fu, frac, steps, aligned, space, out):
     """Fractional coordinates of the base in the mapped cell, wrapped, aabb order; False if lost."""
     work, inverted = space.small[0], space.small[1]
@@ -119,6 +128,7 @@ def lay_base(n_base, fu, frac, steps, aligned, space, out):
         if not inverse(steps, work, inverted):
             return False
         shifts = space.sites[WRAPPED]
+        space.work[1] += (1 + _reach(steps, 0)) * (1 + _reach(steps, 1)) + fu * n_base
         if supercell_points(steps, inverted, space.small[7:9], fu, shifts) != fu:
             return False
         rows_times(frac, n_base, inverted, space.sites[RAW])
@@ -189,7 +199,13 @@ def distances_within(n, tolerance, space):
         space.flags,
     ):
         return False
-    if not all_can_pair(n, space.partners, space.degrees, space.integers, space.flags[0]):
+    total = 0.0
+    for i in range(n):
+        total += space.degrees[i]
+    space.work[1] += DISTANCE * total
+    if not all_can_pair(
+        n, space.partners, space.degrees, space.integers, space.flags[0], space.work
+    ):
         return False
     squared_distances(
         n,
@@ -222,7 +238,7 @@ def pair_sites(n, shift, normalization, limit, space):
         return False
     wrapped, points = sites[WRAPPED : WRAPPED + 2], sites[POINTS:MOVED]
     column = space.integers[PAIRS]
-    if not assign(space.cost, n, column, space.floats, space.integers, space.flags):
+    if not assign(space.cost, n, column, space.floats, space.integers, space.flags, space.work):
         return False
     mean = space.small[VECTORS, 0]
     mean[:] = 0.0

@@ -69,7 +69,7 @@ def list_partners(n, raw, columns, codes, tolerance, partners, degrees, scratch)
 
 
 @kernel
-def all_can_pair(n, partners, degrees, integers, seen):
+def all_can_pair(n, partners, degrees, integers, seen, work):
     """Whether each site can have a partner of its own: a perfect matching, found by augmentation.
 
     Args:
@@ -78,6 +78,10 @@ def all_can_pair(n, partners, degrees, integers, seen):
         degrees: Likewise.
         integers: Scratch, (4, n) int64.
         seen: Scratch, (n,) bool.
+        work: Most work and that done so far, (2,); that of the augmentations is added.
+
+    Returns:
+        False if there is none, or the work is more than the most.
     """
     row_of, column_of, queue, reached_from = integers[0], integers[1], integers[2], integers[3]
     for k in range(n):
@@ -100,6 +104,7 @@ def all_can_pair(n, partners, degrees, integers, seen):
         while head < tail and free < 0:
             i = queue[head]
             head += 1
+            work[1] += degrees[i]
             for rank in range(degrees[i]):
                 j = partners[i, rank]
                 if seen[j]:
@@ -111,7 +116,7 @@ def all_can_pair(n, partners, degrees, integers, seen):
                     break
                 queue[tail] = row_of[j]
                 tail += 1
-        if free < 0:
+        if free < 0 or work[1] > work[0]:
             return False
         while free >= 0:
             i = reached_from[free]

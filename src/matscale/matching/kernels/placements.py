@@ -9,6 +9,7 @@ import numpy as np
 
 from matscale.matching.kernels.algebra import copy_rows, reciprocal_lengths, volume
 from matscale.matching.kernels.apart import WIDER, surely_apart, widen
+from matscale.matching.kernels.averages import NEVER, average_possible
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.pairing import (
     AVERAGE,
@@ -17,6 +18,7 @@ from matscale.matching.kernels.pairing import (
     PAIRS,
     S1,
     S2,
+    STEPS,
     VECTORS,
     pair_sites,
     reduce_average,
@@ -29,12 +31,12 @@ from matscale.matching.kernels.periodic import (
     next_translation,
 )
 
-STEPS, SHIFT = 17, 18
-"""Matrices of the workspace's ``small`` that are used here."""
+SHIFT = 18
+"""The workspace's ``small`` matrix that is used here."""
 
 # What a search reports, by place in its ``found`` array.
-VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, WORK, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8
-FOUND = 9
+VALUE, RMS, LARGEST, LENGTH, MAPPINGS, PAIRINGS, MATCHES, SWAPPED = 0, 1, 2, 3, 4, 5, 6, 7
+FOUND = 8
 
 EQUAL = 1e-9
 """By how much a pairing must be better than one before it: of those that symmetry makes equal the
@@ -42,6 +44,8 @@ first is kept, not the one that rounding favours."""
 
 OVERHEAD = 400.0
 """Pairs of sites that take as long to compare as all else about a pairing."""
+ROWS = 8
+"""Sites that are looked at for a partner in the time that a pairing takes for a pair of sites."""
 
 
 class Question(NamedTuple):
@@ -103,11 +107,13 @@ def _keep_better(n, shift, use_rms, normalization, space, outcome):
 
 
 @kernel
-def try_translations(question, space, outcome):
+def try_translations(question, cost, space, outcome):
     """Lay the pivot onto every site of its kind; True if the search may end.
 
     Args:
         question: See :class:`Question`.
+        cost: What it costs to ask ``averages.py`` whether that is of any use; NEVER if it must not
+            be asked.
         space: Workspace with both crystals in ``sites`` and their average cell.
         outcome: What was found so far; see the constants of this module.
     """
@@ -126,10 +132,10 @@ def try_translations(question, space, outcome):
     order = space.codes[2]
     begins = space.tally[BEGINS]
     lay_columns(sites[S1], order, space.codes[0], n, begins, space.columns)
-    outcome[WORK] += n
+    space.work[1] += n
     others = Columns(space.codes[1], starts, begins, space.columns, wider)
     exact = Columns(space.codes[1], starts, begins, space.columns, tolerance)
-    reduced = False
+    reduced, tried = False, 0
     shift = small[SHIFT, 0]
     code = space.codes[1, pivot]
     rank, suspect = starts[code] - stride, 0
@@ -138,16 +144,26 @@ def try_translations(question, space, outcome):
         rank, suspect = next_translation(
             sites[S2], sites[S1], order, ranks, pivot, others, n, suspect, shift
         )
+        passed = (rank if rank >= 0 else starts[code + 1]) - ranks[0]
+        space.work[1] += passed / stride * n / ROWS
         if rank < 0:
             return False
+        if cost <= 2 * (n * n + OVERHEAD) * (1 + tried):
+            space.work[1] += cost
+            cost = NEVER
+            limit = min(stol, outcome[VALUE]) / normalization
+            if not average_possible(question, limit + 2 * blur, space):
+                return False
+            space.vain[0] += 1
+        tried += 1
         if not reduced:
             reduce_average(n, stol, normalization, space)
             if blur > 0.0:
                 widen(2 * stol / normalization + blur, space)
             reduced = True
         outcome[PAIRINGS] += 1
-        outcome[WORK] += n * n + OVERHEAD
-        if outcome[WORK] > space.most_work[0]:
+        space.work[1] += n * n + OVERHEAD
+        if space.work[1] > space.work[0]:
             return True
         if blur > 0.0:
             limit = min(stol, outcome[VALUE]) / normalization

@@ -7,6 +7,7 @@ from numba import types
 
 from matscale.matching.kernels.bounds import lengths_possible
 from matscale.matching.kernels.compiling import Routine, allocating, kernel
+from matscale.matching.kernels.pairing import BEST_PAIRS
 from matscale.matching.kernels.placements import (
     EQUAL,
     FOUND,
@@ -16,6 +17,7 @@ from matscale.matching.kernels.placements import (
     MATCHES,
     PAIRINGS,
     RMS,
+    SWAPPED,
 )
 from matscale.matching.kernels.strict import (
     MATCH,
@@ -25,6 +27,7 @@ from matscale.matching.kernels.strict import (
     supercell_sizes,
 )
 from matscale.matching.kernels.workspace import MAX_SITES, SPACE
+from matscale.structures.chemistry import UNKNOWN_ELEMENT_DISTANCE
 
 COMPOSITION, SITES, VOLUME, LATTICE = 3, 4, 5, 6
 """Why a pair was refused without a search; NO_MATCH, MATCH and TOO_LARGE come from the kernel."""
@@ -133,6 +136,9 @@ def _anonymous_match(
             )  # fmt: skip
             if answer < 0:
                 return answer
+            if answer == TOO_LARGE:
+                # So are all further maps. Under an earlier one the crystals may match.
+                return MATCH if status == MATCH else TOO_LARGE
             status = answer if status == COMPOSITION else max(status, answer)
             better = answer == MATCH and current[0] < outcome[0] - EQUAL
             if better:
@@ -258,6 +264,7 @@ def _pair(
 ):  # fmt: skip
     """Match two crystals; with ``symmetric`` only if the second also matches the first."""
     outcome[:] = 0.0
+    space.work[1] = 0.0
     if symmetric:
         status = _one_way(
             second, j, first, i, mode, scale, supercell, tolerances, use_rms, symmetric, space,
@@ -272,10 +279,32 @@ def _pair(
     )  # fmt: skip
 
 
+@kernel
+def _exchange_cost(first, i, second, j, swapped, pettifor, space):
+    """Mean distance of the elements that the last match pairs, on the modified Pettifor scale.
+
+    Whole numbers are added, so equal costs are equal to the last bit.
+    """
+    a, b = first.offsets[i], second.offsets[j]
+    n = max(first.sizes[i], second.sizes[j])
+    total = 0
+    for k in range(n):
+        site_1, site_2 = space.integers[BEST_PAIRS, k], k
+        if swapped:
+            site_1, site_2 = site_2, site_1
+        one = first.codes[a + site_1 // (n // first.sizes[i])]
+        other = second.codes[b + site_2 // (n // second.sizes[j])]
+        if pettifor[one] >= 0 and pettifor[other] >= 0:
+            total += abs(pettifor[one] - pettifor[other])
+        elif one != other:
+            total += UNKNOWN_ELEMENT_DISTANCE
+    return total / n
+
+
 @allocating
 def match_rows(
     first, rows_1, second, rows_2, mode, scale, supercell, tolerances, use_rms, keep_first,
-    symmetric, space, status, values, maps,
+    symmetric, pettifor, space, status, values, maps,
 ):  # fmt: skip
     """Match given pairs.
 
@@ -291,10 +320,13 @@ def match_rows(
         use_rms: Whether the rms decides, else the largest distance.
         keep_first: Whether to keep the first match instead of the best.
         symmetric: Whether the second must match the first as well.
+        pettifor: Modified Pettifor number by atomic number, -1 for none, (256,).
         space: Workspace for the largest crystal.
         status: Receives MATCH, NO_MATCH or why there was no search, (p,) int8.
         values: Receives rms and largest distance in units of (V/n)^(1/3), that length in Å, and
-            numbers of mappings, pairings and of successive best matches, (p, 6).
+            numbers of mappings, pairings and of successive best matches, this one negative where
+            the search was given up later, and in FRAMEWORK what the exchange of elements costs,
+            (p, 7).
         maps: Receives the element map by atomic number, -1 where there is none, (p, 256) int16;
             (0, 256) outside of ANONYMOUS.
     """
@@ -311,17 +343,22 @@ def match_rows(
         if status[p] == MATCH:
             values[p, 0], values[p, 1] = outcome[RMS], outcome[LARGEST]
             values[p, 2] = outcome[LENGTH]
+            if mode == FRAMEWORK:
+                values[p, 6] = _exchange_cost(
+                    first, rows_1[p], second, rows_2[p], outcome[SWAPPED] > 0, pettifor, space
+                )
             if mode == ANONYMOUS:
                 for code in range(MAXIMUM_CODES):
                     maps[p, code] = element_map[code]
         values[p, 3], values[p, 4] = outcome[MAPPINGS], outcome[PAIRINGS]
-        values[p, 5] = outcome[MATCHES]
+        cut = space.work[1] > space.work[0]
+        values[p, 5] = -outcome[MATCHES] if cut else outcome[MATCHES]
 
 
 @allocating
 def group_rows(
     crystals, rows, mode, scale, supercell, tolerances, symmetric, space, label, representatives,
-    counts, undecided,
+    known, counts, undecided,
 ):  # fmt: skip
     """Group crystals as ``StructureMatcher.group_structures``: by the first that they match.
 
@@ -334,32 +371,37 @@ def group_rows(
         tolerances: ``ltol``, ``stol``, ``angle_tol``.
         symmetric: Whether both must match each other.
         space: Workspace for the largest crystal.
-        label: Receives the row of each crystal's representative, (p,).
-        representatives: Scratch, (p,) int64.
+        label: Receives the row of each crystal's representative, -1 for none, (p,).
+        representatives: Rows of crystals that stand for groups, in order. Where there is room
+            behind those that are known, a crystal that matches none is added, (known + p,);
+            where there is none, (known,), it is not.
+        known: Number of representatives at first.
         counts: Pairs by status are added to it, (7,).
         undecided: Receives which pairs were given up as too large, by the places of the
-            representative and of the crystal in ``rows``, (p, p) bool; the others stay.
+            representative and of the crystal, (known + p, p) or (known, p) bool; others stay.
+
+    Returns:
+        Number of representatives in the end.
     """
     outcome = np.empty(FOUND)
     element_map = np.full(MAXIMUM_CODES, -1, np.int64)
-    groups = 0
     for rank, row in enumerate(rows):
         label[rank] = -1
-        for g in range(groups):
+        for g in range(known):
             status = _pair(
-                crystals, rows[representatives[g]], crystals, row, mode, scale, supercell,
-                tolerances, False, True, symmetric, space, outcome, element_map,
+                crystals, representatives[g], crystals, row, mode, scale, supercell, tolerances,
+                False, True, symmetric, space, outcome, element_map,
             )  # fmt: skip
             if status < 0:
                 raise RuntimeError("a search for a match failed; see the error above")
             counts[status] += 1
             if status == TOO_LARGE:
-                undecided[representatives[g], rank] = True
+                undecided[g, rank] = True
             if status == MATCH:
-                label[rank] = rows[representatives[g]]
+                label[rank] = representatives[g]
                 break
-        if label[rank] < 0:
+        if label[rank] < 0 and known < len(representatives):
             label[rank] = row
-            representatives[groups] = rank
-            groups += 1
-    return groups
+            representatives[known] = row
+            known += 1
+    return known

@@ -77,14 +77,14 @@ def _strict_match(
         use_rms: Whether the rms decides, else the largest distance.
         first: Whether to keep the first match instead of the best.
         space: Workspace for n1 and n2 sites.
-        outcome: Receives what was found, (9,): the deciding value, rms and largest distance in
+        outcome: Receives what was found, (8,): the deciding value, rms and largest distance in
             units of (V/n)^(1/3), that length in Å, and the numbers of mappings, of pairings made
-            and of matches that were the best so far, the work done, and
-            whether :func:`match_cells` has swapped the crystals.
+            and of matches that were the best so far, and whether :func:`match_cells` has swapped
+            the crystals.
 
     Returns:
-        NO_MATCH, MATCH or TOO_LARGE (more lattice points than the workspace holds, more work than
-        ``workspace.MOST_WORK``). After a match
+        NO_MATCH, MATCH or TOO_LARGE (more lattice points than the workspace holds, more work for
+        the pair than ``workspace.MOST_WORK``). After a match
         ``space.integers[BEST_PAIRS]`` holds the site of crystal 1 for each of crystal 2,
         ``space.small[BEST_STEPS]`` the supercell of the base.
     """

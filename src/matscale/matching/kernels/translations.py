@@ -6,9 +6,9 @@ import math
 
 from matscale.matching.kernels.algebra import inverse
 from matscale.matching.kernels.compiling import kernel
-from matscale.matching.kernels.pairing import AVERAGE, S1
+from matscale.matching.kernels.pairing import AVERAGE, MAXIMUM_CODES, S1, STEPS
 from matscale.matching.kernels.periodic import FOLDED_BEGINS, Columns, first_unpaired
-from matscale.matching.kernels.placements import STEPS
+from matscale.matching.kernels.placements import ROWS
 
 DEPTH = 4
 """How often the box of a translation is cut into eight before it counts as possible."""
@@ -105,6 +105,10 @@ def _possible_near(n, codes, starts, space):
         for x in range(3):
             tolerance[x] = (1 + half) * halves[x]
         alone = first_unpaired(space.laid, centre, others, n, suspect[depth])
+        # Sites are looked at one after another until one has no partner.
+        space.work[1] += (n if alone < 0 else 1.0) * (1 + starts[MAXIMUM_CODES] / ROWS)
+        if space.work[1] > space.work[0]:
+            return True
         if alone >= 0:
             suspect[depth] = alone
         elif depth == DEPTH:

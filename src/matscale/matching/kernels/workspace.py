@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from matscale.matching.kernels.compiling import ADDRESSES
+from matscale.matching.kernels.correlation import BLOCK, LONGEST
 from matscale.matching.kernels.held import Held
 from matscale.matching.kernels.periodic import LANES, columns_needed
 
@@ -16,10 +17,14 @@ MAX_SITES = 8192
 """Most sites of a crystal that is matched: memory grows with their square, 0.8 GB there."""
 MAX_MASKED = 512
 """Most sites of crystals whose equivalent mappings are passed over."""
-MOST_GRID = 1 << 14
+MOST_GRID = 1 << 12
 """Points of the grid beyond which the bound of ``averages.py`` is not asked."""
 MOST_WORK = 2e10
-"""Squared sites of all pairings after which a search gives up: a minute or two."""
+"""Work after which a pair is given up: a minute or two, whatever the tolerances.
+
+Its unit is a pair of sites that is looked at in a pairing, a few nanoseconds; other work counts as
+many such units as take as long.
+"""
 
 
 class Workspace(NamedTuple):
@@ -52,7 +57,7 @@ class Workspace(NamedTuple):
         integers: The same and assignments, (5, n) int64.
         flags: Scratch of the assignment, likewise (2, n), bool.
         distances: Displacements of the sites, (2, n).
-        small: Matrices, (24, 3, 3).
+        small: Matrices, (26, 3, 3).
         images: Cartesian vectors of the 27 images, (27, 3).
         lattices: Lattice parameters, (3, 6) in Å and degrees.
         tally: Counters by species, cube or depth, (9, 257) int64.
@@ -72,12 +77,17 @@ class Workspace(NamedTuple):
         species: Scratch of the search over element maps, (7, 257) int64.
         mapped: Species of the sites of crystal 1 under an element map, (n,) int64.
         current: What was found under it, (16,).
-        most_work: Work after which a search gives up, (1,): see :data:`MOST_WORK`.
-        grid: Points along each axis, and one of them, (2, 3): see ``averages.py``.
-        field: Squared distances on a grid, (4 g,) in single precision.
-        sums: Sums of them by translation, (2 g,) in single precision.
-        vain: Mappings of a pair that ``averages.py`` looked at in vain, and those that it refused,
-            (2,) int64.
+        work: Work after which a pair is given up, see :data:`MOST_WORK`, and that done so far for
+            the pair, (2,).
+        grid: Points of a grid along the axes, (3,) int64: see ``averages.py``, as for those below.
+        points_of: Fractional coordinates of the points, (3, g) in single precision, as all of it.
+        field: Squared distances on the grid in Å^2, (g,).
+        weights: How many sites there are at its points, (g,).
+        rolled: Copies of the field: see ``correlation.py``, as for those below.
+        places: Where windows begin, (g,) int64.
+        nonzero: Weights that are not 0, (g,).
+        sums: Sums by translation, (2, g).
+        vain: Mappings of a pair that were looked at in vain, (1,) int64.
         addresses: Where the routines are, see :mod:`matscale.matching.kernels.compiling`.
     """
 
@@ -124,9 +134,14 @@ class Workspace(NamedTuple):
     species: np.ndarray
     mapped: np.ndarray
     current: np.ndarray
-    most_work: np.ndarray
+    work: np.ndarray
     grid: np.ndarray
+    points_of: np.ndarray
     field: np.ndarray
+    weights: np.ndarray
+    rolled: np.ndarray
+    places: np.ndarray
+    nonzero: np.ndarray
     sums: np.ndarray
     vain: np.ndarray
     addresses: np.ndarray
@@ -135,6 +150,7 @@ class Workspace(NamedTuple):
 def workspace(n: int, p: int) -> Held[Workspace]:
     """A workspace for cells of up to ``n`` sites and searches over ``p`` lattice points."""
     pairs, masked = min(n, MAX_SITES), min(n, MAX_MASKED)
+    grid = MOST_GRID + 4 * LONGEST
     arrays = Workspace(
         np.empty((p, 3), np.int64),
         np.empty((p, 3)),
@@ -160,7 +176,7 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty((5, n), np.int64),
         np.empty((2, n + LANES), np.bool_),
         np.empty((2, n)),
-        np.empty((24, 3, 3)),
+        np.empty((26, 3, 3)),
         np.empty((27, 3)),
         np.empty((3, 6)),
         np.zeros((9, 257), np.int64),
@@ -179,11 +195,16 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty((7, 257), np.int64),
         np.empty(n, np.int64),
         np.empty(16),
-        np.full(1, MOST_WORK),
-        np.empty((2, 3)),
-        np.empty(4 * MOST_GRID, np.float32),
-        np.empty(2 * MOST_GRID, np.float32),
-        np.zeros(2, np.int64),
+        np.array([MOST_WORK, 0.0]),
+        np.empty(3, np.int64),
+        np.empty((3, grid), np.float32),
+        np.zeros(grid, np.float32),
+        np.empty(grid, np.float32),
+        np.zeros(LONGEST * (2 * MOST_GRID + BLOCK * LONGEST) + BLOCK, np.float32),
+        np.empty(grid, np.int64),
+        np.empty(grid, np.float32),
+        np.empty((2, MOST_GRID + BLOCK * LONGEST), np.float32),
+        np.zeros(1, np.int64),
         ADDRESSES,
     )
     return Held(arrays)

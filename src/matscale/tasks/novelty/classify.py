@@ -51,7 +51,6 @@ class Verdicts:
         element_distance: Element mover's distance to the nearest training composition.
         duplicate_at: Whether it is a duplicate at each tolerance of the curve, (N, len(CURVE)).
         candidates: Candidates that were built, by what became of them.
-        unmapped: Framework matches without a site map.
         undecided: Pairs whose search was given up as too large, by what was searched for.
     """
 
@@ -66,7 +65,6 @@ class Verdicts:
     element_distance: np.ndarray
     duplicate_at: np.ndarray
     candidates: dict[str, int]
-    unmapped: int
     undecided: dict[str, int]
 
 
@@ -125,7 +123,6 @@ def classify(crystals: Described, train: Described, stages: Stages, *, name: str
         element_distance=element_distance,
         duplicate_at=curve,
         candidates=_fates(moved, confirmed),
-        unmapped=candidates.unmapped,
         undecided={
             "duplicates": _given_up(same.counts),
             "equal crystals": _given_up(grouped),

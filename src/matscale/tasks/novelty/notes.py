@@ -54,8 +54,6 @@ def predictor_notes(
             f"{verdicts.candidates['failed']} of {total} substituted candidates of {name} could "
             "not be relaxed; they confirm nothing."
         )
-    if verdicts.unmapped:
-        notes.append(f"{verdicts.unmapped} anonymous matches of {name} have no site map.")
     given_up = [f"{count} for {what}" for what, count in verdicts.undecided.items() if count]
     if given_up:
         notes.append(

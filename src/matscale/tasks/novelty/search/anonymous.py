@@ -13,7 +13,7 @@ from matscale.matching.outcomes import MatchSettings
 from matscale.runtime.memory import Memory
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.search.cheapest import Bounds, Ranking, ranked
-from matscale.tasks.novelty.search.site_maps import SiteMaps, costs, site_maps
+from matscale.tasks.novelty.search.site_maps import SiteMaps, site_maps
 from matscale.tasks.novelty.search.substitution import Candidate, candidate
 
 
@@ -25,19 +25,16 @@ class AnonymousRanking(Ranking):
         refused: Pairs that were not searched, by reason, as in
             :class:`matscale.matching.outcomes.Counts`.
         undecided: Pairs whose search would not fit.
-        unmapped: Matches for which no site map was found; they are left out.
     """
 
     refused: dict[str, int]
     undecided: int
-    unmapped: int
 
 
 def cheapest_matches(
     generated: StructureTable,
     train: StructureTable,
     settings: MatchSettings,
-    memory: Memory,
     top: int,
     *,
     keep: Path | None = None,
@@ -52,34 +49,31 @@ def cheapest_matches(
         generated: Reduced crystals.
         train: Likewise.
         settings: In framework mode, with supercells.
-        memory: Where costs are kept.
         top: How many of each.
         keep: Where matches are kept.
         workers: As for :func:`matscale.matching.batch.match_pairs`.
         label: For the progress display.
     """
     bounds = Bounds(train)
-    counts: Counter[str] = Counter()
+    undecided = 0
     refused: Counter[str] = Counter()
 
     def order_of(row: int) -> tuple[np.ndarray, np.ndarray]:
         return bounds.order(generated.row_numbers(row), supercells=True)
 
-    def cost_of(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def cost_of(pairs: np.ndarray) -> np.ndarray:
+        nonlocal undecided
         scores = batch.match_pairs(
             generated, train, pairs, settings, keep=keep, workers=workers, label=label
         )
-        matches = pairs[scores.matched]
-        cost = costs(generated, train, matches, settings, memory, label=f"costs of {label}")
-        counts["undecided"] += int(scores.undecided.sum())
-        counts["unmapped"] += int(np.isnan(cost).sum())
+        undecided += len(scores.counts.undecided)
         refused.update(scores.counts.refused)
-        return matches, cost
+        return scores.cost
 
     ranking = ranked(len(generated), order_of, cost_of, top)
     return AnonymousRanking(
         ranking.rows, ranking.cost, ranking.pairs, ranking.tested,
-        dict(refused), counts["undecided"], counts["unmapped"],
+        dict(refused), undecided,
     )  # fmt: skip
 
 
@@ -96,10 +90,10 @@ def anonymous_candidates(
 ) -> tuple[list[Candidate], AnonymousRanking]:
     """The cheapest matches as candidates, and how they were found.
 
-    Arguments are those of :func:`cheapest_matches`.
+    Arguments are those of :func:`cheapest_matches`; the memory keeps site maps.
     """
     ranking = cheapest_matches(
-        generated, train, settings, memory, top, keep=keep, workers=workers, label=label
+        generated, train, settings, top, keep=keep, workers=workers, label=label
     )
     rows = ranking.rows
     maps = site_maps(generated, train, rows, settings, memory, label=f"sites of {label}")

@@ -34,7 +34,6 @@ class Candidates:
         swaps: Such as ``"Na>K Cl>Br"``: training element, generated element, changed ones only.
         crystals: The substituted crystals, in the training crystal's cell.
         pairs: Pairs that were matched (anonymous) or found (Wyckoff) to have the cheapest.
-        unmapped: Anonymous pairs for which no site map was found; they are not candidates.
         undecided: Anonymous pairs whose search was given up as too large.
     """
 
@@ -46,7 +45,6 @@ class Candidates:
     swaps: np.ndarray
     crystals: StructureTable
     pairs: dict[str, int]
-    unmapped: int
     undecided: int
 
     def __len__(self) -> int:
@@ -89,6 +87,5 @@ def find_candidates(
         swaps=np.array([each.swaps for each in candidates], dtype=object),
         crystals=StructureTable.concatenate([each.crystal for each in candidates]),
         pairs={ANONYMOUS: matched.tested, WYCKOFF: paired.tested},
-        unmapped=matched.unmapped,
         undecided=matched.undecided,
     )

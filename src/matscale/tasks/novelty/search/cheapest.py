@@ -18,14 +18,14 @@ import numpy as np
 from matscale.structures.chemistry import PETTIFOR
 from matscale.structures.table import StructureTable
 
-BLOCK = 512
+BLOCK = 256
 """Generated crystals whose orders are held at a time."""
 
-FIRST_ROUND, GROWTH = 16, 4
+FIRST_ROUND, GROWTH = 16, 2
 """Pairs of each crystal that are matched first, and by how many times more each time after."""
 
 Order = tuple[np.ndarray, np.ndarray]
-"""Training rows by rising bound, and their bounds."""
+"""Training rows by rising bound, int32, and their bounds."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Ranking:
 def ranked(
     count: int,
     order_of: Callable[[int], Order | None],
-    cost_of: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    cost_of: Callable[[np.ndarray], np.ndarray],
     top: int,
 ) -> Ranking:
     """The ``top`` cheapest training crystals of each generated one.
@@ -56,7 +56,7 @@ def ranked(
     Args:
         count: Number of generated crystals.
         order_of: The training rows that may be candidates of a generated row; None for none.
-        cost_of: Those pairs among some, (p, 2), that are candidates, (h, 2), and what they cost.
+        cost_of: What some pairs, (p, 2), cost, (p,); NaN for those that are no candidates.
         top: How many of each.
     """
     parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -68,7 +68,7 @@ def ranked(
         pairs += search.pairs
         for asked in search.rounds():
             tested += len(asked)
-            search.add(*cost_of(asked))
+            search.add(asked, cost_of(asked))
         parts.append((search.rows, search.cost))
     rows = np.concatenate([np.empty((0, 2), np.int64), *(rows for rows, _ in parts)])
     cost = np.concatenate([np.empty(0), *(cost for _, cost in parts)])
@@ -121,7 +121,7 @@ class Bounds:
             bounds.append(np.where(np.isnan(gaps).any(axis=1), 0.0, gaps.mean(axis=1)))
         joined, bound = np.concatenate(rows), np.concatenate(bounds)
         order = np.lexsort((joined, bound))
-        return joined[order], bound[order]
+        return joined[order].astype(np.int32), bound[order]
 
 
 def _scale(numbers: np.ndarray) -> np.ndarray:
@@ -134,7 +134,7 @@ def _scale(numbers: np.ndarray) -> np.ndarray:
 class _Search:
     """The cheapest matches of some generated crystals, found in rounds."""
 
-    def __init__(self, orders: dict[int, tuple[np.ndarray, np.ndarray]], top: int) -> None:
+    def __init__(self, orders: dict[int, Order], top: int) -> None:
         self._orders, self._top = orders, top
         self.pairs = sum(len(order) for order, _ in self._orders.values())
         self.rows, self.cost = np.empty((0, 2), np.int64), np.empty(0)
@@ -143,39 +143,37 @@ class _Search:
         """Pairs to be matched next, (p, 2); what they cost is added before the next round."""
         start, size = 0, FIRST_ROUND
         while True:
-            asked = [
-                np.column_stack([np.full(len(part), row), part])
-                for row, part in self._next(start, start + size)
-            ]
-            if not asked:
+            asked = self._next(start, start + size)
+            if not len(asked):
                 return
-            yield np.concatenate(asked)
+            yield asked
             start, size = start + size, size * GROWTH
 
     def add(self, rows: np.ndarray, cost: np.ndarray) -> None:
-        """Matches of a round, of which the cheapest are kept."""
-        rows, cost = np.concatenate([self.rows, rows]), np.concatenate([self.cost, cost])
+        """Pairs of a round, of which the cheapest candidates are kept."""
+        found = np.isfinite(cost)
+        rows = np.concatenate([self.rows, rows[found]])
+        cost = np.concatenate([self.cost, cost[found]])
         chosen = cheapest(rows, cost, self._top)
         self.rows, self.cost = rows[chosen], cost[chosen]
 
-    def _next(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-        worst = self._worst()
-        for row, (order, bound) in self._orders.items():
-            part = slice(start, stop)
-            others, least = order[part], bound[part]
-            if row in worst:
-                cost, last = worst[row]
-                wanted = (least < cost) | ((least == cost) & (others < last))
-                others = others[wanted]
-            if len(others):
-                yield row, others
+    def _next(self, start: int, stop: int) -> np.ndarray:
+        parts = [(row, *order) for row, order in self._orders.items() if len(order[0]) > start]
+        rows = [np.full(len(order[start:stop]), row) for row, order, _ in parts]
+        others = [order[start:stop] for _, order, _ in parts]
+        bounds = [bound[start:stop] for _, _, bound in parts]
+        none = np.empty(0, np.int64)
+        asked = np.column_stack([np.concatenate([none, *rows]), np.concatenate([none, *others])])
+        least = np.concatenate([np.empty(0), *bounds])
+        return asked[self._wanted(asked, least)]
 
-    def _worst(self) -> dict[int, tuple[float, int]]:
-        """Cost and training row of the last match of each crystal that has all it needs."""
-        rows, counts = np.unique(self.rows[:, 0], return_counts=True)
-        ends = np.cumsum(counts) - 1
-        return {
-            int(row): (float(self.cost[end]), int(self.rows[end, 1]))
-            for row, end, count in zip(rows, ends, counts, strict=True)
-            if count == self._top
-        }
+    def _wanted(self, rows: np.ndarray, least: np.ndarray) -> np.ndarray:
+        """Whether pairs may be cheaper than the last that their row needs, (P,) bool."""
+        known, counts = np.unique(self.rows[:, 0], return_counts=True)
+        known, last = known[counts == self._top], (np.cumsum(counts) - 1)[counts == self._top]
+        if not len(known):
+            return np.ones(len(rows), bool)
+        place = np.minimum(np.searchsorted(known, rows[:, 0]), len(known) - 1)
+        cost, other = self.cost[last[place]], self.rows[last[place], 1]
+        cheaper = (least < cost) | ((least == cost) & (rows[:, 1] < other))
+        return cheaper | (known[place] != rows[:, 0])

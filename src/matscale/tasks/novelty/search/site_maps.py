@@ -10,11 +10,10 @@ from matscale.matching.alignment import Alignments, align
 from matscale.matching.outcomes import MatchSettings
 from matscale.matching.tolerances import Tolerances
 from matscale.runtime.memory import Memory
-from matscale.structures.chemistry import pettifor_distance
 from matscale.structures.table import StructureTable
 from matscale.tasks.novelty.settings import NoveltySettings
 
-CHUNK, COST_CHUNK = 32, 1024
+CHUNK = 32
 """Pairs that are one piece of work."""
 
 
@@ -65,7 +64,7 @@ def site_maps(
         memory: Where answers are kept.
         label: For the progress display.
     """
-    items = _items(generated, train, rows, settings, CHUNK)
+    items = _items(generated, train, rows, settings)
     answers = memory.map(_map_chunk, items, label=label)
     sizes = _joined(answers, "sizes", np.empty(0, np.int64))
     return SiteMaps(
@@ -77,40 +76,20 @@ def site_maps(
     )
 
 
-def costs(
-    generated: StructureTable,
-    train: StructureTable,
-    rows: np.ndarray,
-    settings: MatchSettings,
-    memory: Memory,
-    *,
-    label: str = "",
-) -> np.ndarray:
-    """Mean modified-Pettifor distance over the mapped sites of each pair, (P,); NaN without map.
-
-    Arguments are those of :func:`site_maps`.
-    """
-    answers = memory.map(
-        _cost_chunk, _items(generated, train, rows, settings, COST_CHUNK), label=label
-    )
-    return _joined(answers, "cost", np.empty(0))
-
-
 def _items(
     generated: StructureTable,
     train: StructureTable,
     rows: np.ndarray,
     settings: MatchSettings,
-    size: int,
 ) -> list[tuple[StructureTable, StructureTable, float, float, float]]:
     """Pieces of the work: the crystals of some pairs, without ids, and the tolerances."""
     first = generated.with_ids([""] * len(generated))
     second = train.with_ids([""] * len(train))
-    ends = range(0, len(rows), size)
+    ends = range(0, len(rows), CHUNK)
     return [
         (
-            first[rows[start : start + size, 0]],
-            second[rows[start : start + size, 1]],
+            first[rows[start : start + CHUNK, 0]],
+            second[rows[start : start + CHUNK, 1]],
             *settings.numbers,
         )
         for start in ends
@@ -127,16 +106,6 @@ def _alignments(item: _Item) -> Alignments:
     settings = NoveltySettings(tolerances=tolerances).framework
     rows = np.arange(len(first))
     return align(first, second, np.column_stack([rows, rows]), settings)
-
-
-def _cost_chunk(item: _Item) -> dict[str, np.ndarray]:
-    alignments = _alignments(item)
-    cost = np.full(len(item[0]), np.nan)
-    for pair in range(len(cost)):
-        new, old = alignments.row(pair).T
-        if len(new):
-            cost[pair] = pettifor_distance(new, old).mean()
-    return {"cost": cost}
 
 
 def _joined(answers: list[dict[str, np.ndarray]], name: str, empty: np.ndarray) -> np.ndarray:

@@ -43,9 +43,8 @@ def cheapest_wyckoff(
             return None
         return bounds[sequences[row]].order(generated.table.row_numbers(row), supercells=False)
 
-    def cost_of(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cost, _ = match_rows(generated, train, pairs, workers=workers, label=label)
-        return pairs, cost[:, 1]
+    def cost_of(pairs: np.ndarray) -> np.ndarray:
+        return match_rows(generated, train, pairs, workers=workers, label=label)[0][:, 1]
 
     return ranked(len(generated), order_of, cost_of, top)
 
