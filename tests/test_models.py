@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +245,21 @@ def test_the_commands_train_and_sample(tmp_path):
         "sample", run, "--data", data, "--candidates", 2, "--out", out
     )
     assert len(ms.read(out).table) == 2 * len(training())
+
+
+def test_the_example_of_the_docs_runs(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    code = re.search(r'```python title="my_model.py"\n(.*?)```', text, re.DOTALL).group(1)
+    assert len(code.splitlines()) <= 40
+    (tmp_path / "demo").mkdir()
+    write(training(), tmp_path / "demo" / "train.parquet")
+    write(held_out(), tmp_path / "demo" / "targets.parquet")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MATSCALE_WORKERS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^(\w+) +match rate \d", done.stdout, re.M) == ["mean_cell", "run", "target"]

@@ -35,7 +35,9 @@ class Extra(NamedTuple):
 EXTRAS: Mapping[str, Extra] = MappingProxyType(
     {
         "energy": Extra(("torch", "chgnet.model"), "relaxing crystals, energies above the hull"),
-        "models": Extra(("torch",), "trainable models; nothing needs it yet"),
+        "models": Extra(
+            ("torch", "lightning.pytorch", "safetensors", "sklearn"), "training and sampling models"
+        ),
         "cluster": Extra(("distributed",), "sending work to a dask scheduler"),
         "perception": Extra(
             ("huggingface_hub", "inspect_ai", "openai"), "asking models about figures"
@@ -49,7 +51,10 @@ READY, MISSING, BROKEN = "ready", "missing", "broken"
 PATIENCE_S = 60.0
 """After which imports that have not ended count as broken."""
 
-TOGETHER = (("torch", "chgnet.model"), ("distributed", "huggingface_hub", "inspect_ai", "openai"))
+TOGETHER = (
+    ("torch", "chgnet.model", "lightning.pytorch", "safetensors", "sklearn"),
+    ("distributed", "huggingface_hub", "inspect_ai", "openai"),
+)
 """Modules that are imported one after the other, in a process each beside the other."""
 
 _TRY = """

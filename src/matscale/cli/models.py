@@ -98,6 +98,6 @@ def _check_extra() -> None:
 
     from matscale.runtime.errors import missing_extra
 
-    for name in ("torch", "lightning", "safetensors"):
+    for name in ("torch", "lightning", "safetensors", "sklearn"):
         if find_spec(name) is None:
             raise missing_extra("models", "training or using a model")

@@ -10,6 +10,8 @@ import numpy as np
 
 from matscale import datasets
 from matscale.models.config import RunSettings, checked
+from matscale.models.process import Process
+from matscale.models.registry import process_class
 from matscale.models.trained import TrainedModel, open_model, train_model
 from matscale.predictors.calling import predicted
 from matscale.predictors.predictor import Told, parse_told
@@ -22,7 +24,7 @@ TRAIN, HELD_OUT = "train", "val"
 
 
 def train(
-    process: str,
+    process: str | type[Process],
     data: Any,
     *,
     out: str | Path,
@@ -33,7 +35,7 @@ def train(
     """Train a model into a folder; the same call resumes what was interrupted.
 
     Args:
-        process: Key of the registry, such as ``"flow"``.
+        process: Key of the registry, such as ``"flow"``, or a class of your own.
         data: Registered dataset, file of structures, or crystals as Python objects; its split
             ``val``, if there is one, is validated on.
         out: The run folder.
@@ -46,13 +48,15 @@ def train(
     """
     dataset = datasets.given(data, "training set")
     own = dict(settings or {})
-    own |= {"process": process, "told": parse_told(told), "seed": seed}
+    name = process if isinstance(process, str) else process.__name__
+    own |= {"process": name, "told": parse_told(told), "seed": seed}
     run = checked(RunSettings, own, "settings")
     split = TRAIN if TRAIN in dataset.splits else next(iter(dataset.splits), None)
     if split is None or not len(dataset.table(split)):
         raise UserError(f"{dataset.name} has no crystals to learn from")
     held_out = _training(dataset, HELD_OUT) if HELD_OUT in dataset.splits else None
-    return train_model(run, _training(dataset, split), held_out, Path(out), dataset.name)
+    kind = process_class(process) if isinstance(process, str) else process
+    return train_model(kind, run, _training(dataset, split), held_out, Path(out), dataset.name)
 
 
 def _training(dataset: datasets.Dataset, split: str) -> CrystalTraining:

@@ -137,6 +137,7 @@ def _without_failures(draws: Sequence[StructureTable | Refused]) -> Any:
 
 
 def train_model(
+    kind: type[Process],
     settings: RunSettings,
     training: CrystalTraining,
     held_out: CrystalTraining | None,
@@ -146,6 +147,7 @@ def train_model(
     """Train a process into a run folder; resume what was interrupted; open what is finished.
 
     Args:
+        kind: What is trained.
         settings: Of the run.
         training: Crystals to learn from, with the properties that are told.
         held_out: Crystals to validate on.
@@ -157,12 +159,11 @@ def train_model(
             training fails.
     """
     check_told(settings.told)
-    kind = process_class(settings.process)
     options = checked(kind.Options, settings.options, f"options of {settings.process}")
     settings = settings.model_copy(update={"options": options.model_dump(mode="json")})
     data = _described(training, held_out, data_name)
     if run_folder.begin(folder, settings, data):
-        return open_model(folder)
+        return open_model(folder, process=kind)
     crystals = _crystals(training, settings.told)
     if len(crystals) < FEWEST:
         raise UserError(
@@ -193,12 +194,15 @@ def train_model(
     return TrainedModel(process, settings, record, folder.resolve().name)
 
 
-def open_model(folder: str | Path, nulls: Sequence[str] = ()) -> TrainedModel:
+def open_model(
+    folder: str | Path, nulls: Sequence[str] = (), process: type[Process] | None = None
+) -> TrainedModel:
     """The model of a run folder.
 
     Args:
         folder: Of a finished training.
         nulls: Fields to hold back from it.
+        process: Its class, if the registry does not have it. A folder never says what code to run.
 
     Raises:
         UserError: If there is none, or it cannot be read.
@@ -210,17 +214,17 @@ def open_model(folder: str | Path, nulls: Sequence[str] = ()) -> TrainedModel:
         raise UserError(
             f"the model in {folder} is not told {strange[0]}, so it cannot be held back"
         )
-    kind = process_class(settings.process)
+    kind = process_class(settings.process) if process is None else process
     options = checked(kind.Options, settings.options, f"options in {folder}")
     conditions = settings.told_beside_composition
-    process = kind(options, settings.network, conditions, Statistics.unknown(conditions))
+    network = kind(options, settings.network, conditions, Statistics.unknown(conditions))
     try:
-        process.load_state_dict(load_file(folder / run_folder.WEIGHTS))
+        network.load_state_dict(load_file(folder / run_folder.WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"the weights in {folder} cannot be read: {reason}") from None
-    process.eval()
-    return TrainedModel(process, settings, record, folder.resolve().name, nulls)
+    network.eval()
+    return TrainedModel(network, settings, record, folder.resolve().name, nulls)
 
 
 def _save(process: Process, file: Path) -> None:
