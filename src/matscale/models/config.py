@@ -43,6 +43,7 @@ class TrainingSettings(Settings):
         steps: Updates of the weights.
         batch: Crystals in each.
         learning_rate: Highest; it rises over the first hundred steps and falls as a cosine.
+        weight_decay: As AdamW has it (Loshchilov and Hutter, 2019).
         clip: Largest norm of a gradient.
         average: Decay of the moving average of the weights, which is what is kept.
         check_every: Steps from one validation and checkpoint to the next.
@@ -54,6 +55,7 @@ class TrainingSettings(Settings):
     steps: int = Field(default=12000, ge=1)
     batch: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
     average: float = Field(default=0.999, ge=0, lt=1)
     check_every: int = Field(default=500, ge=1)

@@ -200,7 +200,9 @@ class _Learner(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         training = self._settings.training
-        optimizer = torch.optim.Adam(self.parameters(), lr=training.learning_rate)
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate_at(step, training.steps)
         )

@@ -43,7 +43,7 @@ class FlowOptions(Settings):
     sharpness: float = Field(default=0.1, gt=0)
     cell_weight: float = Field(default=0.3, gt=0)
     sampling_steps: int = Field(default=50, ge=1)
-    slope: float = Field(default=3.0, ge=0)
+    slope: float = Field(default=10.0, ge=0)
 
 
 class Flow(Process):
