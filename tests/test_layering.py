@@ -24,6 +24,7 @@ FLOOR = {
     "figures": 4,
     "predictors": 5,
     "report": 5,
+    "models": 6,
     "tasks": 7,
     "api": 8,
     "doctor": 8,

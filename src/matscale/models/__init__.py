@@ -1,0 +1,1 @@
+"""Models that learn from training crystals; each is a predictor. Needs ``matscale[models]``."""
