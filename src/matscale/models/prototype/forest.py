@@ -72,7 +72,7 @@ class Forest:
         nodes = len(forest.value)
         inner = forest.left >= 0
         here = np.flatnonzero(inner)
-        per_node = ("left", "right", "feature", "threshold")
+        per_node = "left", "right", "feature", "threshold"
         sound = (
             all(len(vars(forest)[name]) == nodes for name in per_node)
             # A child stands after its parent, so that no way leads in a circle.

@@ -87,9 +87,9 @@ class TemplateRanking:
         """
         self._know(training.crystals)
         pairs = self._training_pairs()
-        self._right = agreement(pairs, self._crystals, self._rms)
-        self._votes = Votes(pairs, self._right, len(self._crystals))
-        self._forest = self._grown(pairs, self._right)
+        self._agrees = agreement(pairs, self._crystals, self._rms)
+        self._votes = Votes(pairs, self._agrees, len(self._crystals))
+        self._forest = self._grown(pairs, self._agrees)
 
     def predict(self, told: Told, candidates: int = 1, seed: Seed = 0) -> Sequence[Any]:
         """Crystals of the best templates; refused where no training crystal has the formula.
@@ -113,7 +113,7 @@ class TemplateRanking:
     def arrays(self) -> dict[str, np.ndarray]:
         """What was learnt; with the training crystals it makes up the model again."""
         limits = {"templates": np.array(self._templates)}
-        return {**self._forest.arrays(), **limits, "right": self._right}
+        return {**self._forest.arrays(), **limits, "agrees": self._agrees}
 
     @classmethod
     def of_arrays(
@@ -124,19 +124,19 @@ class TemplateRanking:
         Raises:
             UserError: If an array is missing, or belongs to other crystals.
         """
-        if missing := [name for name in ("right", "templates") if name not in arrays]:
+        if missing := [name for name in ("agrees", "templates") if name not in arrays]:
             raise UserError(f"the model lacks its {', '.join(missing)}; train it again")
         model = cls(templates=int(arrays["templates"]))
         model._know(crystals)
         model._forest = Forest.of_arrays(arrays)
-        model._right = np.asarray(arrays["right"], bool)
+        model._agrees = np.asarray(arrays["agrees"], bool)
         pairs = model._training_pairs()
-        if len(pairs) != len(model._right):
+        if len(pairs) != len(model._agrees):
             raise UserError(
-                f"the model was trained on crystals with {len(model._right)} pairs of one formula, "
+                f"the model was trained on crystals with {len(model._agrees)} pairs of one formula, "
                 f"these have {len(pairs)}; give the crystals that it was trained on"
             )
-        model._votes = Votes(pairs, model._right, len(crystals))
+        model._votes = Votes(pairs, model._agrees, len(crystals))
         return model
 
     def _know(self, crystals: StructureTable) -> None:
