@@ -47,7 +47,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.asked)
 
-    def __getitem__(self, rows: np.ndarray) -> Pairs:
+    def __getitem__(self, rows: np.ndarray | slice) -> Pairs:
         """Some of the pairs, by a boolean mask, a slice or indices."""
         return Pairs(**{name: values[rows] for name, values in vars(self).items()})
 

@@ -133,8 +133,8 @@ class TemplateRanking:
         pairs = model._training_pairs()
         if len(pairs) != len(model._agrees):
             raise UserError(
-                f"the model was trained on crystals with {len(model._agrees)} pairs of one formula, "
-                f"these have {len(pairs)}; give the crystals that it was trained on"
+                f"the model was trained on {len(model._agrees)} pairs of crystals of one formula, "
+                f"these crystals make {len(pairs)}; give the crystals that it was trained on"
             )
         model._votes = Votes(pairs, model._agrees, len(crystals))
         return model
