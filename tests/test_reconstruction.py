@@ -46,7 +46,7 @@ def test_perfect_predictions_reach_the_ceiling(question):
     assert mine == pytest.approx(ceiling, abs=1e-6, nan_ok=True)
     assert mine["match_rate"] == mine["composition_accuracy"] == mine["metre"] == 1
     assert mine["length_mae"] == mine["angle_mae"] == mine["volume_error"] == 0
-    assert card["model"].metrics["match_rate"].skill == 1
+    assert card["model"].metrics["volume_error"].skill == 1
 
 
 def test_another_description_of_the_same_crystals_scores_the_same(question):
@@ -67,7 +67,7 @@ def test_shuffled_predictions_fall_to_the_floor(question):
     assert mine["wasserstein_a"] == mine["histogram_kl_gamma"] == pytest.approx(0, abs=1e-12)
     # METRe asks whether any prediction matches, and compositions are distinct here.
     assert mine["metre"] == 1
-    assert card["model"].metrics["match_rate"].skill < 0
+    assert card["model"].metrics["volume_error"].skill < 0
 
 
 def test_swapping_target_and_prediction_changes_no_symmetric_metric(tmp_path, question):
