@@ -19,7 +19,8 @@ import numpy as np
 
 from matscale import datasets
 from matscale.models.entry import train
-from matscale.models.registry import PROCESSES
+from matscale.models.process import Process
+from matscale.models.registry import PROCESSES, process_class
 from matscale.predictors.predictor import Told
 from matscale.predictors.training import crystal_fields
 
@@ -35,7 +36,8 @@ def main() -> None:
     given = parser.parse_args()
     dataset = datasets.load(given.data)
     steps = 20 if given.quick else given.steps
-    rows = [measured(name, dataset, steps) for name in PROCESSES]
+    networks = [name for name in PROCESSES if issubclass(process_class(name), Process)]
+    rows = [measured(name, dataset, steps) for name in networks]
     print(f"{'process':12}{'parameters':>12}{'crystals/s':>12}{'ms/sample':>12}{'peak MiB':>10}")
     for row in rows:
         print(
@@ -60,8 +62,8 @@ def measured(process: str, dataset: datasets.Dataset, steps: int) -> dict[str, f
     model.predict(told)
     return {
         "process": process,
-        "device": model.record.environment["device"],
-        "parameters": model.record.parameters,
+        "device": model.record.learning.device,
+        "parameters": model.record.learning.parameters,
         "learnt_per_s": steps * model.settings.training.batch / learnt,
         "sampling_ms": 1000 * (time.process_time() - began) / SAMPLED,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

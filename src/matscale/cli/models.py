@@ -42,10 +42,10 @@ def train(
     values = merged(config, settings or [])
     with resumable():
         model = train_model(process, data, out=out, told=told, seed=seed, settings=values)
-    record = model.record
+    record, learning = model.record, model.record.learning
     print(
-        f"{record.process}: {record.parameters:,} parameters, {record.data.crystals} crystals of "
-        f"{record.data.name}, {record.steps} steps in {record.seconds:.0f} s"
+        f"{record.process}: {learning.parameters:,} parameters, {record.data.crystals} crystals of "
+        f"{record.data.name}, {learning.steps} steps in {learning.seconds:.0f} s"
     )
     where = shlex.quote(str(out))
     print(f"The model is in {out}. Next:")

@@ -32,7 +32,7 @@ class NetworkSettings(Settings):
     width: int = Field(default=96, ge=8)
     layers: int = Field(default=3, ge=1)
     harmonics: int = Field(default=2, ge=1)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     condition_dropout: float = Field(default=0.2, ge=0, lt=1)
 
 

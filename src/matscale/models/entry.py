@@ -10,7 +10,6 @@ import numpy as np
 
 from matscale import datasets
 from matscale.models.config import RunSettings, checked
-from matscale.models.process import Process
 from matscale.models.registry import process_class
 from matscale.models.trained import TrainedModel, open_model, train_model
 from matscale.predictors.calling import predicted
@@ -24,7 +23,7 @@ TRAIN, HELD_OUT = "train", "val"
 
 
 def train(
-    process: str | type[Process],
+    process: str | type[Any],
     data: Any,
     *,
     out: str | Path,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
-from matscale.models.process import Process
 from matscale.runtime.errors import UserError, did_you_mean
 
 PROCESSES: Mapping[str, str] = {
     "flow": "matscale.models.processes.flow:Flow",
+    "prototype": "matscale.models.processes.prototype:Prototype",
 }
 """Name to module and class; a module is imported when its process is asked for."""
 
 
-def process_class(name: str) -> type[Process]:
+def process_class(name: str) -> Any:
     """The class of a process.
 
     Raises:

@@ -44,6 +44,22 @@ class TrainingData(Settings):
     held_out_sha256: str | None = None
 
 
+class Learning(Settings):
+    """What learning took.
+
+    Attributes:
+        parameters: Numbers that were learnt.
+        steps: Updates of them; 0 where they are not learnt step by step.
+        seconds: Wall time, all attempts.
+        device: On which.
+    """
+
+    parameters: int
+    steps: int
+    seconds: float
+    device: str = "cpu"
+
+
 class RunRecord(Settings):
     """What is known of a finished training.
 
@@ -54,10 +70,8 @@ class RunRecord(Settings):
         told: Fields that the model is told.
         seed: Of weights, batches and noise.
         data: What it learnt from.
-        parameters: Numbers that were learnt.
-        steps: Updates of them; 0 where there are none.
-        seconds: Wall time of the training, all attempts.
-        environment: Versions, machine, device.
+        learning: What that took.
+        environment: Versions and machine.
     """
 
     format: int
@@ -66,19 +80,16 @@ class RunRecord(Settings):
     told: tuple[str, ...]
     seed: int
     data: TrainingData
-    parameters: int
-    steps: int
-    seconds: float
+    learning: Learning
     environment: dict[str, str]
 
 
-def environment(device: str) -> dict[str, str]:
-    """Versions, machine and device."""
+def environment() -> dict[str, str]:
+    """Versions and machine."""
     versions = {name: installed_version(name) for name in PACKAGES}
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {available_cores()} cores",
-        "device": device,
         **{name: version for name, version in versions.items() if version},
     }
 
