@@ -9,6 +9,8 @@ from matscale.models.process import Process
 from matscale.runtime.errors import UserError, did_you_mean
 
 PROCESSES: Mapping[str, str] = {
+    "adapter": "matscale.models.processes.adapter:Adapter",
+    "diffusion": "matscale.models.processes.diffusion:Diffusion",
     "flow": "matscale.models.processes.flow:Flow",
 }
 """Name to module and class; a module is imported when its process is asked for."""
