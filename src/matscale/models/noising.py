@@ -19,8 +19,8 @@ NARROW = 0.4
 """Deviation up to which a wrapped normal is summed over its images, and above it over its waves."""
 IMAGES, WAVES = 4, 3
 """Terms on each side of those sums; what is left out is below 1e-10 of the whole."""
-ALONE = 0.1
-"""Deviation below which a normal distribution hardly meets its images: 1e-5 of the score."""
+ALONE = 0.08
+"""Deviation below which a normal distribution does not meet its images: 1e-7 of the score."""
 
 
 def cosine_signal(time: Tensor) -> Tensor:

@@ -62,11 +62,11 @@ class Adapter(Diffusion):
         self, options: Any, network: NetworkSettings, told: Sequence[str], statistics: Statistics
     ) -> None:
         super().__init__(options, network, told, statistics)
-        self.adapters = nn.ModuleList(
-            [nn.Linear(network.width, network.width, bias=False) for _ in range(network.layers)]
-        )
-        for adapter in self.adapters:
+        width = network.width
+        adapters = [nn.Linear(width, width, bias=False) for _ in range(network.layers)]
+        for adapter in adapters:
             nn.init.zeros_(adapter.weight)
+        self.adapters = nn.ModuleList(adapters)
 
     @staticmethod
     def context_size(network: NetworkSettings) -> int:
