@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,12 @@ class Backbone(nn.Module):
         self.width = width
 
     def forward(
-        self, batch: Batch, fractional: Tensor, cell: Tensor, context: Tensor
+        self,
+        batch: Batch,
+        fractional: Tensor,
+        cell: Tensor,
+        context: Tensor,
+        added: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors of atoms, (N, width), of edges, (E, width), and sines of edges, (E, waves).
 
@@ -81,6 +87,8 @@ class Backbone(nn.Module):
             fractional: Current coordinates, (N, 3).
             cell: Current cells as six numbers, (B, 6).
             context: What else is known of each crystal, (B, context).
+            added: To the atoms of each crystal before each round, (B, width) each; empty for
+                nothing.
         """
         difference = fractional[batch.senders] - fractional[batch.receivers]
         angles = difference @ self.waves.T
@@ -93,7 +101,9 @@ class Backbone(nn.Module):
         atoms = own + self.known(self.features[batch.numbers])
         atoms = atoms + (self.composition(batch.mean(atoms)) + whole)[batch.owner]
         message = edges
-        for layer in self.rounds:
+        for place, layer in enumerate(self.rounds):
+            if added:
+                atoms = atoms + added[place][batch.owner]
             atoms, message = layer(batch, atoms, edges, whole)
         return self.norm(atoms), message, sines
 

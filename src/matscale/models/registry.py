@@ -9,6 +9,8 @@ from typing import Any
 from matscale.runtime.errors import UserError, did_you_mean
 
 PROCESSES: Mapping[str, str] = {
+    "adapter": "matscale.models.processes.adapter:Adapter",
+    "diffusion": "matscale.models.processes.diffusion:Diffusion",
     "flow": "matscale.models.processes.flow:Flow",
     "prototype": "matscale.models.processes.prototype:Prototype",
 }
