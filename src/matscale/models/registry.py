@@ -10,6 +10,8 @@ from matscale.runtime.errors import UserError, did_you_mean
 
 PROCESSES: Mapping[str, str] = {
     "flow": "matscale.models.processes.flow:Flow",
+    "tokens": "matscale.models.processes.tokens:Tokens",
+    "vae": "matscale.models.processes.vae:Vae",
 }
 """Name to module and class; a module is imported when its process is asked for."""
 
