@@ -1,14 +1,13 @@
 """Cells and coordinates as tokens of numbers, and back.
 
-A number is two digits of base 24. Coordinates are multiples of 1/576: those that symmetry asks for,
-multiples of 1/8 and 1/3, are 24ths, so that a first digit says them and the second is 0. Lengths are
-multiples of 1/160 of their logarithm, in units of the cube root of a volume that the reader knows
-too; angles are multiples of 1/8 degree from 54 to 126, beyond the 60 to 120 of reduced cells.
+A number is two digits of base 24. Coordinates are multiples of 1/576: those that symmetry asks
+for, multiples of 1/8 and 1/3, are 24ths, so that the first digit says them and the second is 0.
+Lengths are multiples of 1/160 of their logarithm, in units of the cube root of a volume that the
+reader knows too; angles are multiples of 1/8 degree from 54 to 126, beyond the 60 to 120 of reduced
+cells.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
@@ -21,13 +20,13 @@ LEVELS = BASE**DIGITS
 
 LENGTH_STEP = 1 / 160
 SHORTEST = -LEVELS // 2 * LENGTH_STEP
-"""Logarithm of the smallest length: lengths go from 0.17 to 6.0 units; others become the nearest."""
+"""Logarithm of the smallest length: from 0.17 to 6.0 units; others become the nearest of these."""
 ANGLE_STEP = 1 / 8
 SMALLEST_ANGLE = 54.0
 CELL_NUMBERS = 6
 FLATTEST = 0.3
-"""Square of a cell's volume over the product of its lengths, at least; that of a reduced cell is 0.5
-at least, and any two angles of 54 to 126 degrees have a third with 0.42."""
+"""Square of a cell's volume over the product of its lengths, at least. Of reduced cells it is 0.5
+or more, and any two angles of 54 to 126 degrees have a third with which it is 0.42."""
 
 
 def digits(levels: Tensor) -> Tensor:
@@ -115,6 +114,3 @@ def last_angles(first: Tensor, second: Tensor) -> Tensor:
 def cube_root(volume_per_atom: Tensor, counts: Tensor) -> Tensor:
     """The unit of lengths in Å, (B,), from logarithms of volumes per atom in Å^3."""
     return (volume_per_atom.double() / 3).exp() * counts ** (1 / 3)
-
-
-assert math.isclose(SMALLEST_ANGLE + LEVELS * ANGLE_STEP, 126.0)

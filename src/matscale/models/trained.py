@@ -109,13 +109,13 @@ class TrainedModel:
         ).to(self.process.device)
         with torch.no_grad(), one_thread():
             fractional, cell = self.process.sample(batch, random)
-        return _tables(batch, fractional, cell)
+        return tables(batch, fractional, cell)
 
 
-def _tables(
+def tables(
     batch: Batch, fractional: torch.Tensor, cell: torch.Tensor
 ) -> list[StructureTable | Refused]:
-    """One table per crystal; one that is not finite is refused."""
+    """One table per crystal, of what a process samples; one that is not finite is refused."""
     finite = torch.isfinite(batch.mean(fractional)).all(dim=1) & torch.isfinite(cell).all(dim=1)
     lattices = cells.decode(
         torch.where(finite[:, None], cell, torch.zeros_like(cell)), batch.counts

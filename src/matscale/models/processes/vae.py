@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from matscale.models import cells
@@ -64,6 +64,15 @@ class VaeOptions(Settings):
     langevin_steps: int = Field(default=2, ge=1)
     step_size: float = Field(default=1e-4, gt=0)
     sharpness: float = Field(default=0.1, gt=0)
+
+    @model_validator(mode="after")
+    def _falling(self) -> VaeOptions:
+        if self.smallest > self.largest:
+            raise ValueError(
+                f"the smallest noise, {self.smallest} Å, is larger than the largest, "
+                f"{self.largest} Å"
+            )
+        return self
 
 
 class Vae(Process):

@@ -1,0 +1,81 @@
+"""An autoencoder that is shown the answer: the control of what that is worth.
+
+CDVAE's reconstructions, as AtomBench scores them, encode the very crystal that is asked for. This
+predictor does so too and says it: it is told the cell and the positions, and tables mark it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from matscale.models.crystals import Crystal, crystals_of, joined
+from matscale.models.processes.vae import Vae, drawn
+from matscale.models.threads import one_thread
+from matscale.models.trained import UNFINISHED_CRYSTAL, TrainedModel, open_model, tables
+from matscale.predictors.predictor import Told
+from matscale.runtime.errors import Refused, UserError
+from matscale.structures.table import StructureTable
+
+ANSWER = ("cell", "positions")
+IRREDUCIBLE = Refused(UNFINISHED_CRYSTAL, "the cell that it is told cannot be reduced")
+
+
+class PosteriorModel(TrainedModel):
+    """A model of the process ``vae`` whose latent vector comes from the crystal itself.
+
+    Args:
+        folder: Of a finished training.
+
+    Raises:
+        UserError: If there is none, or it is of another process.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        model = open_model(folder)
+        if not isinstance(model.process, Vae):
+            raise UserError(
+                f"the model in {folder} is of the process {model.settings.process}, which encodes "
+                "no crystal: give one of vae"
+            )
+        name = f"{model.name}_posterior"
+        super().__init__(model.process, model.settings, model.record, name)
+        self.told = tuple(dict.fromkeys((*model.told, *ANSWER)))
+
+    def _conditions(self, told: Told) -> dict[str, np.ndarray]:
+        return super()._conditions(told.only(self.settings.told))
+
+    def _made(
+        self,
+        told: Told,
+        conditions: Mapping[str, np.ndarray],
+        rows: Sequence[int],
+        random: np.random.Generator,
+    ) -> list[StructureTable | Refused]:
+        """As the model makes them, but of latent vectors that encode the answer."""
+        process = self.process
+        assert isinstance(process, Vae)
+        known = {row: _encodable(told, row, conditions) for row in sorted(set(rows))}
+        crystals = [crystal for row in rows for crystal in known[row]]
+        if not crystals:
+            return [IRREDUCIBLE] * len(rows)
+        batch = joined(crystals).to(process.device)
+        fractional = torch.tensor(np.concatenate([each.fractional for each in crystals])).float()
+        cell = torch.tensor(np.array([each.cell for each in crystals]))
+        with torch.no_grad(), one_thread():
+            encoded = process.posterior(
+                batch, fractional.to(process.device), cell.to(process.device)
+            )
+            made = process.decoded(batch, drawn(*encoded, random), random)
+        answers = iter(tables(batch, *made))
+        return [next(answers) if known[row] else IRREDUCIBLE for row in rows]
+
+
+def _encodable(told: Told, row: int, conditions: Mapping[str, np.ndarray]) -> list[Crystal]:
+    """The crystal of a sample; none where its cell cannot be reduced."""
+    numbers, positions = told[row]["positions"]
+    table = StructureTable.from_parts([""], [numbers], [positions], [told[row]["cell"]])
+    return crystals_of(table, {name: values[[row]] for name, values in conditions.items()})
