@@ -8,7 +8,7 @@ from pymatgen.core import Lattice
 from crystals import rock_salt, training
 from matscale.models import cells, number_tokens
 from matscale.models.config import NetworkSettings
-from matscale.models.crystals import batch_of, crystals_of, joined
+from matscale.models.crystals import batch_of, crystals_of, described, joined
 from matscale.models.process import statistics_of
 from matscale.models.processes.tokens import Tokens, TokensOptions
 from matscale.models.transformer import Transformer
@@ -115,11 +115,9 @@ def test_what_is_written_token_by_token_is_what_is_learnt_at_once():
 
 
 def test_settings_of_a_crystal_are_the_same_crystal():
-    from matscale.models.processes.tokens import _described
-
     crystal = crystals_of(training(), {})[3]
     random = np.random.default_rng(0)
-    seen = [_described(crystal, random) for _ in range(20)]
+    seen = [described(crystal, random) for _ in range(20)]
     assert len({np.round(image % 1, 6).tobytes() for image in seen}) > 1
     ours = [_distances(image, crystal.lattice) for image in [crystal.fractional, *seen]]
     assert all(np.allclose(ours[0], other) for other in ours)

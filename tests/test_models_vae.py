@@ -12,9 +12,10 @@ from matscale.models import cells
 from matscale.models.config import NetworkSettings
 from matscale.models.crystals import batch_of, crystals_of, joined
 from matscale.models.entry import train
+from matscale.models.gaussians import divergence, drawn
 from matscale.models.posterior import PosteriorModel
 from matscale.models.process import statistics_of
-from matscale.models.processes.vae import Vae, VaeOptions, divergence, drawn
+from matscale.models.processes.vae import Vae, VaeOptions
 from matscale.predictors.predictor import Told
 from matscale.predictors.training import crystal_fields
 from matscale.runtime.errors import UserError

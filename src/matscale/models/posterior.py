@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from matscale.models.crystals import Crystal, crystals_of, joined
-from matscale.models.processes.vae import Vae, drawn
+from matscale.models.gaussians import drawn
+from matscale.models.processes.vae import Vae
 from matscale.models.threads import one_thread
 from matscale.models.trained import UNFINISHED_CRYSTAL, TrainedModel, open_model, tables
 from matscale.predictors.predictor import Told

@@ -10,6 +10,7 @@ from matscale.runtime.errors import UserError, did_you_mean
 
 PROCESSES: Mapping[str, str] = {
     "flow": "matscale.models.processes.flow:Flow",
+    "latent": "matscale.models.processes.latent:Latent",
     "tokens": "matscale.models.processes.tokens:Tokens",
     "vae": "matscale.models.processes.vae:Vae",
 }

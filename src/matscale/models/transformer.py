@@ -8,7 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from matscale.runtime.errors import UserError
+
 HEADS = 4
+
+
+def check_width(width: int) -> None:
+    """Whether a transformer can be so wide.
+
+    Raises:
+        UserError: If its heads cannot share the width.
+    """
+    if width % HEADS:
+        raise UserError(f"network.width: give a multiple of {HEADS}; it is {width}")
 
 
 class Transformer(nn.Module):
@@ -38,7 +50,7 @@ class Transformer(nn.Module):
         flat = places[valid]
         for index, layer in enumerate(self.rounds):
             flat = layer(flat, valid, seen, None if memory is None else memory[index])
-        return _padded(self.norm(flat), valid)
+        return padded(self.norm(flat), valid)
 
     def memory(self) -> list[Memory]:
         """Nothing yet, to be handed to :meth:`forward`."""
@@ -68,7 +80,7 @@ class _Round(nn.Module):
 
     def forward(self, flat: Tensor, valid: Tensor, seen: Tensor, memory: Memory | None) -> Tensor:
         width = flat.shape[1]
-        split = _padded(self.split(self.before(flat)), valid)
+        split = padded(self.split(self.before(flat)), valid)
         query, *both = split.view(*valid.shape, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
         pair = torch.stack(both)
         key, value = pair if memory is None else memory.with_(pair)
@@ -77,7 +89,7 @@ class _Round(nn.Module):
         return flat + self.own(self.between(flat))
 
 
-def _padded(flat: Tensor, valid: Tensor) -> Tensor:
+def padded(flat: Tensor, valid: Tensor) -> Tensor:
     """Vectors of places that there are, (M, size), with zeros for the others, (B, L, size)."""
     padded = flat.new_zeros(*valid.shape, flat.shape[1])
     padded[valid] = flat

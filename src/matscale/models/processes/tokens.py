@@ -25,12 +25,11 @@ from torch.nn import functional
 
 from matscale.models import cells, number_tokens
 from matscale.models.config import NetworkSettings, Settings
-from matscale.models.crystals import Batch, Crystal
+from matscale.models.crystals import Batch, Crystal, described
 from matscale.models.elements import MOST, element_features
 from matscale.models.number_tokens import BASE, CELL_NUMBERS, DIGITS
 from matscale.models.process import Process, Statistics
-from matscale.models.transformer import HEADS, Rank, Transformer
-from matscale.runtime.errors import UserError
+from matscale.models.transformer import Rank, Transformer, check_width, padded
 
 CELL_TOKENS = CELL_NUMBERS * DIGITS
 AXES = 3
@@ -82,8 +81,7 @@ class Tokens(Process):
     ) -> None:
         super().__init__(options, network, told, statistics)
         width = network.width
-        if width % HEADS:
-            raise UserError(f"network.width: give a multiple of {HEADS}; it is {width}")
+        check_width(width)
         self.register_buffer("features", torch.tensor(element_features()), persistent=False)
         self.element = nn.Embedding(MOST + 1, width)
         self.known = nn.Linear(self.features.shape[1], width)
@@ -163,8 +161,7 @@ class Tokens(Process):
         valid = ranks < batch.counts[:, None]
         own = self.element(batch.numbers) + self.known(self.features[batch.numbers])
         own = own + self.rank(_ranks(batch))
-        atoms = own.new_zeros(*valid.shape, own.shape[1])
-        atoms[valid] = own
+        atoms = padded(own, valid)
         whole = self.composition(batch.mean(own)) + self.conditioning(batch)
         whole = whole + self.size(batch.counts.float().log()[:, None])
         one = torch.ones_like(valid[:, :1])
@@ -198,7 +195,7 @@ class Tokens(Process):
         steps = number_tokens.cell_levels(lattices, page.unit.cpu())
         tokens = torch.zeros(page.valid.shape, dtype=torch.long)
         tokens[:, :CELL_TOKENS] = number_tokens.digits(steps).flatten(1)
-        others = [torch.tensor(_described(crystal, random)[1:]) for crystal in crystals]
+        others = [torch.tensor(described(crystal, random)[1:]) for crystal in crystals]
         coordinates = number_tokens.coordinate_levels(torch.cat(others))
         later = page.valid[:, CELL_TOKENS:].cpu()
         tokens[:, CELL_TOKENS:][later] = number_tokens.digits(coordinates).flatten()
@@ -254,16 +251,3 @@ def _allowed(written: Sequence[Tensor], count: int, device: torch.device) -> Ten
     if place == CELL_TOKENS - DIGITS:
         return angles.any(dim=2)
     return angles[torch.arange(count), written[-1]]
-
-
-def _described(crystal: Crystal, random: np.random.Generator) -> np.ndarray:
-    """Coordinates in a setting drawn at random, the first atom at the origin, (n, 3)."""
-    turn = crystal.symmetries[random.integers(len(crystal.symmetries))]
-    order = np.concatenate(
-        [
-            start + random.permutation(end - start)
-            for start, end in zip(crystal.groups[:-1], crystal.groups[1:], strict=True)
-        ]
-    )
-    image = (crystal.fractional @ turn)[order]
-    return image - image[0]

@@ -28,12 +28,11 @@ from matscale.models.config import NetworkSettings, Settings
 from matscale.models.coupling import nearest_images
 from matscale.models.crystals import Batch, Crystal
 from matscale.models.elements import MOST, element_features
+from matscale.models.gaussians import divergence, drawn, halves
 from matscale.models.process import Process, Statistics, normal, uniform
 
 SPREAD = 0.17
 """Standard deviation of a fractional coordinate's distance from its nearest image in noise."""
-LEAST_VARIANCE, MOST_VARIANCE = -12.0, 4.0
-"""Of logarithms of variances of z: beyond them exponentials serve no end."""
 
 
 class VaeOptions(Settings):
@@ -106,11 +105,11 @@ class Vae(Process):
             cell: Cells, (B, 6).
         """
         atoms, _, _ = self.encoder(batch, fractional, cell, self.conditioning(batch))
-        return _halves(self.posterior_head(batch.mean(atoms)))
+        return halves(self.posterior_head(batch.mean(atoms)))
 
     def prior(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The same of crystals of which nothing is known but what is told."""
-        return _halves(self.prior_head(self._whole(batch)))
+        return halves(self.prior_head(self._whole(batch)))
 
     def cell(self, batch: Batch, z: Tensor) -> Tensor:
         """Cells, (B, 6), of latent vectors, (B, latent); what is told of them stays."""
@@ -212,29 +211,6 @@ class _Summary(nn.Module):
         atoms = self.element(batch.numbers) + self.known(self.features[batch.numbers])
         size = self.size(batch.counts.float().log()[:, None])
         return self.whole(batch.mean(self.atom(atoms)) + size + conditions)
-
-
-def divergence(mean: Tensor, log: Tensor, other_mean: Tensor, other_log: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of a diagonal normal distribution from another, (B,), in nats.
-
-    Args:
-        mean: (B, d).
-        log: Logarithms of its variances.
-        other_mean: Of the other.
-        other_log: Of its variances.
-    """
-    apart = (mean - other_mean).square() * (-other_log).exp()
-    return 0.5 * (other_log - log + (log - other_log).exp() + apart - 1).sum(dim=1)
-
-
-def drawn(mean: Tensor, log: Tensor, random: np.random.Generator) -> Tensor:
-    """A draw from a diagonal normal distribution, given the logarithms of its variances."""
-    return mean + (0.5 * log).exp() * normal(random, tuple(mean.shape), mean)
-
-
-def _halves(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    mean, log = numbers.chunk(2, dim=1)
-    return mean, log.clamp(LEAST_VARIANCE, MOST_VARIANCE)
 
 
 def _noised(
