@@ -11,7 +11,7 @@ from matscale.models.config import NetworkSettings
 from matscale.models.crystals import batch_of, crystals_of, described, joined
 from matscale.models.process import statistics_of
 from matscale.models.processes.tokens import Tokens, TokensOptions
-from matscale.models.transformer import Transformer
+from matscale.models.transformer import Dropout, Transformer
 from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
@@ -114,6 +114,46 @@ def test_what_is_written_token_by_token_is_what_is_learnt_at_once():
     assert torch.allclose(short[0], whole[1, alone], atol=1e-5)
 
 
+def test_no_loss_of_a_crystal_hangs_on_the_others_of_its_batch():
+    model, crystals = writer()
+    model.eval()
+    longest = max(crystals, key=lambda crystal: len(crystal.fractional))
+    both, alone = [crystals[0], longest], [crystals[0]]
+    with torch.no_grad():
+        losses = [
+            {name: float(part) for name, part in model.loss(own, joined(own), _zeros()).items()}
+            for own in (both, alone, [longest])
+        ]
+    tokens = [12 + 6 * (len(own[0].fractional) - 1) for own in (alone, [longest])]
+    for name, whole in losses[0].items():
+        parts = [size * own[name] for size, own in zip(tokens, losses[1:], strict=True)]
+        assert whole == pytest.approx(sum(parts) / sum(tokens), rel=1e-5)
+
+
+def _zeros():
+    """Draws that leave each crystal in its first setting."""
+
+    class Zeros(np.random.Generator):
+        def integers(self, *_, **__):
+            return 0
+
+        def permutation(self, x, *_, **__):
+            return np.arange(x)
+
+    return Zeros(np.random.PCG64(0))
+
+
+def test_dropout_keeps_the_mean_and_comes_again_from_its_seed():
+    numbers = torch.ones(100, 100)
+    first, second = (Dropout(0.2, np.random.default_rng(0)) for _ in range(2))
+    dropped = first(numbers)
+    assert torch.equal(dropped, second(numbers))
+    assert not torch.equal(first(numbers), dropped)
+    assert (dropped == 0).float().mean() == pytest.approx(0.2, abs=0.02)
+    assert dropped.mean() == pytest.approx(1, abs=0.02)
+    assert dropped.unique().tolist() == [0, 1.25]
+
+
 def test_settings_of_a_crystal_are_the_same_crystal():
     crystal = crystals_of(training(), {})[3]
     random = np.random.default_rng(0)
@@ -132,6 +172,7 @@ def _distances(fractional, lattice):
 def test_a_crystal_is_learnt_by_heart():
     table = StructureTable.from_pymatgen([rock_salt(5.6, "Na", "Cl")] * 2)
     model, crystals = writer(table)
+    model.eval()  # without dropout
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     random = np.random.default_rng(0)
     for _ in range(100):

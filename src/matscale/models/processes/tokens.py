@@ -29,7 +29,7 @@ from matscale.models.crystals import Batch, Crystal, described
 from matscale.models.elements import MOST, element_features
 from matscale.models.number_tokens import BASE, CELL_NUMBERS, DIGITS
 from matscale.models.process import Process, Statistics
-from matscale.models.transformer import Rank, Transformer, check_width, padded
+from matscale.models.transformer import Dropout, Rank, Transformer, check_width, padded
 
 CELL_TOKENS = CELL_NUMBERS * DIGITS
 AXES = 3
@@ -44,9 +44,11 @@ class TokensOptions(Settings):
 
     Attributes:
         temperature: By which logits are divided; below 1 what is likely becomes likelier.
+        dropout: Share of what rounds of the transformer add that is dropped in training.
     """
 
     temperature: float = Field(default=1.0, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +103,11 @@ class Tokens(Process):
         before = self._read(tokens[:, :-1], page.places[:-1])
         begin = self.token.weight[BEGIN].expand(len(batch), 1, -1)
         entered = page.asked + torch.cat([begin, before], dim=1)
-        valid = torch.cat([page.valid_prefix, page.valid], dim=1)
-        left = torch.ones(page.valid.shape[1], valid.shape[1], dtype=torch.bool).to(self.device)
-        left = left.tril(page.prefix.shape[1])
-        start = torch.zeros(page.prefix.shape[1], valid.shape[1], dtype=torch.bool).to(self.device)
-        start[:, : page.prefix.shape[1]] = True
-        seen = valid[:, None] & torch.cat([start, left])[None]
         places = torch.cat([page.prefix, entered], dim=1)
-        vectors = self.transformer(places, valid, seen)[:, page.prefix.shape[1] :]
+        valid = torch.cat([page.valid_prefix, page.valid], dim=1)
+        dropout = Dropout(self.options.dropout, random) if self.training else None
+        vectors = self.transformer(places, valid, _seen(page, valid), dropout=dropout)
+        vectors = vectors[:, page.prefix.shape[1] :]
         logits = self._logits(vectors, page.places)
         surprise = functional.cross_entropy(logits.permute(0, 2, 1), tokens, reduction="none")
         surprise = torch.where(page.valid, surprise, 0.0)
@@ -219,6 +218,14 @@ class Tokens(Process):
         below = reached <= draws * reached[:, -1:]
         last = allowed.long().mul(torch.arange(BASE, device=self.device)).amax(dim=1)
         return torch.minimum(below.sum(dim=1), last)
+
+
+def _seen(page: _Page, valid: Tensor) -> Tensor:
+    """Which places each looks at, (B, P + T, P + T): all of the prefix, and tokens before it."""
+    start, whole = page.prefix.shape[1], valid.shape[1]
+    seen = torch.ones(whole, whole, dtype=torch.bool, device=valid.device).tril()
+    seen[:start, :start] = True
+    return seen & valid[:, None]
 
 
 def _ranks(batch: Batch) -> Tensor:
