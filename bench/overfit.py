@@ -76,8 +76,8 @@ def measured(process, table, settings):
     first = slice(None, None, DRAWS)
     return {
         "process": process,
-        "parameters": model.record.parameters,
-        "steps": model.record.steps,
+        "parameters": model.record.learning.parameters,
+        "steps": model.record.learning.steps,
         "learning_s": round(learning, 1),
         "sampling_s_per_crystal": round(sampling / len(made), 4),
         "draws": {str(at): round(100 * float(own.mean()), 1) for at, own in found.items()},
@@ -98,10 +98,12 @@ def nested(assignments):
 
 
 def main():
-    from matscale.models.registry import PROCESSES
+    from matscale.models.process import Process
+    from matscale.models.registry import PROCESSES, process_class
 
+    networks = [name for name in PROCESSES if issubclass(process_class(name), Process)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("processes", nargs="*", default=sorted(PROCESSES), metavar="PROCESS")
+    parser.add_argument("processes", nargs="*", default=networks, metavar="PROCESS")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--lot", type=int, default=0, help="seed of the choice of crystals")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

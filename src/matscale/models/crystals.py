@@ -200,6 +200,22 @@ def joined(crystals: Sequence[Crystal]) -> Batch:
     )
 
 
+def described(crystal: Crystal, random: np.random.Generator) -> np.ndarray:
+    """Coordinates in a setting drawn at random, the first atom at the origin, (n, 3).
+
+    Equal atoms are exchanged and a symmetry of the lattice is applied.
+    """
+    turn = crystal.symmetries[random.integers(len(crystal.symmetries))]
+    order = np.concatenate(
+        [
+            start + random.permutation(end - start)
+            for start, end in zip(crystal.groups[:-1], crystal.groups[1:], strict=True)
+        ]
+    )
+    image = (crystal.fractional @ turn)[order]
+    return image - image[0]
+
+
 def table_of(batch: Batch, fractional: Tensor, lattices: Tensor) -> StructureTable:
     """Crystals that were made, as a table with the ids 0, 1, ...
 

@@ -93,10 +93,7 @@ class Network:
         answers: list[Any] = [refusal_of(unit) or [] for unit in told.column("composition")]
         rows = [row for row, answer in enumerate(answers) if not isinstance(answer, Refused)]
         wanted = [row for row in rows for _ in range(max(candidates, self._draws))]
-        conditions = {
-            name: np.full_like(values, np.nan) if name in nulls else values
-            for name, values in conditions_of(told).items()
-        }
+        conditions = self.conditions(told, nulls)
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
             for row, crystal in zip(part, self._made(told, conditions, part, random), strict=True):
@@ -107,6 +104,13 @@ class Network:
         for row, ordered in zip(rows, most_frequent_first([answers[k] for k in rows]), strict=True):
             answers[row] = ordered[:candidates]
         return answers
+
+    def conditions(self, told: Told, nulls: Sequence[str]) -> dict[str, np.ndarray]:
+        """Fields as numbers; NaN where they are held back."""
+        return {
+            name: np.full_like(values, np.nan) if name in nulls else values
+            for name, values in conditions_of(told).items()
+        }
 
     def _made(
         self,
@@ -122,13 +126,13 @@ class Network:
         ).to(self.process.device)
         with torch.no_grad(), one_thread():
             fractional, cell = self.process.sample(batch, random)
-        return _tables(batch, fractional, cell)
+        return tables(batch, fractional, cell)
 
 
-def _tables(
+def tables(
     batch: Batch, fractional: torch.Tensor, cell: torch.Tensor
 ) -> list[StructureTable | Refused]:
-    """One table per crystal; one that is not finite is refused."""
+    """One table per crystal, of what a process samples; one that is not finite is refused."""
     finite = torch.isfinite(batch.mean(fractional)).all(dim=1) & torch.isfinite(cell).all(dim=1)
     lattices = cells.decode(
         torch.where(finite[:, None], cell, torch.zeros_like(cell)), batch.counts

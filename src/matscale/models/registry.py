@@ -12,7 +12,10 @@ PROCESSES: Mapping[str, str] = {
     "adapter": "matscale.models.processes.adapter:Adapter",
     "diffusion": "matscale.models.processes.diffusion:Diffusion",
     "flow": "matscale.models.processes.flow:Flow",
+    "latent": "matscale.models.processes.latent:Latent",
     "prototype": "matscale.models.processes.prototype:Prototype",
+    "tokens": "matscale.models.processes.tokens:Tokens",
+    "vae": "matscale.models.processes.vae:Vae",
 }
 """Name to module and class; a module is imported when its process is asked for."""
 
