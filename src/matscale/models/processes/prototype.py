@@ -71,7 +71,7 @@ class Prototype:
         began = time.perf_counter()
         ranking.fit(training)
         seconds = round(time.perf_counter() - began, 1)
-        arrays = {name: np.ascontiguousarray(values) for name, values in ranking.arrays().items()}
+        arrays = {name: np.array(values, order="C") for name, values in ranking.arrays().items()}
         write_parquet(training.crystals, folder / TEMPLATES)
         save_file(arrays, folder / WEIGHTS)
         size = sum(values.size for values in arrays.values())
