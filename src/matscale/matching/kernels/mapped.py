@@ -61,6 +61,9 @@ TYPICAL = 0.45
 EARLY = 4.0
 """Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
 one by one where there is one for each site."""
+ROUNDING = 1e-11
+"""Far above errors of rounding in a distance, in units of (V/n)^(1/3); far below what makes a pairing
+better than another."""
 WORTH_ROTATIONS = 8
 """Triples of points from which it is worth while to find out about rotations."""
 
@@ -128,7 +131,7 @@ def search_mappings(question, codes, marks, errors, space, outcome):
         turns = _rotations(question, codes, marks, errors, space)
         if turns > 1:
             edge = (volume(space.small[BASE_CELL]) / question.n_base) ** (1 / 3)
-            blur = (3 * errors[0] + 8 * errors[1] + 1e-9) * edge
+            blur = (3 * errors[0] + 8 * errors[1] + ROUNDING) * edge
     question = Question(
         question.n, question.n_base, question.fu, question.base_is_1, question.base, target,
         question.pivot, question.starts, question.tolerances, question.use_rms, question.first,
