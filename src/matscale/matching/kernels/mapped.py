@@ -62,8 +62,8 @@ EARLY = 4.0
 """Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
 one by one where there is one for each site."""
 ROUNDING = 1e-11
-"""Far above errors of rounding in a distance, in units of (V/n)^(1/3); far below what makes a pairing
-better than another."""
+"""Far above errors of rounding in a distance, in units of (V/n)^(1/3), and far below what makes one
+pairing better than another."""
 WORTH_ROTATIONS = 8
 """Triples of points from which it is worth while to find out about rotations."""
 

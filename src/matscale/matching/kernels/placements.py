@@ -19,6 +19,7 @@ from matscale.matching.kernels.pairing import (
     S1,
     S2,
     STEPS,
+    TIES,
     VECTORS,
     pair_sites,
     reduce_average,
@@ -178,7 +179,8 @@ def try_translations(question, cost, space, outcome):
             space.doubts[0] += 1
             if first_unpaired(sites[S2], shift, exact, n, suspect) >= 0:
                 continue
-        if not pair_sites(n, shift, normalization, min(stol, outcome[VALUE]), space):
+        known = blur > 0.0 and small[TIES, 0, 0] == 0.0
+        if not pair_sites(n, shift, normalization, min(stol, outcome[VALUE]), known, space):
             continue
         if not _keep_better(n, shift, question.use_rms, normalization, space, outcome):
             continue
