@@ -10,7 +10,12 @@ from __future__ import annotations
 import math
 
 from matscale.matching.kernels.algebra import volume
-from matscale.matching.kernels.averages import NEVER, average_possible, cost_of_averages
+from matscale.matching.kernels.averages import (
+    NEVER,
+    NOTHING_KEPT,
+    average_possible,
+    cost_of_averages,
+)
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.lattices import (
     LIMITS,
@@ -125,6 +130,7 @@ def search_mappings(question, codes, marks, errors, space, outcome):
         return True
     directions(space, counts)
     space.vain[:] = 0
+    space.grid[3] = NOTHING_KEPT
     turns, blur = 1, 0.0
     triples = counts[0] * counts[1] * counts[2]
     if triples > WORTH_ROTATIONS and question.n <= MAX_MASKED:
