@@ -223,7 +223,7 @@ def _best_pairings_fail(n, column, p, q, r, too_far, blur, space):
     total = 0.0
     for i in range(n):
         total += cost[i, column[i]]
-    slack = 5 * n * blur * (math.sqrt(total / n) + blur) + 1e-9
+    slack = 5 * n * blur * (math.sqrt(total / n) + blur) + 1e-12 * n
     low, high = space.small[0, 0], space.small[0, 1]
     lowest, highest = space.small[0, 2], space.small[1, 0]
     lowest[:] = 0.0

@@ -25,17 +25,13 @@ def _augment(cost, n, start, u, v, path, row_of, shortest, seen_rows, seen_colum
     while sink == -1:
         index = -1
         base = lowest
-        lowest = np.inf
         seen_rows[i] = True
+        _shorten(cost[i, :n], v[:n], base, u[i], i, seen_columns[:n], shortest[:n], path[:n])
+        lowest = _least_unseen(shortest[:n], seen_columns[:n])
+        # Among equally near columns a free one ends the search: the last, else it is the first.
         for k in range(left):
             j = remaining[k]
-            length = base + cost[i, j] - u[i] - v[j]
-            if length < shortest[j]:
-                path[j] = i
-                shortest[j] = length
-            # Among equally near columns a free one ends the search.
-            if shortest[j] < lowest or (shortest[j] == lowest and row_of[j] == -1):
-                lowest = shortest[j]
+            if shortest[j] == lowest and (index == -1 or row_of[j] == -1):
                 index = k
         if index == -1:
             return -1, lowest
@@ -48,6 +44,25 @@ def _augment(cost, n, start, u, v, path, row_of, shortest, seen_rows, seen_colum
         left -= 1
         remaining[index] = remaining[left]
     return sink, lowest
+
+
+@kernel
+def _shorten(cost, v, base, u, row, seen, shortest, path):
+    """Take ways by a row to columns that have not been reached, where they are shorter."""
+    for j in range(len(cost)):
+        length = base + cost[j] - u - v[j]
+        nearer = (length < shortest[j]) & (not seen[j])
+        shortest[j] = length if nearer else shortest[j]
+        path[j] = row if nearer else path[j]
+
+
+@finite
+def _least_unseen(shortest, seen):
+    lowest = np.inf
+    for j in range(len(shortest)):
+        value = np.inf if seen[j] else shortest[j]
+        lowest = value if value < lowest else lowest
+    return lowest
 
 
 @kernel

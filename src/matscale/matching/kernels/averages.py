@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from matscale.matching.kernels.algebra import inverse, reciprocal_lengths, rows_times, volume
+from matscale.matching.kernels.algebra import dot3, inverse, reciprocal_lengths, rows_times, volume
 from matscale.matching.kernels.compiling import finite, kernel
 from matscale.matching.kernels.correlation import LONGEST, correlate, row_length
 from matscale.matching.kernels.pairing import AVERAGE, S1, STEPS
 from matscale.matching.kernels.workspace import MOST_GRID
 
-SCALED, MEASURES = 24, 25
+SCALED, MEASURES, KEPT = 24, 25, 26
 """The workspace's ``small`` matrices that are used here, beside 0 and 1 as scratch."""
 
 EDGE = 0.33
@@ -22,6 +22,10 @@ SLACK = 1 + 1e-3
 ROOMY = 1.5
 """Distance of lattice planes, in units of (V/n)^(1/3), from which the nearest image of a site is
 the one that rounding finds, or else too far away to matter."""
+SAME = 1e-9
+"""Relative difference of products of cell vectors up to which cells are the same."""
+NOTHING_KEPT, FIELD_KEPT, COPIES_KEPT = 0, 1, 2
+"""What holds for the cell in ``small[KEPT]``: the last entry of the workspace's ``grid``."""
 NEVER = np.inf
 """Cost of a grid with too many points."""
 
@@ -83,11 +87,14 @@ def average_possible(question, limit, space):
     Args:
         question: As for :func:`cost_of_averages`, which must have been called.
         limit: Distance in Å that is too far.
-        space: Workspace with the target's sites too; all of it that is for grids is scratch.
+        space: Workspace with the target's sites too; all of it that is for grids is scratch, but
+            that the field is kept while the base lies in the same cell.
     """
     sites, squares = question.n, space.small[MEASURES, 1]
     points = space.grid[0] * space.grid[1] * space.grid[2]
-    _fill_field(question, points, space)
+    if not _is_kept(space):
+        _fill_field(question, points, space)
+        space.grid[3] = FIELD_KEPT
     between = _spread(question, squares, points, space)
     threshold = (limit * limit * sites + between) * SLACK
     last = space.grid[2]
@@ -95,8 +102,30 @@ def average_possible(question, limit, space):
     # The least is no more than the mean.
     if _mean(field[last : last + points]) * sites <= threshold:
         return True
-    correlate(space.grid, field, space.points_of[2], weights, space, space.sums[0])
+    copied = space.grid[3] == COPIES_KEPT
+    correlate(space.grid, field, space.points_of[2], weights, copied, space, space.sums[0])
+    space.grid[3] = COPIES_KEPT
     return _least(squares, float(sites), threshold, space) < threshold
+
+
+@kernel
+def _is_kept(space):
+    """Whether the field is that of the same base in the same cell, however it is turned.
+
+    If it is not, what tells the cell is noted in ``small[KEPT]``.
+    """
+    cell, kept, grid = space.small[SCALED], space.small[KEPT], space.grid
+    same = grid[3] != NOTHING_KEPT
+    for k in range(3):
+        square, product = dot3(cell[k], cell[k]), dot3(cell[k], cell[(k + 1) % 3])
+        same &= abs(kept[0, k] - square) <= SAME * square
+        same &= abs(kept[1, k] - product) <= SAME * square
+        same &= kept[2, k] == grid[k]
+    if not same:
+        for k in range(3):
+            kept[0, k], kept[2, k] = dot3(cell[k], cell[k]), grid[k]
+            kept[1, k] = dot3(cell[k], cell[(k + 1) % 3])
+    return same
 
 
 @kernel

@@ -137,7 +137,7 @@ def _list_terms(sizes, weights, starts, places, nonzero):
 
 
 @kernel
-def correlate(sizes, values, last, weights, space, sums):
+def correlate(sizes, values, last, weights, copied, space, sums):
     """``sums[t]`` = sum over g of ``weights[g] values[t + g]``, on a periodic grid.
 
     Args:
@@ -145,12 +145,14 @@ def correlate(sizes, values, last, weights, space, sums):
         values: As for :func:`_roll`.
         last: Likewise.
         weights: On the grid.
-        space: Workspace; ``rolled``, ``places`` and ``nonzero`` are scratch.
+        copied: Whether ``rolled`` holds copies of these values.
+        space: Workspace; ``rolled`` receives them, ``places`` and ``nonzero`` are scratch.
         sums: Receives the sums, plane by plane, each :func:`row_length` apart.
     """
     n_0, plane, row = sizes[0], sizes[1] * sizes[2], row_length(sizes)
     starts, places, nonzero = space.tally[5], space.places, space.nonzero
-    _roll(sizes, values, last, space.rolled)
+    if not copied:
+        _roll(sizes, values, last, space.rolled)
     _list_terms(sizes, weights, starts, places, nonzero)
     for k in range(n_0 * row):
         sums[k] = 0.0

@@ -10,7 +10,12 @@ from __future__ import annotations
 import math
 
 from matscale.matching.kernels.algebra import volume
-from matscale.matching.kernels.averages import NEVER, average_possible, cost_of_averages
+from matscale.matching.kernels.averages import (
+    NEVER,
+    NOTHING_KEPT,
+    average_possible,
+    cost_of_averages,
+)
 from matscale.matching.kernels.compiling import kernel
 from matscale.matching.kernels.lattices import (
     LIMITS,
@@ -61,6 +66,9 @@ TYPICAL = 0.45
 EARLY = 4.0
 """Pairs of sites that are compared for each pair of sites, about, before translations are ruled out
 one by one where there is one for each site."""
+ROUNDING = 1e-11
+"""Far above errors of rounding in a distance, in units of (V/n)^(1/3), and far below what makes one
+pairing better than another."""
 WORTH_ROTATIONS = 8
 """Triples of points from which it is worth while to find out about rotations."""
 
@@ -122,13 +130,14 @@ def search_mappings(question, codes, marks, errors, space, outcome):
         return True
     directions(space, counts)
     space.vain[:] = 0
+    space.grid[3] = NOTHING_KEPT
     turns, blur = 1, 0.0
     triples = counts[0] * counts[1] * counts[2]
     if triples > WORTH_ROTATIONS and question.n <= MAX_MASKED:
         turns = _rotations(question, codes, marks, errors, space)
         if turns > 1:
             edge = (volume(space.small[BASE_CELL]) / question.n_base) ** (1 / 3)
-            blur = (3 * errors[0] + 8 * errors[1] + 1e-9) * edge
+            blur = (3 * errors[0] + 8 * errors[1] + ROUNDING) * edge
     question = Question(
         question.n, question.n_base, question.fu, question.base_is_1, question.base, target,
         question.pivot, question.starts, question.tolerances, question.use_rms, question.first,

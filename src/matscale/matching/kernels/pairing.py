@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from matscale.matching.kernels.algebra import (
     from_parameters,
     inverse,
@@ -222,17 +224,33 @@ def distances_within(n, tolerance, space):
 
 
 @kernel
-def pair_sites(n, shift, normalization, limit, space):
+def _all_within(n, tolerance, space):
+    """Whether all partners that are listed are within a tolerance, as ``list_partners`` has it."""
+    raw, columns = space.sites[RAW], space.fractions
+    for i in range(n):
+        for rank in range(space.degrees[i]):
+            j = space.partners[i, rank]
+            for x in range(3):
+                d = columns[x, j] - raw[i, x]
+                if not abs(d - np.rint(d)) <= tolerance[x]:
+                    return False
+    return True
+
+
+@kernel
+def pair_sites(n, shift, normalization, limit, known, space):
     """Pair the sites and take off the mean displacement; False if that cannot be below ``limit``.
 
     As ``StructureMatcher._cart_dists``. The pairing is in ``integers[PAIRS]``, the normalised
-    distances in ``distances[0]``, the mean displacement in Å in ``small[VECTORS, 0]``.
+    distances in ``distances[0]``, the mean displacement in Å in ``small[VECTORS, 0]``. If
+    ``known``, the sites are shifted and their distances known within a wider tolerance.
     """
     sites, scales = space.sites, space.small[SCALES]
     vectors = sites[MOVED]
-    shift_sites(n, shift, space)
-    if not distances_within(n, scales[1], space):
-        return False
+    if not (known and _all_within(n, scales[1], space)):
+        shift_sites(n, shift, space)
+        if not distances_within(n, scales[1], space):
+            return False
     # Rounding is far below this slack; ties at the limit go to the full test.
     if not space.bound[0] < (limit / normalization) ** 2 * (1 + 1e-9) + 1e-12:
         return False

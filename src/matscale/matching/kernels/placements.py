@@ -19,6 +19,7 @@ from matscale.matching.kernels.pairing import (
     S1,
     S2,
     STEPS,
+    TIES,
     VECTORS,
     pair_sites,
     reduce_average,
@@ -107,6 +108,13 @@ def _keep_better(n, shift, use_rms, normalization, space, outcome):
 
 
 @kernel
+def _surely_no_better(n, shift, stol, normalization, blur, space, outcome):
+    """Whether no pairing at a shift is kept, nor at an equivalent one; see ``apart.py``."""
+    limit = min(stol, outcome[VALUE] - EQUAL) / normalization
+    return surely_apart(n, shift, limit, blur, space)
+
+
+@kernel
 def try_translations(question, cost, space, outcome):
     """Lay the pivot onto every site of its kind; True if the search may end.
 
@@ -166,17 +174,23 @@ def try_translations(question, cost, space, outcome):
         if space.work[1] > space.work[0]:
             return True
         if blur > 0.0:
-            limit = min(stol, outcome[VALUE]) / normalization
-            if surely_apart(n, shift, limit, blur, space):
+            if _surely_no_better(n, shift, stol, normalization, blur, space, outcome):
                 continue
             space.doubts[0] += 1
             if first_unpaired(sites[S2], shift, exact, n, suspect) >= 0:
                 continue
-        if not pair_sites(n, shift, normalization, min(stol, outcome[VALUE]), space):
+        known = blur > 0.0 and small[TIES, 0, 0] == 0.0
+        if not pair_sites(n, shift, normalization, min(stol, outcome[VALUE]), known, space):
             continue
-        if _keep_better(n, shift, question.use_rms, normalization, space, outcome):
-            value = outcome[VALUE]
-            if value < stol:
-                outcome[MATCHES] += 1
-                if question.first or value < 1e-5:
-                    return True
+        if not _keep_better(n, shift, question.use_rms, normalization, space, outcome):
+            continue
+        value = outcome[VALUE]
+        if value < stol:
+            outcome[MATCHES] += 1
+            if question.first or value < 1e-5:
+                return True
+            # What symmetry makes equal to the best is no better.
+            if blur > 0.0 and _surely_no_better(
+                n, shift, stol, normalization, blur, space, outcome
+            ):
+                space.doubts[0] -= 1

@@ -27,6 +27,8 @@ MOST_SITES = 128
 SITE, METRIC = 1e-3, 2e-4
 """Largest error of a rotation: distance of a site's image to a site in units of (V/n)^(1/3);
 relative error of lengths."""
+EXACT = 1e-12
+"""Distance, likewise, at which no nearer site is looked for."""
 
 ROTATION = 3
 """The row of the workspace's ``trial`` for candidates; those before are for images of a, b, c."""
@@ -121,33 +123,30 @@ def _metric_error(metric, number):
 
 @kernel
 def _image_error(frac, codes, n, metric, turn, pivot, onto):
-    """Largest distance of a rotated site to the nearest of its kind; infinite if large."""
+    """Largest distance of a rotated site to one near it of its kind; infinite if large."""
     worst = 0.0
+    aa, bb, cc = metric[0, 0], metric[1, 1], metric[2, 2]
+    ab, ac, bc = 2 * metric[0, 1], 2 * metric[0, 2], 2 * metric[1, 2]
     for i in range(n):
+        x, y, z = (
+            frac[i, 0] - frac[pivot, 0],
+            frac[i, 1] - frac[pivot, 1],
+            frac[i, 2] - frac[pivot, 2],
+        )
+        a = frac[onto, 0] + x * turn[0, 0] + y * turn[1, 0] + z * turn[2, 0]
+        b = frac[onto, 1] + x * turn[0, 1] + y * turn[1, 1] + z * turn[2, 1]
+        c = frac[onto, 2] + x * turn[0, 2] + y * turn[1, 2] + z * turn[2, 2]
         best = np.inf
         for j in range(n):
             if codes[j] != codes[i]:
                 continue
-            square = 0.0
-            d0 = d1 = d2 = 0.0
-            for k in range(3):
-                d = frac[onto, k] - frac[j, k]
-                for x in range(3):
-                    d += (frac[i, x] - frac[pivot, x]) * turn[x, k]
-                d -= np.rint(d)
-                if k == 0:
-                    d0 = d
-                elif k == 1:
-                    d1 = d
-                else:
-                    d2 = d
-            square = (
-                d0 * d0 * metric[0, 0]
-                + d1 * d1 * metric[1, 1]
-                + d2 * d2 * metric[2, 2]
-                + 2 * (d0 * d1 * metric[0, 1] + d0 * d2 * metric[0, 2] + d1 * d2 * metric[1, 2])
-            )
+            d0, d1, d2 = a - frac[j, 0], b - frac[j, 1], c - frac[j, 2]
+            d0, d1, d2 = d0 - np.rint(d0), d1 - np.rint(d1), d2 - np.rint(d2)
+            square = d0 * d0 * aa + d1 * d1 * bb + d2 * d2 * cc
+            square += d0 * d1 * ab + d0 * d2 * ac + d1 * d2 * bc
             best = min(best, square)
+            if best < EXACT * EXACT:
+                break
         if not best < SITE * SITE:
             return np.inf
         worst = max(worst, best)

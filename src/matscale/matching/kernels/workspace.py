@@ -57,7 +57,7 @@ class Workspace(NamedTuple):
         integers: The same and assignments, (5, n) int64.
         flags: Scratch of the assignment, likewise (2, n), bool.
         distances: Displacements of the sites, (2, n).
-        small: Matrices, (26, 3, 3).
+        small: Matrices, (27, 3, 3).
         images: Cartesian vectors of the 27 images, (27, 3).
         lattices: Lattice parameters, (3, 6) in Å and degrees.
         tally: Counters by species, cube or depth, (9, 257) int64.
@@ -79,7 +79,8 @@ class Workspace(NamedTuple):
         current: What was found under it, (16,).
         work: Work after which a pair is given up, see :data:`MOST_WORK`, and that done so far for
             the pair, (2,).
-        grid: Points of a grid along the axes, (3,) int64: see ``averages.py``, as for those below.
+        grid: Points of a grid along the axes, and what is kept of it, (4,) int64: see
+            ``averages.py``, as for those below.
         points_of: Fractional coordinates of the points, (3, g) in single precision, as all of it.
         field: Squared distances on the grid in Å^2, (g,).
         weights: How many sites there are at its points, (g,).
@@ -176,7 +177,7 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty((5, n), np.int64),
         np.empty((2, n + LANES), np.bool_),
         np.empty((2, n)),
-        np.empty((26, 3, 3)),
+        np.empty((27, 3, 3)),
         np.empty((27, 3)),
         np.empty((3, 6)),
         np.zeros((9, 257), np.int64),
@@ -196,7 +197,7 @@ def workspace(n: int, p: int) -> Held[Workspace]:
         np.empty(n, np.int64),
         np.empty(16),
         np.array([MOST_WORK, 0.0]),
-        np.empty(3, np.int64),
+        np.zeros(4, np.int64),
         np.empty((3, grid), np.float32),
         np.zeros(grid, np.float32),
         np.empty(grid, np.float32),
