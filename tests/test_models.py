@@ -161,7 +161,7 @@ def test_score_takes_run_folders(model, tmp_path):
     )
     result = card[folder.name]
     assert result.predictor.told == ("composition",)
-    assert result.counts.read == 12
+    assert result.counts.submitted == 12
 
 
 def test_what_is_wrong_is_said_in_a_sentence(process, model, tmp_path):

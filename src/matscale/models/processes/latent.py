@@ -61,6 +61,7 @@ class Latent(Process):
     """An autoencoder, and a flow between noise and what it encodes."""
 
     Options = LatentOptions
+    waves: Tensor
 
     def __init__(
         self, options: Any, network: NetworkSettings, told: Sequence[str], statistics: Statistics
@@ -68,9 +69,9 @@ class Latent(Process):
         super().__init__(options, network, told, statistics)
         check_width(network.width)
         width, latent, coder = network.width, options.latent, options.coder_layers
-        waves = 2 * len(plane_waves(network.harmonics))
+        self.register_buffer("waves", plane_waves(network.harmonics), persistent=False)
         self.atoms = _Told(width)
-        self.encoder = _Places(waves, cells.SIZE, width, coder, 2 * latent)
+        self.encoder = _Places(2 * len(self.waves), cells.SIZE, width, coder, 2 * latent)
         self.decoder = _Places(latent, latent, width, coder, 2 * AXES, cells.SIZE)
         self.time = nn.Linear(TimeEmbedding.SIZE, width)
         self.times = TimeEmbedding()
@@ -84,7 +85,7 @@ class Latent(Process):
             fractional: Coordinates, (N, 3).
             cell: Cells, (B, 6).
         """
-        angles = fractional @ plane_waves(self.network.harmonics).to(self.device).T
+        angles = fractional @ self.waves.T
         seen = torch.cat([angles.sin(), angles.cos()], dim=1)
         shape = (cell - self.base.centre(batch)) / self.base.deviation
         whole, atoms = self.encoder(batch, shape, seen, *self.atoms(batch))
