@@ -27,7 +27,7 @@ from matscale.models import cells
 from matscale.models.backbone import TimeEmbedding, plane_waves
 from matscale.models.config import NetworkSettings, Settings
 from matscale.models.crystals import Batch, Crystal, described
-from matscale.models.elements import MOST, element_features
+from matscale.models.embedding import ElementEmbedding
 from matscale.models.gaussians import divergence, drawn, halves
 from matscale.models.process import Process, Statistics, normal, uniform
 from matscale.models.transformer import Transformer, check_width, padded
@@ -169,17 +169,13 @@ class Latent(Process):
 class _Told(nn.Module):
     """What is told of crystals, (B, width), and of their atoms, (N, width)."""
 
-    features: Tensor
-
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
-        self.element = nn.Embedding(MOST + 1, width)
-        self.known = nn.Linear(self.features.shape[1], width)
+        self.elements = ElementEmbedding(width)
         self.size = nn.Linear(1, width)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        atoms = self.element(batch.numbers) + self.known(self.features[batch.numbers])
+        atoms = self.elements(batch.numbers)
         return batch.mean(atoms) + self.size(batch.counts.float().log()[:, None]), atoms
 
 

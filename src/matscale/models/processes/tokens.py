@@ -26,7 +26,7 @@ from torch.nn import functional
 from matscale.models import cells, number_tokens
 from matscale.models.config import NetworkSettings, Settings
 from matscale.models.crystals import Batch, Crystal, described
-from matscale.models.elements import MOST, element_features
+from matscale.models.embedding import ElementEmbedding
 from matscale.models.number_tokens import BASE, CELL_NUMBERS, DIGITS
 from matscale.models.process import Process, Statistics
 from matscale.models.transformer import Rank, Transformer, check_width, padded
@@ -75,7 +75,6 @@ class Tokens(Process):
     """A transformer that writes cells and coordinates."""
 
     Options = TokensOptions
-    features: Tensor
 
     def __init__(
         self, options: Any, network: NetworkSettings, told: Sequence[str], statistics: Statistics
@@ -83,9 +82,7 @@ class Tokens(Process):
         super().__init__(options, network, told, statistics)
         width = network.width
         check_width(width)
-        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
-        self.element = nn.Embedding(MOST + 1, width)
-        self.known = nn.Linear(self.features.shape[1], width)
+        self.elements = ElementEmbedding(width)
         self.composition = nn.Linear(width, width)
         self.rank, self.size = Rank(width), nn.Linear(1, width)
         self.token = nn.Embedding(BEGIN + 1, width)
@@ -156,8 +153,7 @@ class Tokens(Process):
         most = int(batch.counts.max())
         ranks = torch.arange(most, device=self.device)
         valid = ranks < batch.counts[:, None]
-        own = self.element(batch.numbers) + self.known(self.features[batch.numbers])
-        own = own + self.rank(_ranks(batch))
+        own = self.elements(batch.numbers) + self.rank(_ranks(batch))
         atoms = padded(own, valid)
         whole = self.composition(batch.mean(own)) + self.conditioning(batch)
         whole = whole + self.size(batch.counts.float().log()[:, None])

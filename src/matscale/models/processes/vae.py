@@ -27,7 +27,7 @@ from matscale.models.backbone import Backbone, CoordinateHead, TimeEmbedding
 from matscale.models.config import NetworkSettings, Settings
 from matscale.models.coupling import nearest_images
 from matscale.models.crystals import Batch, Crystal
-from matscale.models.elements import MOST, element_features
+from matscale.models.embedding import ElementEmbedding
 from matscale.models.gaussians import divergence, drawn, halves
 from matscale.models.process import Process, Statistics, normal, uniform
 
@@ -198,19 +198,15 @@ class Vae(Process):
 class _Summary(nn.Module):
     """What is told of a crystal as one vector: its atoms, how many they are, the conditions."""
 
-    features: Tensor
-
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
-        self.element = nn.Embedding(MOST + 1, width)
-        self.known = nn.Linear(self.features.shape[1], width)
+        self.elements = ElementEmbedding(width)
         self.atom = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.size = nn.Linear(1, width)
         self.whole = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
     def forward(self, batch: Batch, conditions: Tensor) -> Tensor:
-        atoms = self.element(batch.numbers) + self.known(self.features[batch.numbers])
+        atoms = self.elements(batch.numbers)
         size = self.size(batch.counts.float().log()[:, None])
         return self.whole(batch.mean(self.atom(atoms)) + size + conditions)
 
