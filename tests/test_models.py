@@ -29,6 +29,11 @@ SMALL = {
     "network": {"width": 16, "layers": 1, "harmonics": 1},
     "training": {"steps": 40, "batch": 4, "check_every": 20},
 }
+FEW_STEPS = {"vae": {"noise_levels": 10}}
+
+
+def small(process):
+    return SMALL | {"options": FEW_STEPS.get(process, {})}
 
 
 NETWORKS = [name for name in PROCESSES if issubclass(process_class(name), Process)]
@@ -44,7 +49,7 @@ def model(process, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / process
     data = folder.parent / "data.parquet"
     write(training(), data)
-    return train(process, data, out=folder, settings=SMALL), folder
+    return train(process, data, out=folder, settings=small(process)), folder
 
 
 def told(fields=("composition",)):
@@ -111,7 +116,7 @@ def test_the_same_seed_trains_the_same_model_and_a_killed_training_goes_on_to_it
     trained, folder = model
     data, out = folder.parent / "data.parquet", tmp_path / "run"
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps(SMALL))
+    file.write_text(json.dumps(small(process)))
     command = [sys.executable, "-m", "matscale", "train", process, "--data", str(data)]
     command += ["--out", str(out), "--config", str(file)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -121,7 +126,7 @@ def test_the_same_seed_trains_the_same_model_and_a_killed_training_goes_on_to_it
     running.wait()
     with pytest.raises(UserError, match="is not finished"):
         open_model(out) if not (out / "run.json").exists() else _not_finished()
-    resumed = train(process, data, out=out, settings=SMALL)
+    resumed = train(process, data, out=out, settings=small(process))
     assert resumed.record.learning.steps == 40
     assert bits(resumed.predict(told())) == bits(trained.predict(told()))
     assert not (out / "checkpoint.ckpt").exists()
@@ -134,7 +139,7 @@ def _not_finished():
 def test_what_is_not_told_changes_nothing(process, tmp_path):
     """Targets with the same compositions and other cells, sites and temperatures get the same."""
     out = tmp_path / "run"
-    train(process, training(), out=out, settings=SMALL)
+    train(process, training(), out=out, settings=small(process))
     table = held_out()
     random = np.random.default_rng(0)
     poisoned = type(table)(
@@ -152,7 +157,7 @@ def test_what_is_not_told_changes_nothing(process, tmp_path):
 def test_told_fields_are_used_and_can_be_held_back(process, tmp_path):
     out = tmp_path / "run"
     fields = ("composition", "volume", "space_group", "cell")
-    train(process, training(), out=out, told=fields, settings=SMALL)
+    train(process, training(), out=out, told=fields, settings=small(process))
     trained, blind = open_model(out), open_model(out, nulls=["volume", "space_group", "cell"])
     asked = told(fields)
     assert bits(trained.predict(asked)) != bits(blind.predict(asked))
@@ -203,7 +208,7 @@ def test_what_is_wrong_is_said_in_a_sentence(process, model, tmp_path):
         ({"data": tmp_path / "none.cif", "out": tmp_path / "d"}, "no dataset and no file"),
     ]
     for arguments, said in cases:
-        arguments = {"settings": SMALL, **arguments}
+        arguments = {"settings": small(process), **arguments}
         with pytest.raises(UserError, match=said):
             train(process, arguments.pop("data"), **arguments)
 

@@ -11,7 +11,7 @@ from matscale.models.config import NetworkSettings
 from matscale.models.crystals import batch_of, crystals_of, described, joined
 from matscale.models.process import statistics_of
 from matscale.models.processes.tokens import Tokens, TokensOptions
-from matscale.models.transformer import Dropout, Transformer
+from matscale.models.transformer import Transformer
 from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
@@ -116,7 +116,6 @@ def test_what_is_written_token_by_token_is_what_is_learnt_at_once():
 
 def test_no_loss_of_a_crystal_hangs_on_the_others_of_its_batch():
     model, crystals = writer()
-    model.eval()
     longest = max(crystals, key=lambda crystal: len(crystal.fractional))
     both, alone = [crystals[0], longest], [crystals[0]]
     with torch.no_grad():
@@ -143,17 +142,6 @@ def _zeros():
     return Zeros(np.random.PCG64(0))
 
 
-def test_dropout_keeps_the_mean_and_comes_again_from_its_seed():
-    numbers = torch.ones(100, 100)
-    first, second = (Dropout(0.2, np.random.default_rng(0)) for _ in range(2))
-    dropped = first(numbers)
-    assert torch.equal(dropped, second(numbers))
-    assert not torch.equal(first(numbers), dropped)
-    assert (dropped == 0).float().mean() == pytest.approx(0.2, abs=0.02)
-    assert dropped.mean() == pytest.approx(1, abs=0.02)
-    assert dropped.unique().tolist() == [0, 1.25]
-
-
 def test_settings_of_a_crystal_are_the_same_crystal():
     crystal = crystals_of(training(), {})[3]
     random = np.random.default_rng(0)
@@ -172,7 +160,6 @@ def _distances(fractional, lattice):
 def test_a_crystal_is_learnt_by_heart():
     table = StructureTable.from_pymatgen([rock_salt(5.6, "Na", "Cl")] * 2)
     model, crystals = writer(table)
-    model.eval()  # without dropout
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     random = np.random.default_rng(0)
     for _ in range(100):

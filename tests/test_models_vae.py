@@ -118,7 +118,7 @@ def answers(model, table):
 
 
 def test_the_posterior_sees_the_answer_and_says_so(tmp_path):
-    settings = QUICK | {"options": {"noise_levels": 5}}
+    settings = QUICK | {"draws": 1, "options": {"noise_levels": 5}}
     model = train("vae", training(), out=tmp_path / "run", settings=settings)
     posterior = posterior_model(tmp_path / "run")
     assert posterior.told == ("composition", "cell", "positions")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,12 +37,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self,
-        places: Tensor,
-        valid: Tensor,
-        seen: Tensor,
-        memory: list[Memory] | None = None,
-        dropout: Dropout | None = None,
+        self, places: Tensor, valid: Tensor, seen: Tensor, memory: list[Memory] | None = None
     ) -> Tensor:
         """Vectors of places, (B, L, width); zeros where there is none.
 
@@ -53,39 +46,15 @@ class Transformer(nn.Module):
             valid: Which places there are, (B, L); only on them time is spent.
             seen: Which places each may look at, those in memory first, (B, L, all) bool.
             memory: One for each round, of what came before; what comes now is added to it.
-            dropout: Of what rounds add, in training.
         """
         flat = places[valid]
-        kept = dropout or (lambda numbers: numbers)
         for index, layer in enumerate(self.rounds):
-            flat = layer(flat, valid, seen, None if memory is None else memory[index], kept)
+            flat = layer(flat, valid, seen, None if memory is None else memory[index])
         return padded(self.norm(flat), valid)
 
     def memory(self) -> list[Memory]:
         """Nothing yet, to be handed to :meth:`forward`."""
         return [Memory() for _ in self.rounds]
-
-
-class Dropout:
-    """Sets numbers to zero at random and scales up the others (Srivastava et al. 2014).
-
-    Its draws come from a generator, so that a training that was killed has the same ones again.
-
-    Args:
-        share: Of the numbers.
-        random: Whose next draw is the seed.
-    """
-
-    def __init__(self, share: float, random: np.random.Generator) -> None:
-        self._share, self._seed = share, int(random.integers(2**62))
-        self._source: torch.Generator | None = None
-
-    def __call__(self, numbers: Tensor) -> Tensor:
-        """The numbers that are left, and zeros."""
-        if self._source is None:
-            self._source = torch.Generator(numbers.device).manual_seed(self._seed)
-        draws = torch.rand(numbers.shape, generator=self._source, device=numbers.device)
-        return numbers * (draws >= self._share) / (1 - self._share)
 
 
 class Memory:
@@ -109,22 +78,15 @@ class _Round(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
 
-    def forward(
-        self,
-        flat: Tensor,
-        valid: Tensor,
-        seen: Tensor,
-        memory: Memory | None,
-        kept: Callable[[Tensor], Tensor],
-    ) -> Tensor:
+    def forward(self, flat: Tensor, valid: Tensor, seen: Tensor, memory: Memory | None) -> Tensor:
         width = flat.shape[1]
         split = padded(self.split(self.before(flat)), valid)
         query, *both = split.view(*valid.shape, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
         pair = torch.stack(both)
         key, value = pair if memory is None else memory.with_(pair)
         heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None])
-        flat = flat + kept(self.join(heard.transpose(1, 2)[valid].flatten(1)))
-        return flat + kept(self.own(self.between(flat)))
+        flat = flat + self.join(heard.transpose(1, 2)[valid].flatten(1))
+        return flat + self.own(self.between(flat))
 
 
 def padded(flat: Tensor, valid: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from matscale.models import cells
 from matscale.models.backbone import TimeEmbedding, plane_waves
 from matscale.models.config import NetworkSettings, Settings
 from matscale.models.crystals import Batch, Crystal, described
-from matscale.models.elements import MOST, element_features
+from matscale.models.embedding import ElementEmbedding
 from matscale.models.gaussians import divergence, drawn, halves
 from matscale.models.process import Process, Statistics, normal, uniform
 from matscale.models.transformer import Transformer, check_width, padded
@@ -61,6 +61,7 @@ class Latent(Process):
     """An autoencoder, and a flow between noise and what it encodes."""
 
     Options = LatentOptions
+    waves: Tensor
 
     def __init__(
         self, options: Any, network: NetworkSettings, told: Sequence[str], statistics: Statistics
@@ -68,9 +69,9 @@ class Latent(Process):
         super().__init__(options, network, told, statistics)
         check_width(network.width)
         width, latent, coder = network.width, options.latent, options.coder_layers
-        waves = 2 * len(plane_waves(network.harmonics))
+        self.register_buffer("waves", plane_waves(network.harmonics), persistent=False)
         self.atoms = _Told(width)
-        self.encoder = _Places(waves, cells.SIZE, width, coder, 2 * latent)
+        self.encoder = _Places(2 * len(self.waves), cells.SIZE, width, coder, 2 * latent)
         self.decoder = _Places(latent, latent, width, coder, 2 * AXES, cells.SIZE)
         self.time = nn.Linear(TimeEmbedding.SIZE, width)
         self.times = TimeEmbedding()
@@ -84,7 +85,7 @@ class Latent(Process):
             fractional: Coordinates, (N, 3).
             cell: Cells, (B, 6).
         """
-        angles = fractional @ plane_waves(self.network.harmonics).to(self.device).T
+        angles = fractional @ self.waves.T
         seen = torch.cat([angles.sin(), angles.cos()], dim=1)
         shape = (cell - self.base.centre(batch)) / self.base.deviation
         whole, atoms = self.encoder(batch, shape, seen, *self.atoms(batch))
@@ -168,17 +169,13 @@ class Latent(Process):
 class _Told(nn.Module):
     """What is told of crystals, (B, width), and of their atoms, (N, width)."""
 
-    features: Tensor
-
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
-        self.element = nn.Embedding(MOST + 1, width)
-        self.known = nn.Linear(self.features.shape[1], width)
+        self.elements = ElementEmbedding(width)
         self.size = nn.Linear(1, width)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        atoms = self.element(batch.numbers) + self.known(self.features[batch.numbers])
+        atoms = self.elements(batch.numbers)
         return batch.mean(atoms) + self.size(batch.counts.float().log()[:, None]), atoms
 
 
