@@ -23,9 +23,16 @@ from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import write
 
 SMALL = {
+    "draws": 2,
     "network": {"width": 16, "layers": 1, "harmonics": 1},
     "training": {"steps": 40, "batch": 4, "check_every": 20},
 }
+OPTIONS = {"adapter": {"sampling_steps": 5}, "diffusion": {"sampling_steps": 5}}
+
+
+def small(process):
+    """Settings with which a process is learnt and asked in no time."""
+    return SMALL | {"options": OPTIONS.get(process, {})}
 
 
 @pytest.fixture(scope="module", params=sorted(PROCESSES))
@@ -38,7 +45,7 @@ def model(process, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / process
     data = folder.parent / "data.parquet"
     write(training(), data)
-    return train(process, data, out=folder, settings=SMALL), folder
+    return train(process, data, out=folder, settings=small(process)), folder
 
 
 def told(fields=("composition",)):
@@ -105,7 +112,7 @@ def test_the_same_seed_trains_the_same_model_and_a_killed_training_goes_on_to_it
     trained, folder = model
     data, out = folder.parent / "data.parquet", tmp_path / "run"
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps(SMALL))
+    file.write_text(json.dumps(small(process)))
     command = [sys.executable, "-m", "matscale", "train", process, "--data", str(data)]
     command += ["--out", str(out), "--config", str(file)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -115,7 +122,7 @@ def test_the_same_seed_trains_the_same_model_and_a_killed_training_goes_on_to_it
     running.wait()
     with pytest.raises(UserError, match="is not finished"):
         open_model(out) if not (out / "run.json").exists() else _not_finished()
-    resumed = train(process, data, out=out, settings=SMALL)
+    resumed = train(process, data, out=out, settings=small(process))
     assert resumed.record.steps == 40
     assert bits(resumed.predict(told())) == bits(trained.predict(told()))
     assert not (out / "checkpoint.ckpt").exists()
@@ -128,7 +135,7 @@ def _not_finished():
 def test_what_is_not_told_changes_nothing(process, tmp_path):
     """Targets with the same compositions and other cells, sites and temperatures get the same."""
     out = tmp_path / "run"
-    train(process, training(), out=out, settings=SMALL)
+    train(process, training(), out=out, settings=small(process))
     table = held_out()
     random = np.random.default_rng(0)
     poisoned = type(table)(
@@ -146,7 +153,7 @@ def test_what_is_not_told_changes_nothing(process, tmp_path):
 def test_told_fields_are_used_and_can_be_held_back(process, tmp_path):
     out = tmp_path / "run"
     fields = ("composition", "volume", "space_group", "cell")
-    train(process, training(), out=out, told=fields, settings=SMALL)
+    train(process, training(), out=out, told=fields, settings=small(process))
     trained, blind = open_model(out), open_model(out, nulls=["volume", "space_group", "cell"])
     asked = told(fields)
     assert bits(trained.predict(asked)) != bits(blind.predict(asked))
@@ -181,7 +188,7 @@ def test_what_is_wrong_is_said_in_a_sentence(process, model, tmp_path):
         ({"data": tmp_path / "none.cif", "out": tmp_path / "d"}, "no dataset and no file"),
     ]
     for arguments, said in cases:
-        arguments = {"settings": SMALL, **arguments}
+        arguments = {"settings": small(process), **arguments}
         with pytest.raises(UserError, match=said):
             train(process, arguments.pop("data"), **arguments)
 
