@@ -6,7 +6,7 @@ import torch
 from scipy.integrate import quad
 
 from crystals import rutile, wurtzite
-from matscale.models.config import NetworkSettings
+from matscale.models.config import NetworkSettings, checked
 from matscale.models.coupling import displacements, nearest_images
 from matscale.models.crystals import crystals_of, joined
 from matscale.models.noising import (
@@ -21,6 +21,7 @@ from matscale.models.process import statistics_of
 from matscale.models.processes.adapter import Adapter, untold
 from matscale.models.processes.diffusion import Diffusion
 from matscale.models.threads import one_thread
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 
@@ -200,3 +201,8 @@ def test_guidance_goes_from_the_base_through_what_is_told_and_beyond():
         assert torch.equal(base, own)
         assert not torch.allclose(told, base, atol=1e-3)
         assert torch.allclose(beyond, 2 * told - base, atol=1e-5)
+
+
+def test_noise_must_grow():
+    with pytest.raises(UserError, match=r"most must be above least, which is 0\.7"):
+        checked(Diffusion.Options, {"least": 0.7}, "options of diffusion")
