@@ -193,12 +193,16 @@ def train_model(
     return TrainedModel(process, settings, record, folder.resolve().name)
 
 
-def open_model(folder: str | Path, nulls: Sequence[str] = ()) -> TrainedModel:
+def open_model(
+    folder: str | Path, nulls: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> TrainedModel:
     """The model of a run folder.
 
     Args:
         folder: Of a finished training.
         nulls: Fields to hold back from it.
+        options: Of its process, to sample with others than it was trained with, such as
+            ``sampling_steps`` or ``guidance``.
 
     Raises:
         UserError: If there is none, or it cannot be read.
@@ -211,9 +215,11 @@ def open_model(folder: str | Path, nulls: Sequence[str] = ()) -> TrainedModel:
             f"the model in {folder} is not told {strange[0]}, so it cannot be held back"
         )
     kind = process_class(settings.process)
-    options = checked(kind.Options, settings.options, f"options in {folder}")
+    own = checked(
+        kind.Options, {**settings.options, **(options or {})}, f"options of {settings.process}"
+    )
     conditions = settings.told_beside_composition
-    process = kind(options, settings.network, conditions, Statistics.unknown(conditions))
+    process = kind(own, settings.network, conditions, Statistics.unknown(conditions))
     try:
         process.load_state_dict(load_file(folder / run_folder.WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
