@@ -1,5 +1,7 @@
 """Small crystals that tests make themselves."""
 
+from functools import cache
+
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
@@ -36,6 +38,7 @@ def wurtzite(a: float, c: float, first: str, second: str) -> Structure:
     )
 
 
+@cache  # pymatgen takes a second for a space group
 def held_out() -> StructureTable:
     """Twelve crystals of four prototypes, three crystal systems."""
     structures = [
@@ -55,6 +58,7 @@ def held_out() -> StructureTable:
     return StructureTable.from_pymatgen(structures, [f"crystal-{k}" for k in range(12)])
 
 
+@cache
 def training() -> StructureTable:
     """Relatives of the held-out crystals, and one composition that is among them."""
     structures = [

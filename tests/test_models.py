@@ -26,14 +26,20 @@ from matscale.runtime.errors import Refused, UserError
 from matscale.structures.formats import write
 
 SMALL = {
+    "draws": 2,
     "network": {"width": 16, "layers": 1, "harmonics": 1},
     "training": {"steps": 40, "batch": 4, "check_every": 20},
 }
-FEW_STEPS = {"vae": {"noise_levels": 10}}
+OPTIONS = {
+    "adapter": {"sampling_steps": 5},
+    "diffusion": {"sampling_steps": 5},
+    "vae": {"noise_levels": 10},
+}
 
 
 def small(process):
-    return SMALL | {"options": FEW_STEPS.get(process, {})}
+    """Settings with which a process is learnt and asked in no time."""
+    return SMALL | {"options": OPTIONS.get(process, {})}
 
 
 NETWORKS = [name for name in PROCESSES if issubclass(process_class(name), Process)]

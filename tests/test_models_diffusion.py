@@ -5,10 +5,11 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from crystals import rutile, wurtzite
-from matscale.models.config import NetworkSettings
+from crystals import rutile, training, wurtzite
+from matscale.models.config import NetworkSettings, checked
 from matscale.models.coupling import displacements, nearest_images
 from matscale.models.crystals import crystals_of, joined
+from matscale.models.entry import train
 from matscale.models.noising import (
     cosine_signal,
     earlier,
@@ -21,6 +22,9 @@ from matscale.models.process import statistics_of
 from matscale.models.processes.adapter import Adapter, untold
 from matscale.models.processes.diffusion import Diffusion
 from matscale.models.threads import one_thread
+from matscale.models.trained import open_model
+from matscale.predictors.predictor import Told
+from matscale.runtime.errors import UserError
 from matscale.structures.table import StructureTable
 
 
@@ -200,3 +204,25 @@ def test_guidance_goes_from_the_base_through_what_is_told_and_beyond():
         assert torch.equal(base, own)
         assert not torch.allclose(told, base, atol=1e-3)
         assert torch.allclose(beyond, 2 * told - base, atol=1e-5)
+
+
+def test_noise_must_grow():
+    with pytest.raises(UserError, match=r"most must be above least, which is 0\.7"):
+        checked(Diffusion.Options, {"least": 0.7}, "options of diffusion")
+
+
+def test_guidance_is_chosen_when_a_trained_model_is_opened(tmp_path):
+    settings = {"network": SMALL.model_dump(), "training": {"steps": 5}, "draws": 1}
+    settings["options"] = {"sampling_steps": 3}
+    fields = ("composition", "space_group")
+    train("adapter", training(), out=tmp_path / "run", told=fields, settings=settings)
+    asked = Told({"composition": [((22, 2), (8, 4))] * 2, "space_group": [136, 221]})
+
+    def answers(nulls=(), **options):
+        made = open_model(tmp_path / "run", nulls, options).predict(asked)
+        return [crystal.bits_sha256() for crystal in made]
+
+    assert answers(guidance=0) == answers(["space_group"])
+    assert len({*answers(guidance=0), *answers(), *answers(guidance=3)}) == 6
+    with pytest.raises(UserError, match="there is no setting 'guidence'; did you mean 'guidance'"):
+        answers(guidence=2)

@@ -9,9 +9,14 @@ modeling through stochastic differential equations, ICLR 2021).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from matscale.models.coupling import nearest_images
+from matscale.models.crystals import Crystal
 
 COSINE_OFFSET = 0.008
 """Keeps the first noise from being too small: Nichol and Dhariwal 2021, equation 17."""
@@ -148,3 +153,28 @@ def earlier(values: Tensor, clean: Tensor, signal: Tensor, wanted: Tensor, noise
     of_values = kept.sqrt() * (1 - then) / (1 - now)
     spread = ((1 - kept) * (1 - then) / (1 - now)).sqrt()
     return of_clean * clean + of_values * values + spread * noise
+
+
+def moved(
+    crystals: Sequence[Crystal],
+    noise: Callable[[int, tuple[int, ...]], np.ndarray],
+    random: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Coordinates with noise, and the ways to the nearest images of the crystals, both (N, 3).
+
+    Args:
+        crystals: Each in one of its settings, drawn at random.
+        noise: What is added to fractional coordinates, of a crystal's place and their shape.
+        random: Of the draws of settings.
+    """
+    places, ways = [], []
+    for row, crystal in enumerate(crystals):
+        turn = crystal.symmetries[random.integers(len(crystal.symmetries))]
+        image = crystal.fractional @ turn
+        place = image + noise(row, image.shape)
+        places.append(place)
+        ways.append(nearest_images(place, image, crystal.groups, crystal.symmetries, random))
+    return (
+        torch.tensor(np.concatenate(places)).float(),
+        torch.tensor(np.concatenate(ways)).float(),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +117,20 @@ def train_model(
     return TrainedModel(answering, settings, record, folder.resolve().name)
 
 
-def open_model(folder: str | Path, nulls: Sequence[str] = (), process: Any = None) -> TrainedModel:
+def open_model(
+    folder: str | Path,
+    nulls: Sequence[str] = (),
+    process: Any = None,
+    options: Mapping[str, Any] | None = None,
+) -> TrainedModel:
     """The model of a run folder.
 
     Args:
         folder: Of a finished training.
         nulls: Fields to hold back from it.
         process: Its class, if the registry does not have it. A folder never says what code to run.
+        options: Of its process, to sample with others than it was trained with, such as
+            ``sampling_steps`` or ``guidance``.
 
     Raises:
         UserError: If there is none, or it cannot be read.
@@ -136,11 +143,13 @@ def open_model(folder: str | Path, nulls: Sequence[str] = (), process: Any = Non
             f"the model in {folder} is not told {strange[0]}, so it cannot be held back"
         )
     kind = process_class(settings.process) if process is None else process
-    options = checked(kind.Options, settings.options, f"options in {folder}")
+    own = checked(
+        kind.Options, {**settings.options, **(options or {})}, f"options of {settings.process}"
+    )
     answering = (
-        Network.opened(kind, options, settings, folder)
+        Network.opened(kind, own, settings, folder)
         if issubclass(kind, Process)
-        else kind.opened(options, folder)
+        else kind.opened(own, folder)
     )
     return TrainedModel(answering, settings, record, folder.resolve().name, nulls)
 

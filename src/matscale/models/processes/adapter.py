@@ -1,15 +1,16 @@
 """Diffusion with adapters for what is told beside the composition, in the way of MatterGen.
 
-Zeni et al., A generative model for inorganic materials design, Nature 2025: coordinates are moved
-by wrapped normal distributions whose deviation is the same in Å whatever the size of the cell
-(their section "Diffusion process", coordinates), cells go towards a cube of the mean density, and
-what is told reaches a base model by adapters that start from zero, so that a new one changes
-nothing ("Fine-tuning"). Guidance goes beyond what is told (Ho and Salimans, Classifier-free
+Zeni et al., A generative model for inorganic materials design, Nature 639, 2025, methods and
+supplementary information: coordinates are moved by wrapped normal distributions whose deviation
+falls with the cube root of the number of atoms, so that it is the same in Å, cells go towards cubes
+of the mean density, and what is told reaches a base model by adapters that start from zero, so that
+a new one changes nothing. Guidance goes beyond what is told (Ho and Salimans, Classifier-free
 diffusion guidance, 2022).
 
 Base and adapters learn at once here: the base from crystals of which nothing but the composition
 is told, the adapters from the same crystals on a base that is held fixed. Elements are given, so
-they are not noised.
+they are not noised. Scores, clean cells and the corrector's step are those of
+:mod:`matscale.models.processes.diffusion`.
 """
 
 from __future__ import annotations

@@ -1,34 +1,40 @@
 """Diffusion of cells and coordinates, in the way of DiffCSP.
 
-Jiao et al., Crystal structure prediction by joint equivariant diffusion, NeurIPS 2023: cells are
-mixed with noise on the cosine schedule (their equations 3 to 6), coordinates moved by wrapped
-normal distributions of geometric deviations, whose score, in units of its size, is what the network
-gives (equations 7 to 9), and crystals drawn by predictor and corrector (algorithm 2).
+Jiao et al., Crystal structure prediction by joint equivariant diffusion, NeurIPS 2023, section 4.2:
+cells are mixed with noise on the cosine schedule, coordinates moved by wrapped normal distributions
+of geometric deviations, whose score in units of its size is what the network gives, and crystals
+drawn by predictor and corrector (their sampling algorithm).
 
-Three things are as they work best at our size; they change no distribution that is drawn from.
-The network predicts the clean cell, from which its noise follows; errors are not weighted by the
-ratio of signal and noise. Cells are the six numbers of :mod:`matscale.models.cells` about an
-informed centre. The score is that of the image of the crystal that is nearest to the noised one,
-over shifts, exchanges of equal atoms and symmetries of the lattice: the mean over all images of a
-crystal, weighted by how probable each is, has nearly all of its weight there once noise is small.
+Three things are as they work best at our size. The network predicts the clean cell, from which its
+noise follows: the same model, with other weights of its errors. Cells are the six numbers of
+:mod:`matscale.models.cells`, with noise about an informed centre. The score to learn is that of the
+image of the crystal which is nearest to the noised one, over shifts, exchanges of equal atoms and
+symmetries of the lattice: the largest term of the score of all images together, and nearly the
+whole of it where noise is small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from matscale.models.backbone import Backbone, CellHead, CoordinateHead, TimeEmbedding
 from matscale.models.config import NetworkSettings, Settings
-from matscale.models.coupling import nearest_images
 from matscale.models.crystals import Batch, Crystal
-from matscale.models.noising import cosine_signal, earlier, geometric, score_size, unit_score
+from matscale.models.noising import (
+    cosine_signal,
+    earlier,
+    geometric,
+    moved,
+    score_size,
+    unit_score,
+)
 from matscale.models.process import Process, Statistics, normal, uniform
 
 
@@ -47,8 +53,14 @@ class DiffusionOptions(Settings):
     least: float = Field(default=0.005, gt=0)
     most: float = Field(default=0.5, gt=0)
     cell_weight: float = Field(default=0.3, gt=0)
-    sampling_steps: int = Field(default=50, ge=1)
+    sampling_steps: int = Field(default=100, ge=1)
     correction: float = Field(default=0.4, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.least >= self.most:
+            raise ValueError(f"most must be above least, which is {self.least}")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +162,10 @@ class Diffusion(Process):
         """Crystals at times of their own."""
         time = uniform(random, (len(batch),), self.base.mean)
         deviation = self.deviation(batch, time)
-        fractional, ways = _moved(crystals, deviation.cpu().numpy(), random)
+        sizes = deviation.tolist()
+        fractional, ways = moved(
+            crystals, lambda row, shape: sizes[row] * random.standard_normal(shape), random
+        )
         ways = ways.to(self.device)
         scores = unit_score(-ways, deviation, batch.owner)
         clean = torch.tensor(np.array([crystal.cell for crystal in crystals])).to(self.device)
@@ -221,8 +236,8 @@ class Diffusion(Process):
         step = self.options.correction * sigma.square()
         noise = normal(random, tuple(fractional.shape), self.base.mean)
         drift, spread = step * score_size(sigma), (2 * step).sqrt()
-        moved = drift[batch.owner, None] * scores + spread[batch.owner, None] * noise
-        return fractional + moved, self.corrected_cell(batch, cell, clean, now, random)
+        way = drift[batch.owner, None] * scores + spread[batch.owner, None] * noise
+        return fractional + way, self.corrected_cell(batch, cell, clean, now, random)
 
     def corrected_cell(
         self, batch: Batch, cell: Tensor, clean: Tensor, now: Tensor, random: np.random.Generator
@@ -245,32 +260,9 @@ class Diffusion(Process):
         taken = sigma.square() - less.square()
         noise = normal(random, tuple(fractional.shape), self.base.mean)
         drift, spread_left = taken * score_size(sigma), less / sigma * taken.sqrt()
-        moved = drift[batch.owner, None] * scores + spread_left[batch.owner, None] * noise
+        way = drift[batch.owner, None] * scores + spread_left[batch.owner, None] * noise
         centre, spread = self.limit(batch)
         noise = normal(random, (len(batch), 6), self.base.mean)
         values, wanted = (cell - centre) / spread, (clean - centre) / spread
         values = earlier(values, wanted, self.signal(now), self.signal(then), noise)
-        return fractional + moved, self.told_cells(batch, centre + spread * values)
-
-
-def _moved(
-    crystals: Sequence[Crystal], deviations: np.ndarray, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Coordinates with normal noise, and the ways to the nearest images, both (N, 3).
-
-    Args:
-        crystals: In one of their settings, drawn at random.
-        deviations: Of the noise of each, (B,).
-        random: Of the draws.
-    """
-    places, ways = [], []
-    for crystal, deviation in zip(crystals, deviations.tolist(), strict=True):
-        turn = crystal.symmetries[random.integers(len(crystal.symmetries))]
-        image = crystal.fractional @ turn
-        place = image + deviation * random.standard_normal(image.shape)
-        places.append(place)
-        ways.append(nearest_images(place, image, crystal.groups, crystal.symmetries, random))
-    return (
-        torch.tensor(np.concatenate(places)).float(),
-        torch.tensor(np.concatenate(ways)).float(),
-    )
+        return fractional + way, self.told_cells(batch, centre + spread * values)

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from matscale.models.backbone import Backbone, CellHead, CoordinateHead, TimeEmbedding
 from matscale.models.config import NetworkSettings, Settings
-from matscale.models.coupling import nearest_images
 from matscale.models.crystals import Batch, Crystal
+from matscale.models.noising import moved
 from matscale.models.process import Process, Statistics, uniform
 
 SPREAD = 0.17
@@ -135,14 +135,5 @@ def noised(
         time: Share of each path that is done, (B,).
         random: Of the draws.
     """
-    places, ways = [], []
-    for crystal, at in zip(crystals, time.tolist(), strict=True):
-        turn = crystal.symmetries[random.integers(len(crystal.symmetries))]
-        image = crystal.fractional @ turn
-        place = image + (1 - at) * (random.random(image.shape) - 0.5)
-        places.append(place)
-        ways.append(nearest_images(place, image, crystal.groups, crystal.symmetries, random))
-    return (
-        torch.tensor(np.concatenate(places)).float(),
-        torch.tensor(np.concatenate(ways)).float(),
-    )
+    at = time.tolist()
+    return moved(crystals, lambda row, shape: (1 - at[row]) * (random.random(shape) - 0.5), random)
