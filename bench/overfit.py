@@ -1,6 +1,6 @@
 """The first test of each process: ten crystals are learnt by heart and made again.
 
-Usage: python bench/overfit.py [PROCESS ...] [--steps 3000] [--set NAME=VALUE ...] [--quick]
+Usage: python bench/overfit.py [PROCESS ...] [--steps 4000] [--set NAME=VALUE ...] [--quick]
 
 Ten training crystals of Supercon-3D, drawn by lot ($MATSCALE_DATA, else ../shared/data), are all
 that a model learns from; then it is told their compositions and makes eight crystals of each. The
@@ -104,7 +104,7 @@ def main():
     networks = [name for name in PROCESSES if issubclass(process_class(name), Process)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("processes", nargs="*", default=networks, metavar="PROCESS")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--lot", type=int, default=0, help="seed of the choice of crystals")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--quick", action="store_true")
