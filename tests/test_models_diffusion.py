@@ -219,7 +219,7 @@ def test_guidance_is_chosen_when_a_trained_model_is_opened(tmp_path):
     asked = Told({"composition": [((22, 2), (8, 4))] * 2, "space_group": [136, 221]})
 
     def answers(nulls=(), **options):
-        made = open_model(tmp_path / "run", nulls, options).predict(asked)
+        made = open_model(tmp_path / "run", nulls, options=options).predict(asked)
         return [crystal.bits_sha256() for crystal in made]
 
     assert answers(guidance=0) == answers(["space_group"])

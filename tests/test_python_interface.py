@@ -264,7 +264,9 @@ def test_a_flat_dict_for_a_logger():
     metric = card["model"].metrics["match_rate"]
     assert flat["reconstruction/match_rate"] == metric.value
     assert flat["reconstruction/match_rate/floor"] == metric.floor
-    assert flat["reconstruction/match_rate/skill"] == metric.skill
+    assert metric.skill is None and "reconstruction/match_rate/skill" not in flat  # floor is 1
+    volume = card["model"].metrics["volume_error"]
+    assert flat["reconstruction/volume_error/skill"] == volume.skill
     assert flat["reconstruction/counts/submitted"] == 12
     assert all(type(value) is float and np.isfinite(value) for value in flat.values())
     assert not any("substitution" in key for key in flat)
