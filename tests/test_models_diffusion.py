@@ -111,7 +111,7 @@ def made(kind, told=(), conditions=None, **options):
     )
     crystals = crystals_of(table, conditions or {})
     torch.manual_seed(0)
-    process = kind(kind.Options(**options), SMALL, told, statistics_of(crystals))
+    process = kind(kind.Options(**options), SMALL, told, statistics_of(crystals)).eval()
     return process, crystals, joined(crystals)
 
 

@@ -57,7 +57,7 @@ def coordinates(kind, **options):
     """What dynamics make of 600 atoms, and the lattices."""
     torch.manual_seed(0)
     statistics = statistics_of(crystals_of(training(), {}))
-    process = kind(VaeOptions(**options), SMALL, (), statistics)
+    process = kind(VaeOptions(**options), SMALL, (), statistics).eval()
     batch = batch_of([((8, 3),)] * 200, {})
     with torch.no_grad():
         fractional, cell = process.sample(batch, np.random.default_rng(0))
@@ -85,7 +85,7 @@ def test_one_noise_level_leaves_coordinates_where_they_were_drawn(kind):
 
 
 def test_levels_are_those_of_the_paper():
-    process = Vae(VaeOptions(), SMALL, (), statistics_of(crystals_of(training(), {})))
+    process = Vae(VaeOptions(), SMALL, (), statistics_of(crystals_of(training(), {}))).eval()
     levels = process.levels()
     assert len(levels) == 50
     assert levels[[0, -1]] == pytest.approx([10, 0.01])
@@ -101,7 +101,7 @@ def test_levels_that_rise_are_refused(tmp_path):
 def test_the_encoder_sees_no_origin_and_no_order_of_equal_atoms():
     crystals = crystals_of(training(), {})
     torch.manual_seed(0)
-    process = Vae(VaeOptions(), SMALL, (), statistics_of(crystals))
+    process = Vae(VaeOptions(), SMALL, (), statistics_of(crystals)).eval()
     batch = joined(crystals[5:])  # GaN: two atoms of each
     cell = torch.tensor(crystals[5].cell[None])
     places = torch.tensor(crystals[5].fractional).float()

@@ -94,7 +94,11 @@ class Diffusion(Process):
         width = network.width
         self.time = TimeEmbedding()
         self.backbone = Backbone(
-            width, network.layers, network.harmonics, self.context_size(network)
+            width,
+            network.layers,
+            network.harmonics,
+            self.context_size(network),
+            network.dropout,
         )
         self.coordinates = CoordinateHead(width, network.harmonics)
         self.cells = CellHead(width)

@@ -88,14 +88,16 @@ class Vae(Process):
         super().__init__(options, network, told, statistics)
         width, harmonics, latent = network.width, network.harmonics, options.latent
         self.time = TimeEmbedding()
-        self.encoder = Backbone(width, options.encoder_layers, harmonics, width)
+        self.encoder = Backbone(width, options.encoder_layers, harmonics, width, network.dropout)
         self.posterior_head = nn.Linear(width, 2 * latent)
         self.summary = _Summary(width)
         self.prior_head = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * latent))
         self.cell_head = nn.Sequential(
             nn.Linear(latent + width, width), nn.SiLU(), nn.Linear(width, cells.SIZE)
         )
-        self.decoder = Backbone(width, network.layers, harmonics, TimeEmbedding.SIZE + width)
+        self.decoder = Backbone(
+            width, network.layers, harmonics, TimeEmbedding.SIZE + width, network.dropout
+        )
         self.latent = nn.Linear(latent, width)
         self.coordinates = CoordinateHead(width, harmonics)
 
