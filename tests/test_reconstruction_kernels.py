@@ -168,7 +168,9 @@ def test_recall_is_whether_any_pair_matches(monkeypatch):
     memory = Memory(None, "", 1)
     targets = describe(carbon(16, 1), memory, label="")
     predictions = describe(carbon(10, 2), memory, label="")
-    found, undecided = recall.recalled(targets, np.arange(16), predictions, memory, label="")
+    found, undecided = recall.recalled(
+        targets, np.arange(16), predictions, np.arange(10), memory, label=""
+    )
     matcher = StructureMatcher(ltol=0.3, stol=0.5, angle_tol=10)
     expected = np.zeros(16, bool)
     for row, other in product(range(16), range(10)):
@@ -188,7 +190,7 @@ def test_pairs_too_large_to_match_are_noted(monkeypatch):
     memory = Memory(None, "", 1)
     described = describe(held_out(), memory, label="")
     rows = np.arange(len(described.table))
-    found, undecided = recall.recalled(described, rows, described, memory, label="")
+    found, undecided = recall.recalled(described, rows, described, rows, memory, label="")
     assert not found.any()
     assert undecided.all()
     assert rules.undecided_notes("model", 0, 0) == ()
