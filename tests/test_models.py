@@ -219,6 +219,12 @@ def test_what_is_wrong_is_said_in_a_sentence(process, model, tmp_path):
             train(process, arguments.pop("data"), **arguments)
 
 
+def test_a_folder_of_crystals_with_a_config_is_no_run(tmp_path):
+    for content in ("{}", '{"settings": 1}', "[]", "not JSON"):
+        (tmp_path / "config.json").write_text(content)
+        assert not run_folder.is_run(tmp_path)
+
+
 def test_a_run_of_another_version_is_not_read(model, tmp_path):
     _, folder = model
     copy = tmp_path / "old"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from matscale.models import cells
 from matscale.models.crystals import Batch
-from matscale.models.elements import MOST, element_features
+from matscale.models.embedding import ElementEmbedding
 
 DISTANCES = 16
 """Gaussians for the distance of an atom's nearest image."""
@@ -47,7 +47,6 @@ class Backbone(nn.Module):
             is known of elements is made use of, and in each round.
     """
 
-    features: Tensor
     steps: Tensor
     waves: Tensor
     centres: Tensor
@@ -56,13 +55,10 @@ class Backbone(nn.Module):
         self, width: int, layers: int, harmonics: int, context: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.register_buffer("features", torch.tensor(element_features()), persistent=False)
         self.register_buffer("steps", _neighbours(), persistent=False)
         self.register_buffer("waves", plane_waves(harmonics), persistent=False)
         self.register_buffer("centres", torch.linspace(0, LARGEST, DISTANCES), persistent=False)
-        self.element = nn.Embedding(MOST + 1, width)
-        self.known = nn.Linear(self.features.shape[1], width)
+        self.elements = ElementEmbedding(width, dropout)
         self.composition = nn.Linear(width, width)
         self.context = nn.Sequential(
             nn.Linear(cells.SIZE + 1 + context, width), nn.SiLU(), nn.Linear(width, width)
@@ -97,8 +93,7 @@ class Backbone(nn.Module):
         edges = self.edge(torch.cat([sines, angles.cos(), distance], dim=1))
         size = batch.counts.float().log()[:, None]
         whole = self.context(torch.cat([cell, size, context], dim=1))
-        own = self.dropout(self.element(batch.numbers))
-        atoms = own + self.known(self.features[batch.numbers])
+        atoms = self.elements(batch.numbers)
         atoms = atoms + (self.composition(batch.mean(atoms)) + whole)[batch.owner]
         message = edges
         for place, layer in enumerate(self.rounds):

@@ -66,7 +66,7 @@ class Network:
             parameters=sum(weights.numel() for weights in process.parameters()),
             steps=outcome["steps"],
             seconds=round(outcome["seconds"], 1),
-            device=str(process.device),
+            device=outcome["device"],
         )
         return cls(process, settings.draws), learning
 

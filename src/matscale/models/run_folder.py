@@ -95,8 +95,15 @@ def environment() -> dict[str, str]:
 
 
 def is_run(folder: str | Path) -> bool:
-    """Whether a path is a folder of a training, finished or not."""
-    return (Path(folder) / CONFIG).is_file()
+    """Whether a path is a folder of a training, finished or not.
+
+    Other folders may hold a file of that name, such as those of generated crystals.
+    """
+    try:
+        started = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(started, dict) and started.keys() == {"settings", "data"}
 
 
 def begin(folder: Path, settings: RunSettings, data: TrainingData) -> bool:

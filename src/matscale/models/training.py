@@ -62,7 +62,8 @@ def learn(
         folder: For checkpoint and log.
 
     Returns:
-        ``steps`` taken, ``seconds`` they took, over all attempts, and ``rows`` of the log.
+        ``steps`` taken, ``seconds`` they took, over all attempts, ``rows`` of the log, and the
+        ``device``.
 
     Raises:
         UserError: If the loss is no longer a number, or memory runs out; the last checkpoint
@@ -74,7 +75,12 @@ def learn(
         trainer = _trainer(settings, folder)
         trainer.fit(learner, ckpt_path=str(checkpoint) if checkpoint.exists() else None)
     process.eval()
-    return {"steps": trainer.global_step, "seconds": learner.seconds, "rows": learner.rows}
+    return {
+        "steps": trainer.global_step,
+        "seconds": learner.seconds,
+        "rows": learner.rows,
+        "device": str(trainer.strategy.root_device),
+    }
 
 
 def _trainer(settings: RunSettings, folder: Path) -> lightning.Trainer:
@@ -82,6 +88,8 @@ def _trainer(settings: RunSettings, folder: Path) -> lightning.Trainer:
     return lightning.Trainer(
         default_root_dir=folder,
         max_epochs=math.ceil(training.steps / training.check_every),
+        # Apple's graphics processors lack the double precision that cells need.
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=training.devices,
         precision=training.precision,
         gradient_clip_val=training.clip,
